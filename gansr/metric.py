@@ -12,11 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
-
-from gansr.method import Nets
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Metric:
     better: Literal["higher", "lower"]
     against: Literal["truth", "input", ""]
     explain: str  # one plain sentence: what a newcomer learns from the number
-    measure: Callable[[Tensor, Tensor, Nets], float]
+    measure: Callable[[Tensor, Tensor, Mapping[str, Any]], float]  # (a, b, nets by role)
     weights: Mapping[str, str] = MappingProxyType({})  # role → manifest name
     least: int = 1  # smallest side it is defined for, px
     faces: bool = False  # defined for faces only
