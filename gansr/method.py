@@ -31,7 +31,7 @@ class InputError(ValueError):
 
 
 class MethodError(RuntimeError):
-    """A method had to stop (not a number, nothing found). The text is meant for the person who pressed Run."""
+    """A method had to stop (not a number, nothing found). The text is for the person who pressed Run."""
 
 
 # --------------------------------------------------------------------------------------------- options
