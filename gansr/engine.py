@@ -1,0 +1,341 @@
+"""picture + method + options → a stream of frames, and the measurements of what came out.
+
+The engine is the only place that knows the device, the precision, the clock and the queue. It runs one job a
+device at a time, shows about four frames a second and the last, moves only those off the device, checks every
+step for numbers that are not finite, keeps a deadline, and once tries with less memory before it gives up.
+
+The page, the API and the command line consume the same iterator, `Engine.stream`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gansr import weights
+from gansr.method import Frame, Heat, InputError, Method, MethodError, Nets, refusal
+from gansr.metric import Metric
+from gansr.metrics import METRICS
+from gansr.ops.colour import luma, to8bit
+from gansr.ops.resize import imresize
+
+PACE = 0.25  # seconds between frames that are shown
+DEADLINE = 900.0  # seconds of computing after which the best so far is given back
+OUTPUT_PIXELS = 64_000_000  # largest result, px: 768 MB as float32
+
+Precision = Literal["fast", "exact"]
+
+
+class Fetching(NamedTuple):
+    """Weights on their way: what is fetched, and the share that is here (0..1) where it is known."""
+
+    text: str
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, as plain CPU data: it can be pickled into a GPU worker and written into a receipt."""
+
+    method: Method
+    low: Tensor  # (3,H,W) float32 in [0,1]
+    options: Any
+    seed: int = 0
+    precision: Precision = "fast"
+
+
+class Reading(NamedTuple):
+    """A measured value, or the reason why there is none."""
+
+    metric: Metric
+    value: float | None
+    reason: str = ""
+
+
+class Engine:
+    """One device and its queue. `load` and `clock` are given so that tests need neither weights nor time."""
+
+    def __init__(
+        self,
+        device: str | None = None,
+        *,
+        load: Callable[[str], Any] = weights.load,
+        pace: float = PACE,
+        deadline: float = DEADLINE,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._load, self._pace, self._deadline, self._clock = load, pace, deadline, clock
+        self._turn = threading.Semaphore(1)  # held inside the job: a cancelled client frees it, see gradio.md
+        self._nets: dict[str, Any] = {}
+        self._rates: dict[str, float] = {}  # operations a second, by method, as measured here
+
+    # ------------------------------------------------------------------------------------------ nets
+
+    def fetch(self, names: tuple[str, ...]) -> Iterator[Fetching]:
+        """Bring the weights `names` into the cache, telling how far it is. Nothing is yielded for what is
+        there already. Raises weights.WeightsError."""
+        for name in names:
+            if not weights.ready(name):
+                yield from _in_thread(lambda tell, name=name: weights.fetch(name, tell))
+
+    def net(self, name: str) -> Any:
+        """The frozen net `name` on the device, kept between runs."""
+        if name not in self._nets:
+            net = self._load(name)
+            self._nets[name] = net.to(self.device) if isinstance(net, nn.Module) else net
+        return self._nets[name]
+
+    def nets(self, job: Job) -> Nets:
+        needs = job.method.needs(job.method, job.options)
+        dtype = torch.bfloat16 if job.precision == "fast" and self.fast_bf16 else torch.float32
+        return Nets({role: self.net(name) for role, name in needs.items()}, dtype)
+
+    @property
+    def fast_bf16(self) -> bool:
+        """Whether bfloat16 pays here: measured on processors with AVX-512-BF16 or AMX, and on recent GPUs."""
+        if self.device.type == "cuda":
+            return torch.cuda.is_bf16_supported()
+        capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        if capability:
+            return bool(capability.get("avx512_bf16") or capability.get("amx_bf16"))
+        return bool(torch.cpu._is_avx512_bf16_supported())  # torch < 2.12
+
+    def describe(self) -> str:
+        """The device in words, for the page's header."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        threads = torch.get_num_threads()
+        return f"CPU, {threads} thread{'s' * (threads != 1)}{', bfloat16' * self.fast_bf16}"
+
+    # ----------------------------------------------------------------------------------------- a job
+
+    def check(self, job: Job) -> None:
+        """Raise InputError, in words, if this job cannot be run here."""
+        height, width = job.low.shape[-2:]
+        if reason := refusal(job.method, height, width, job.options):
+            raise InputError(reason)
+        scale = job.method.scale(job.method, job.options)
+        if height * width * scale**2 > OUTPUT_PIXELS:
+            raise InputError(
+                f"the result would be {width * scale}×{height * scale}, {height * width * scale**2 / 1e6:.0f} "
+                f"megapixels; at most {OUTPUT_PIXELS // 10**6} are made. Crop or shrink the picture first."
+            )
+        need, have = job.method.cost(height, width, job.options).memory, _free_memory(self.device)
+        if have is not None and need > have:
+            raise InputError(
+                f"this needs about {need / 1e9:.1f} GB of memory and {have / 1e9:.1f} GB are free: "
+                "choose a smaller picture or lighter options"
+            )
+
+    def seconds(self, job: Job) -> float | None:
+        """How long the job will compute, by what was measured here before; None before the first run."""
+        rate = self._rates.get(job.method.name)
+        return job.method.cost(*job.low.shape[-2:], job.options).operations / rate if rate else None
+
+    def stream(self, job: Job) -> Iterator[Frame]:
+        """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
+
+        Frames come on the CPU. Closing the iterator stops the job at its next step and frees the device.
+        Raises InputError, MethodError, weights.WeightsError; their text is meant for the person.
+        """
+        self.check(job)
+        asked = self._clock()
+        scale = job.method.scale(job.method, job.options)
+        start = Frame(imresize(job.low, scale).clamp(0, 1), 0, 1)
+        yield start
+        while not self._turn.acquire(timeout=self._pace):
+            yield dataclasses.replace(start, waited=self._clock() - asked)
+        try:
+            waited = self._clock() - asked
+            for frame in self._attempts(job):
+                yield dataclasses.replace(frame, waited=waited)
+        finally:
+            self._turn.release()
+
+    def upscale(self, job: Job) -> Frame:
+        """The last frame of `stream`."""
+        frame = None
+        for frame in self.stream(job):
+            pass
+        assert frame is not None
+        return frame
+
+    def _attempts(self, job: Job) -> Iterator[Frame]:
+        try:
+            yield from self._paced(job)
+            return
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+        less = job.method.smaller(job.options) if job.method.smaller else None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if less is None:
+            raise MethodError("the memory is full: choose a smaller picture or lighter options")
+        try:
+            for frame in self._paced(dataclasses.replace(job, options=less)):
+                note = "the memory was full; this was computed in smaller pieces"
+                yield dataclasses.replace(frame, notices=(*frame.notices, note))
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            raise MethodError(
+                "the memory is full, in smaller pieces too: choose a smaller picture or lighter options"
+            ) from None
+
+    def _paced(self, job: Job) -> Iterator[Frame]:
+        nets, low = self.nets(job), job.low.to(self.device)
+        generator = torch.Generator().manual_seed(job.seed)
+        began, spent = self._clock(), 0.0  # spent: computing only, not the time the receiver takes
+        shown = began - self._pace  # the first step is shown at once
+        frames = job.method.run(low, job.options, nets, generator)
+        try:
+            while (frame := _step(frames)) is not None:
+                now = self._clock()
+                spent, last = spent + now - began, frame.step >= frame.steps
+                late = spent > self._deadline and not last
+                if late:
+                    note = f"stopped after {spent:.0f} s; this is the best so far"
+                    frame = dataclasses.replace(frame, notices=(*frame.notices, note))
+                if last or late or now - shown >= self._pace:
+                    shown = now
+                    yield dataclasses.replace(_to_cpu(frame), computed=spent)
+                if late:
+                    return
+                if last:
+                    cost = job.method.cost(*job.low.shape[-2:], job.options)
+                    self._rates[job.method.name] = cost.operations / max(spent, 1e-3)
+                began = self._clock()
+        finally:
+            frames.close()  # type: ignore[attr-defined]  # every run is a generator
+
+    # ----------------------------------------------------------------------------------- measurements
+
+    def measure(
+        self,
+        image: Tensor,
+        low: Tensor,
+        shrink: Callable[[Tensor], Tensor],
+        truth: Tensor | None = None,
+        *,
+        face: bool = False,
+        metrics: tuple[Metric, ...] = METRICS,
+    ) -> Iterator[Reading]:
+        """Each metric of a result (3,sH,sW) in [0,1], cheap ones first as they are listed.
+
+        `shrink` makes of the 8-bit result what the input was made of the truth. What cannot be measured is
+        yielded with its reason.
+        """
+        result = to8bit(image)
+        for metric in metrics:
+            if metric.faces and not face:
+                continue
+            yield self._measure(metric, result, low, shrink, truth)
+
+    def _measure(
+        self,
+        metric: Metric,
+        result: Tensor,
+        low: Tensor,
+        shrink: Callable[[Tensor], Tensor],
+        truth: Tensor | None,
+    ) -> Reading:
+        if metric.against == "truth" and truth is None:
+            return Reading(metric, None, "needs the true picture: use “test with a known answer”")
+        a, b = {
+            "truth": lambda: (result, truth),
+            "input": lambda: (shrink(result), low),
+            "": lambda: (result, result),
+        }[metric.against]()
+        if a.shape != b.shape:
+            return Reading(metric, None, f"sizes differ: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
+        if min(a.shape[-2:]) < metric.least:
+            return Reading(metric, None, f"needs at least {metric.least} px on the shorter side")
+        try:
+            nets = {role: self.net(name) for role, name in metric.weights.items()}
+            with self._turn:  # a measurement takes its turn like a job
+                return Reading(metric, measured(metric, a.to(self.device), b.to(self.device), nets))
+        except (weights.WeightsError, ValueError, MethodError) as error:
+            return Reading(metric, None, str(error))
+
+
+@torch.no_grad()
+def measured(metric: Metric, a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
+    return float(metric.measure(a, b, nets))
+
+
+def like_input(image: Tensor, grey: bool) -> Tensor:
+    """A grey input gives a grey result: its luma in three channels. (3,H,W) in [0,1]."""
+    return luma(image).expand(3, -1, -1) if grey else image
+
+
+def _step(frames: Iterator[Frame]) -> Frame | None:
+    """The next frame, checked. Its own function: grad mode belongs to the thread, not to the generator."""
+    with torch.enable_grad():
+        frame = next(frames, None)
+    if frame is not None and not bool(torch.isfinite(frame.image).all()):
+        raise MethodError(
+            f"the computation broke down at step {frame.step} of {frame.steps} (not a number): "
+            "try another seed or a smaller learning rate"
+        )
+    return frame
+
+
+def _to_cpu(frame: Frame) -> Frame:
+    def move(view: Any) -> Any:
+        if isinstance(view, Tensor):
+            return view.detach().to("cpu", torch.float32)
+        if isinstance(view, Heat):
+            return dataclasses.replace(view, values=view.values.detach().to("cpu", torch.float32))
+        return view
+
+    return dataclasses.replace(
+        frame,
+        image=move(frame.image).clamp(0, 1),
+        views={name: move(view) for name, view in frame.views.items()},
+        answers={name: move(answer).clamp(0, 1) for name, answer in frame.answers.items()},
+    )
+
+
+def _in_thread(work: Callable[[Callable[[str, float | None], None]], Any]) -> Iterator[Fetching]:
+    """Run `work(tell)` in a thread and yield what it tells, four times a second; its error is raised here."""
+    told: list[Fetching] = [Fetching("looking for the weights", None)]
+    failed: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            work(lambda text, share=None: told.append(Fetching(text, share)))
+        except BaseException as error:  # handed to the receiver
+            failed.append(error)
+
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        yield told[-1]
+        thread.join(PACE)
+    if failed:
+        raise failed[0]
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def _free_memory(device: torch.device) -> float | None:
+    """Bytes that a job may take; None where the system does not tell."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    try:
+        rows = Path("/proc/meminfo").read_text().split("\n")
+    except OSError:  # not Linux
+        return None
+    return next((float(row.split()[1]) * 1024 for row in rows if row.startswith("MemAvailable")), None)

@@ -1,0 +1,87 @@
+"""A knob → its control; and the picture input, which hands the file over unopened."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+from typing import Any
+
+import gradio as gr
+
+from gansr.method import Knob, knobs
+from gansr.picture import PictureError
+
+
+class PictureInput(gr.Image):
+    """An image input that gives the uploaded file's path, or the bytes of a `data:` address, unopened.
+
+    Gradio's own preprocessing opens the file with Pillow before any check: an unreadable picture then ends in a
+    bare "Error", sixteen bits, alpha and EXIF are lost, and a decompression bomb is decoded.
+    """
+
+    is_template = True  # drawn by Image's own front end
+
+    def preprocess(self, payload: Any) -> Any:
+        if payload is None:
+            return None
+        if payload.url and payload.url.startswith("data:"):
+            return _data_url(payload.url)
+        return payload.path
+
+
+def _data_url(url: str) -> bytes:
+    head, _, body = url.partition(",")
+    if not head.endswith(";base64"):
+        raise gr.Error("a data: address must hold a picture in base64; upload the file instead")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise gr.Error(str(PictureError("the file is damaged: its data: address is not base64"))) from None
+
+
+def title_of(name: str, knob: Knob) -> str:
+    words = name.replace("_", " ")
+    return knob.title or words[:1].upper() + words[1:]
+
+
+def control(name: str, knob: Knob, default: Any) -> gr.components.Component:
+    """The control of one knob: label, one-line explanation, range, default."""
+    named: dict[str, Any] = {"label": title_of(name, knob)}
+    if knob.read is not None:
+        return gr.File(
+            label=f"{named['label']} — {knob.help}", file_types=list(knob.suffixes), type="filepath"
+        )
+    named |= {"info": knob.help, "value": default}
+    if isinstance(default, bool):
+        return gr.Checkbox(**named)
+    if knob.choices is not None:
+        if len(knob.choices) <= 4 and sum(map(len, knob.choices)) < 40:
+            return gr.Radio(list(knob.choices), **named)
+        return gr.Dropdown(list(knob.choices), **named)
+    if isinstance(default, (int, float)):
+        if knob.least is None or knob.most is None:
+            return gr.Number(precision=0 if isinstance(default, int) else None, **named)
+        step = knob.step or (1 if isinstance(default, int) else (knob.most - knob.least) / 100)
+        # a slider of no declared step may hold any value in its range; the step is the handle's only
+        return gr.Slider(knob.least, knob.most, step=step, **named)
+    return gr.Textbox(max_length=200, **named)
+
+
+def controls(options: type, skip: tuple[str, ...] = ()) -> dict[str, gr.components.Component]:
+    """name → control, for every knob of an options dataclass, in its order."""
+    return {
+        name: control(name, knob, default)
+        for name, (knob, default) in knobs(options).items()
+        if name not in skip
+    }
+
+
+def values_of(options: Any) -> dict[str, Any]:
+    """The plain values of an options object, for controls and receipts; what was read from files is left out."""
+    described = knobs(type(options))
+    return {
+        f.name: getattr(options, f.name)
+        for f in dataclasses.fields(options)
+        if described[f.name][0].read is None
+    }

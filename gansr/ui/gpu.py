@@ -1,0 +1,50 @@
+"""The only place that knows whether this is a ZeroGPU Space.
+
+On ZeroGPU a decorated generator runs in a forked worker that has the GPU for a while: its arguments and what it
+yields are pickled, so both are plain CPU data; the nets are put on cuda beforehand, in the main process.
+Elsewhere the decorator is the identity. `spaces` must be imported before torch: import this module first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+ZERO = bool(os.environ.get("SPACES_ZERO_GPU"))
+if ZERO:
+    import spaces  # pyright: ignore[reportMissingImports]  # only there
+
+from torch import Tensor
+
+from gansr.engine import Engine, Job, Precision
+from gansr.method import Frame
+from gansr.methods import BY_NAME, METHODS
+
+ENGINE = Engine("cuda" if ZERO else None)
+GPU_RATE = 5e12  # operations a second that a shared GPU surely reaches on these nets
+WORKER_LIMIT = 120  # seconds, the longest a visitor may ask of ZeroGPU
+
+
+def duration(name: str, low: Tensor, options: Any, seed: int, precision: Precision) -> int:
+    """Seconds of GPU to ask for."""
+    cost = BY_NAME[name].cost(*low.shape[-2:], options)
+    return min(WORKER_LIMIT, 15 + int(cost.operations / GPU_RATE))
+
+
+def on_gpu(function: Callable[..., Iterator[Frame]]) -> Callable[..., Iterator[Frame]]:
+    return spaces.GPU(duration=duration)(function) if ZERO else function
+
+
+@on_gpu
+def frames(name: str, low: Tensor, options: Any, seed: int, precision: Precision) -> Iterator[Frame]:
+    """`Engine.stream` with arguments that survive pickling: the method goes by its name."""
+    yield from ENGINE.stream(Job(BY_NAME[name], low, options, seed, precision))
+
+
+def preload() -> None:
+    """On ZeroGPU: the default nets onto the device, before the first visitor."""
+    if ZERO:
+        for method in METHODS:
+            for names in method.weights.values():
+                ENGINE.net(names[0])
