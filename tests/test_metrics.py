@@ -1,0 +1,71 @@
+"""The measurements against BasicSR's own numbers and hand values."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from golden import Golden, array
+
+from gansr.metrics import METRICS
+from gansr.metrics.psnr import psnr_rgb, psnr_y
+from gansr.metrics.ssim import ssim_map, ssim_rgb, ssim_y
+from gansr.ops.colour import to8bit
+
+
+def _pair() -> tuple[Golden, torch.Tensor, torch.Tensor]:
+    golden = Golden("metrics_basicsr")
+    a, b = (golden.tensor(name).permute(2, 0, 1).float() / 255 for name in ("a", "b"))
+    return golden, a, b
+
+
+@pytest.mark.parametrize("crop", [0, 4])
+def test_psnr_and_ssim_are_basicsr_s(crop):
+    golden, a, b = _pair()
+    for key, measure in (
+        ("psnr_rgb", psnr_rgb),
+        ("psnr_y", psnr_y),
+        ("ssim_rgb", ssim_rgb),
+        ("ssim_y", ssim_y),
+    ):
+        golden.check(f"{key}_crop{crop}", measure(a, b, crop))
+
+
+def test_psnr_of_a_known_error():
+    grey = torch.full((3, 20, 20), 100 / 255)
+    assert psnr_rgb(grey, grey) == math.inf
+    assert psnr_rgb(grey, grey + 5 / 255) == pytest.approx(20 * math.log10(255 / 5))
+    assert psnr_y(grey, grey + 5 / 255) == pytest.approx(20 * math.log10(255 / (5 * 219 / 255)))
+
+
+def test_psnr_rounds_its_pictures_to_8_bit_first():
+    grey = torch.full((3, 20, 20), 100 / 255)
+    assert psnr_rgb(grey, grey + 0.4 / 255) == math.inf
+
+
+def test_ssim_is_one_for_equals_and_symmetric():
+    a, b = (torch.from_numpy(array(f"ssim/{n}", (3, 24, 31))).sigmoid() for n in "ab")
+    assert ssim_rgb(a, a) == pytest.approx(1)
+    assert ssim_y(a, b) == pytest.approx(ssim_y(b, a))
+    assert ssim_y(a, b) < 0.5
+
+
+def test_ssim_of_flat_pictures_is_the_luminance_term():
+    a, b = torch.full((1, 12, 15), 100.0), torch.full((1, 12, 15), 150.0)
+    c1 = 2.55**2
+    expected = (2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)
+    torch.testing.assert_close(ssim_map(a, b), torch.full((1, 2, 5), expected).double())
+    with pytest.raises(ValueError, match="at least 11"):
+        ssim_map(a[:, :10], b[:, :10])
+
+
+def test_to8bit_rounds_and_clips():
+    x = torch.tensor([-0.1, 0.49 / 255, 0.51 / 255, 1.7])
+    torch.testing.assert_close(to8bit(x) * 255, torch.tensor([0.0, 0.0, 1.0, 255.0]))
+
+
+def test_every_metric_has_its_own_name_and_a_sentence():
+    names = [m.name for m in METRICS]
+    assert len(set(names)) == len(names)
+    assert all(m.explain.endswith(".") and len(m.explain) > 30 for m in METRICS)
