@@ -163,11 +163,8 @@ class Engine:
 
     def upscale(self, job: Job) -> Frame:
         """The last frame of `stream`."""
-        frame = None
-        for frame in self.stream(job):
-            pass
-        assert frame is not None
-        return frame
+        *_, last = self.stream(job)
+        return last
 
     def _attempts(self, job: Job) -> Iterator[Frame]:
         try:

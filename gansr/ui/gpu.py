@@ -19,9 +19,11 @@ from torch import Tensor
 
 from gansr.engine import Engine, Job, Precision
 from gansr.method import Frame
-from gansr.methods import BY_NAME, METHODS
+from gansr.methods import METHODS
 
+BY_NAME = {method.name: method for method in METHODS}
 ENGINE = Engine("cuda" if ZERO else None)
+METER = Engine("cpu") if ZERO else ENGINE  # measures outside the worker, which has the GPU
 GPU_RATE = 5e12  # operations a second that a shared GPU surely reaches on these nets
 WORKER_LIMIT = 120  # seconds, the longest a visitor may ask of ZeroGPU
 

@@ -1,0 +1,173 @@
+"""One request, from a file to a measured result. The page, the API and the command line all come through here.
+
+picture → options checked → weights fetched → input prepared → frames → result → measurements, each handed out as
+an `Update` as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gansr import __version__, weights
+from gansr.engine import Engine, Job, Precision, Reading, like_input
+from gansr.method import Frame, InputError, Method, MethodError, OptionError, knobs, parse_options
+from gansr.metrics import METRICS
+from gansr.ops.resize import imresize
+from gansr.picture import Picture, PictureError, open_picture, to_png
+from gansr.prepare import Prepared, Request, prepare
+
+# What is said to the person as it stands; any other exception is a fault of ours.
+TOLD = (PictureError, OptionError, InputError, MethodError, weights.WeightsError)
+DETECTOR = "scrfd-500m"
+
+Frames = Callable[[str, Tensor, Any, int, Precision], Iterator[Frame]]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A checked request: everything a run depends on but the picture."""
+
+    method: Method
+    options: Any
+    request: Request
+    seed: int = 0
+    precision: Precision = "fast"
+
+
+@dataclass(frozen=True)
+class Update:
+    """What there is to see now. `text` alone while weights are fetched; `done` once nothing more comes."""
+
+    text: str = ""
+    prepared: Prepared | None = None
+    frame: Frame | None = None
+    finished: bool = False  # the frame is the result; measurements may follow
+    readings: tuple[Reading, ...] = ()
+    baseline: Mapping[str, float] | None = None  # the same measures of the bicubic enlargement
+    done: bool = False
+
+
+def order(method: Method, values: Mapping[str, Any], request: Request, seed: Any, precision: Any) -> Order:
+    """Untrusted values → an order. Raises OptionError."""
+    if (
+        isinstance(seed, bool)
+        or not isinstance(seed, (int, float))
+        or seed != seed
+        or seed not in range(2**31)
+    ):
+        raise OptionError(f"seed must be a whole number from 0 to {2**31 - 1}, not {str(seed)[:40]!r}")
+    if precision not in ("fast", "exact"):
+        raise OptionError(f"precision must be fast or exact, not {str(precision)[:40]!r}")
+    return Order(method, parse_options(method.options, values), request, int(seed), precision)
+
+
+def serve(
+    source: str | Path | bytes | Picture, wanted: Order, engine: Engine, frames: Frames
+) -> Iterator[Update]:
+    """The updates of one request. `frames` runs the job (`gpu.frames`, or `here(engine)`); `engine` measures.
+
+    Raises one of TOLD, whose text is meant for the person.
+    """
+    picture = source if isinstance(source, Picture) else open_picture(source)
+    yield from _fetched(wanted, engine)
+    prepared = prepare(picture, wanted.method, wanted.options, wanted.request, lambda: engine.net(DETECTOR))
+    job = Job(wanted.method, prepared.low, wanted.options, wanted.seed, wanted.precision)
+    engine.check(job)
+    frame = None
+    for frame in frames(wanted.method.name, prepared.low, wanted.options, wanted.seed, wanted.precision):
+        shown = replace(frame, image=like_input(frame.image, prepared.grey))
+        yield Update(prepared=prepared, frame=shown)
+    if frame is None or frame.step == 0:
+        raise MethodError("the run ended before its first step: press Run again")
+    result = replace(frame, image=like_input(frame.image, prepared.grey))
+    yield Update(prepared=prepared, frame=result, finished=True)
+    yield from _measured(result, prepared, engine, wanted.method)
+
+
+def here(engine: Engine) -> Frames:
+    """`frames` for `serve`, in this process."""
+    from gansr.methods import METHODS
+
+    by_name = {method.name: method for method in METHODS}
+
+    def frames(name: str, low: Tensor, options: Any, seed: int, precision: Precision) -> Iterator[Frame]:
+        return engine.stream(Job(by_name[name], low, options, seed, precision))
+
+    return frames
+
+
+def _fetched(wanted: Order, engine: Engine) -> Iterator[Update]:
+    names = tuple(wanted.method.needs(wanted.method, wanted.options).values())
+    if wanted.method.accepts.face and wanted.request.align:
+        names = (*names, DETECTOR)
+    for text, share in engine.fetch(names):
+        yield Update(text=text if share is None else f"{text}: {100 * share:.0f} %")
+
+
+def _measured(result: Frame, prepared: Prepared, engine: Engine, method: Method) -> Iterator[Update]:
+    """One update a metric, so that the cheap ones are seen while the dear ones are computed."""
+    face = method.accepts.face
+    for name in {name for metric in METRICS if face or not metric.faces for name in metric.weights.values()}:
+        try:
+            for text, share in engine.fetch((name,)):
+                said = text if share is None else f"{text}: {100 * share:.0f} %"
+                yield Update(said, prepared, result, finished=True)
+        except weights.WeightsError:
+            pass  # the metric that needs it gives the reason
+    size = (result.image.shape[-2], result.image.shape[-1])
+    bicubic = imresize(prepared.low, size).clamp(0, 1)
+    rows: list[Reading] = []
+    baseline: dict[str, float] = {}
+    for metric in METRICS:
+        if metric.faces and not face:
+            continue
+        common = (prepared.low, prepared.shrink, prepared.truth)
+        rows += engine.measure(result.image, *common, face=face, metrics=(metric,))
+        if rows[-1].value is not None:
+            (other,) = engine.measure(bicubic, *common, face=face, metrics=(metric,))
+            baseline |= {metric.name: other.value} if other.value is not None else {}
+        yield Update("measuring", prepared, result, True, tuple(rows), dict(baseline))
+    yield Update("", prepared, result, True, tuple(rows), dict(baseline), done=True)
+
+
+def receipt(wanted: Order, prepared: Prepared, frame: Frame, device: str) -> dict[str, Any]:
+    """What reproduces the result: method, options, seed, weights' hashes, code version, input hash, device."""
+    described = knobs(wanted.method.options)
+    options = {
+        name: _plain(getattr(wanted.options, name), described[name][0].read is not None) for name in described
+    }
+    needs = wanted.method.needs(wanted.method, wanted.options)
+    return {
+        "gansr": __version__,
+        "method": wanted.method.name,
+        "options": options,
+        "seed": wanted.seed,
+        "precision": wanted.precision,
+        "request": {k: v for k, v in asdict(wanted.request).items() if k != "degradation"}
+        | {"degradation": {k: _plain(v) for k, v in asdict(wanted.request.degradation).items()}},
+        "weights": {role: {"name": name, "sha256": weights.digest(name)} for role, name in needs.items()},
+        "input_sha256": hashlib.sha256(prepared.low.mul(65535).round().int().numpy().tobytes()).hexdigest(),
+        "input_size": [prepared.low.shape[-1], prepared.low.shape[-2]],
+        "steps": frame.step,
+        "device": device,
+        "seconds": {"waited": round(frame.waited, 3), "computed": round(frame.computed, 3)},
+    }
+
+
+def result_png(wanted: Order, prepared: Prepared, frame: Frame, device: str) -> bytes:
+    """The result as a lossless PNG with its alpha, and the receipt in the text chunk `gansr`."""
+    recipe = json.dumps(receipt(wanted, prepared, frame, device))
+    return to_png(frame.image, prepared.alpha_for(frame.image), grey=prepared.grey, text={"gansr": recipe})
+
+
+def _plain(value: Any, file: bool = False) -> Any:
+    if isinstance(value, Tensor):
+        return "sha256:" + hashlib.sha256(value.detach().cpu().numpy().tobytes()).hexdigest()
+    return ("a file" if value is not None else None) if file else value
