@@ -69,17 +69,23 @@ def order(method: Method, values: Mapping[str, Any], request: Request, seed: Any
 
 
 def serve(
-    source: str | Path | bytes | Picture, wanted: Order, engine: Engine, frames: Frames
+    source: str | Path | bytes | Picture,
+    wanted: Order,
+    engine: Engine,
+    frames: Frames,
+    truth: Picture | None = None,
 ) -> Iterator[Update]:
     """The updates of one request. `frames` runs the job (`gpu.frames`, or `here(engine)`); `engine` measures.
+    `truth` is the true picture where the person has both.
 
     Raises one of TOLD, whose text is meant for the person.
     """
     picture = source if isinstance(source, Picture) else open_picture(source)
     yield from _fetched(wanted, engine)
     prepared = prepare(picture, wanted.method, wanted.options, wanted.request, lambda: engine.net(DETECTOR))
-    job = Job(wanted.method, prepared.low, wanted.options, wanted.seed, wanted.precision)
-    engine.check(job)
+    if truth is not None:
+        prepared = replace(prepared, truth=truth.rgb)
+    engine.check(Job(wanted.method, prepared.low, wanted.options, wanted.seed, wanted.precision))
     frame = None
     for frame in frames(wanted.method.name, prepared.low, wanted.options, wanted.seed, wanted.precision):
         shown = replace(frame, image=like_input(frame.image, prepared.grey))

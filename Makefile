@@ -1,0 +1,32 @@
+# run · test · check · bench · weights — each target is one or two commands.
+PYTHON ?= python3
+PORT ?= 7860
+BIN = .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: run test check bench weights
+
+.venv/run: requirements.txt constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -r requirements.txt -c constraints.txt
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.txt
+	$(BIN)/pip install -q -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+run: .venv/run ## the page on http://127.0.0.1:$(PORT); SHARE=1 gives a public link
+	GRADIO_SERVER_PORT=$(PORT) $(if $(SHARE),GRADIO_SHARE=True) $(BIN)/python app.py
+
+test: .venv/dev ## every test that this machine can run
+	$(BIN)/python -m pytest
+
+check: .venv/dev ## format, lint, types, tests
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright
+	$(BIN)/python -m pytest
+
+bench: .venv/run ## speed against the plain networks; DATA=folder adds the papers' tables
+	@for name in srgan $(BENCHES); do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done
+
+weights: .venv/run ## fetch and verify every set of weights that can be fetched
+	$(BIN)/python -m gansr weights fetch && $(BIN)/python -m gansr weights verify

@@ -1,0 +1,13 @@
+"""The Space's entry point: build the page and launch it. All else is in gansr/."""
+
+# isort: off
+from gansr.ui import gpu  # first: on ZeroGPU, spaces must be imported before torch
+from gansr.ui.doors import start_janitor
+from gansr.ui.page import LAUNCH, build
+
+demo = build()
+
+if __name__ == "__main__":
+    gpu.preload()
+    start_janitor()
+    demo.launch(**LAUNCH)

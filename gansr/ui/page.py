@@ -1,0 +1,97 @@
+"""The page: header, a tab for each paper, and About. `build()` draws it, `LAUNCH` says how it is served."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from gansr import __version__, weights
+from gansr.method import Method
+from gansr.methods import METHODS
+from gansr.ui import gpu
+from gansr.ui.doors import middleware
+from gansr.ui.tab import draw_tab, weights_state
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "assets" / "examples"
+LAUNCH: dict[str, Any] = {
+    "css_paths": [HERE / "page.css"],
+    "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+    "app_kwargs": {"middleware": middleware()},
+    "max_file_size": "64mb",
+    "run_history": False,  # it keeps addresses of people's pictures in their browser
+    "enable_monitoring": False,
+    "show_error": False,
+    "state_session_capacity": 500,
+    "footer_links": ["api"],
+    "ssr_mode": False,
+    "pwa": False,
+}
+
+
+def build() -> gr.Blocks:
+    """The whole page, ready to launch."""
+    with gr.Blocks(title="gansr: GAN super-resolution, side by side", analytics_enabled=False) as page:
+        head = gr.HTML(_head())
+        with gr.Tabs():
+            for method in METHODS:
+                with gr.Tab(method.title, id=method.name):
+                    draw_tab(method, examples(method))
+            with gr.Tab("About", id="about"):
+                gr.HTML(_about())
+        page.load(_head, None, head, queue=False, api_visibility="private")
+    page.queue(max_size=64)
+    return page
+
+
+def examples(method: Method) -> list[str]:
+    """The example pictures of a tab: faces for the methods made for faces."""
+    names = (
+        ("astronaut.png",)
+        if method.accepts.face
+        else ("chelsea.png", "coffee.png", "rocket.png", "astronaut.png")
+    )
+    return [str(EXAMPLES / name) for name in names if (EXAMPLES / name).exists()]
+
+
+def _head() -> str:
+    return (
+        '<div class="head"><h1>gansr</h1><p>Five GAN super-resolution papers, live on your picture, measured: '
+        "what each recovered and what it invented.</p>"
+        f'<p class="facts">Runs on {escape(gpu.ENGINE.describe())} · {escape(weights_state())} · '
+        f"version {__version__}</p></div>"
+    )
+
+
+def _about() -> str:
+    papers = "".join(_paper(method) for method in METHODS)
+    rows = "".join(_entry(name, entry) for name, entry in weights.entries().items())
+    return (
+        "<h2>Papers</h2>"
+        + papers
+        + "<h2>Weights</h2><p>Every file is pinned by its sha256 and checked before it is "
+        "opened; nothing is unpickled. “yours”: bring the authors' file with "
+        "<code>python -m gansr weights import</code>.</p>"
+        '<div class="tablewrap"><table class="about"><thead><tr><th>Name</th><th>Size</th><th>Source</th>'
+        f"<th>Licence</th><th>Trained on</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _paper(method: Method) -> str:
+    paper = method.paper
+    return (
+        f'<p><b>{escape(method.title)}</b>: {escape(paper.authors)}, <a href="{escape(paper.link)}" rel="noopener">'
+        f"{escape(paper.title)}</a>, {escape(paper.venue)} {paper.year}. Good for: {escape(paper.good_for)} "
+        f"Not for: {escape(paper.not_for)} Licence: {escape(paper.licence)}</p>"
+    )
+
+
+def _entry(name: str, entry: weights.Entry) -> str:
+    size = f"{entry.bytes / 1e6:.1f} MB" if entry.bytes else "–"
+    kinds = ", ".join(dict.fromkeys(source.kind for source in entry.sources))
+    here = "" if not weights.ready(name) else " ✓"
+    cells = (name + here, size, kinds, entry.licence, entry.trained_on)
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -1,0 +1,466 @@
+"""One function draws every paper's tab from its Method; one generator runs it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+from torch import Tensor
+
+from gansr import faces, weights
+from gansr.engine import like_input
+from gansr.method import Frame, Method, OptionError, parse_options
+from gansr.ops.degrade import PRESETS as DEGRADATIONS
+from gansr.ops.degrade import Degradation
+from gansr.ops.resize import imresize
+from gansr.picture import open_picture, to_png
+from gansr.prepare import TASKS, Prepared, Request, prepare
+from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, result_png, serve
+from gansr.ui import files, gpu, show
+from gansr.ui.controls import PictureInput, controls, values_of
+
+KEPT = 64  # frames kept for the replay
+TASK_NAMES = {title: task for task, title in TASKS.items()}
+
+
+@dataclass
+class Shelf:
+    """What a visitor's last run left: paths of his pictures. Lives in his session only."""
+
+    result: str = ""
+    others: dict[str, str] = field(default_factory=dict)  # title → path: what the result is compared with
+    replay: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The controls of a tab that make up a request, in the order the handlers receive their values."""
+
+    picture: gr.components.Component
+    task: gr.components.Component
+    degradation: dict[str, gr.components.Component]
+    align: gr.components.Component
+    face: gr.components.Component
+    knobs: dict[str, gr.components.Component]
+    seed: gr.components.Component
+    precision: gr.components.Component
+
+    def all(self) -> list[gr.components.Component]:
+        shrinking = list(self.degradation.values())
+        rest = [self.align, self.face, *self.knobs.values(), self.seed, self.precision]
+        return [self.picture, self.task, *shrinking, *rest]
+
+    def names(self) -> list[str]:
+        """The API's argument names, one for each of `all`."""
+        shrinking = [f"shrink_{name}" for name in self.degradation]
+        return ["picture", "task", *shrinking, "align", "face", *self.knobs, "seed", "precision"]
+
+    def order(self, method: Method, values: tuple[Any, ...]) -> tuple[Any, Order]:
+        """Values of `all` → (picture, order). Raises OptionError."""
+        named = dict(zip(self.names(), values, strict=True))
+        task = TASK_NAMES.get(named["task"], named["task"])
+        if task not in TASKS:
+            raise OptionError(f"task must be one of {', '.join(TASKS)}, not {str(task)[:40]!r}")
+        shrinking = {name: named[f"shrink_{name}"] for name in self.degradation}
+        align, face = named["align"], named["face"]
+        if not isinstance(align, bool):
+            raise OptionError(f"align must be true or false, not {str(align)[:40]!r}")
+        if isinstance(face, bool) or not isinstance(face, (int, float)) or face not in range(1, 100):
+            raise OptionError(f"face must be a whole number from 1, not {str(face)[:40]!r}")
+        request = Request(task, parse_options(Degradation, shrinking), align, int(face) - 1)
+        options = {name: named[name] for name in self.knobs}
+        return named["picture"], order(method, options, request, named["seed"], named["precision"])
+
+
+def draw_tab(method: Method, examples: list[str]) -> None:
+    """The whole tab of one paper, inside an open gr.Tab."""
+    gr.HTML(f"<p class='summary'>{method.summary}</p>")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=320):
+            inputs, look = _draw_inputs(method, examples)
+            with gr.Row():
+                run = gr.Button("Run", variant="primary", elem_id=f"{method.name}-run")
+                stop = gr.Button("Stop", variant="stop", elem_id=f"{method.name}-stop")
+        with gr.Column(scale=3, min_width=320):
+            outputs = _Outputs(method)
+    _wire_look(method, inputs, look)
+    runner = _page_handler(method, inputs, outputs)
+    limits: dict[str, Any] = {"concurrency_limit": 8, "concurrency_id": "run"}
+    started = run.click(
+        runner,
+        inputs.all(),
+        outputs.all(),
+        show_progress="hidden",
+        api_visibility="private",
+        trigger_mode="once",
+        **limits,
+    )
+    stop.click(
+        lambda: show.message("Stopped."),
+        None,
+        outputs.status,
+        cancels=[started],
+        queue=False,
+        api_visibility="private",
+    )
+    outputs.against.input(
+        _compared, [outputs.against, outputs.shelf], outputs.slider, api_visibility="private"
+    )
+    outputs.replay.input(_replayed, [outputs.replay, outputs.shelf], outputs.moment, api_visibility="private")
+    _draw_api(method, inputs, limits)
+
+
+def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[gr.components.Component]]:
+    name = method.name
+    picture = PictureInput(
+        label="Picture", sources=["upload", "clipboard"], type="filepath", format="png",
+        height=260, elem_id=f"{name}-picture", buttons=[],
+    )  # fmt: skip
+    gr.Examples([[path] for path in examples], [picture], label="Examples", examples_per_page=8)
+    task = gr.Radio(
+        list(TASKS.values()), value=TASKS["enlarge"], label="What to do", elem_id=f"{name}-task",
+        info="“Known answer”: the picture is the truth; it is shrunk first, and the result is measured against it.",
+    )  # fmt: skip
+    with gr.Accordion("How the picture is shrunk", open=True, visible=False) as shrinking:
+        kind = gr.Dropdown(
+            list(DEGRADATIONS), value=next(iter(DEGRADATIONS)), label="Preset", info="Common degradations"
+        )
+        degradation = controls(Degradation)
+    with gr.Group(visible=method.accepts.face):
+        align = gr.Checkbox(
+            True,
+            label="Align the face",
+            info="Find the face and turn it as the network saw faces in training; off: the middle square is used",
+        )
+        face = gr.Number(
+            1,
+            precision=0,
+            minimum=1,
+            maximum=99,
+            label="Which face",
+            info="Largest first; or click one below",
+        )
+        found = gr.Gallery(
+            label="Faces found",
+            columns=4,
+            height=140,
+            format="png",
+            allow_preview=False,
+            visible=False,
+            buttons=[],
+        )
+    seen = gr.HTML(elem_id=f"{name}-seen")
+    preset = gr.Radio(
+        list(method.presets), value=next(iter(method.presets)), label="Preset", elem_id=f"{name}-preset"
+    )
+    with gr.Accordion("Options", open=False):
+        knobs = controls(method.options)
+        seed = gr.Number(
+            0,
+            precision=0,
+            minimum=0,
+            maximum=2**31 - 1,
+            label="Seed",
+            info="The same seed gives the same picture",
+        )
+        precision = gr.Radio(
+            ["fast", "exact"],
+            value="fast",
+            label="Precision",
+            info="fast: half precision where the processor is good at it; exact: float32 throughout",
+        )
+    task.change(
+        lambda t: gr.update(visible=TASK_NAMES.get(t) == "known answer"),
+        task,
+        shrinking,
+        queue=False,
+        api_visibility="private",
+    )
+    kind.input(
+        lambda k: list(values_of(DEGRADATIONS[k]).values()),
+        kind,
+        list(degradation.values()),
+        queue=False,
+        api_visibility="private",
+    )
+    set_knobs = [knob for key, knob in knobs.items() if any(key in p for p in method.presets.values())]
+    if set_knobs:
+        preset.input(lambda p: _preset(method, p), preset, set_knobs, queue=False, api_visibility="private")
+    return Inputs(picture, task, degradation, align, face, knobs, seed, precision), [seen, found]
+
+
+def _preset(method: Method, name: str) -> Any:
+    """The values of a preset, for those knobs that any preset sets; others stay as the person left them."""
+    options = values_of(parse_options(method.options, method.presets[name]))
+    named = [key for key in options if any(key in p for p in method.presets.values())]
+    values = [options[key] for key in named]
+    return values if len(values) > 1 else values[0]
+
+
+class _Outputs:
+    """What a run fills."""
+
+    def __init__(self, method: Method):
+        name = method.name
+        self.status = gr.HTML(show.message("Choose a picture and press Run."), elem_id=f"{name}-status")
+        self.slider = gr.ImageSlider(
+            label="Bicubic | result", format="png", type="filepath", interactive=False, elem_id=f"{name}-slider",
+            buttons=["fullscreen"], max_height=640,
+        )  # fmt: skip
+        self.against = gr.Radio(
+            ["Bicubic", "Nearest"],
+            value="Bicubic",
+            label="Compare with",
+            visible=False,
+            elem_id=f"{name}-against",
+        )
+        gr.HTML(show.caution(method))
+        self.measures = gr.HTML(elem_id=f"{name}-measures")
+        with gr.Row():
+            self.download = gr.DownloadButton(
+                "Download the result (PNG, lossless)", visible=False, elem_id=f"{name}-download"
+            )
+            self.extras = gr.File(label="More files", file_count="multiple", visible=False, interactive=False)
+        self.views = gr.HTML(elem_id=f"{name}-views")
+        self.replay = gr.Slider(
+            0, 1, value=0, step=1, label="Replay", info="The frames of the search", visible=False
+        )
+        self.moment = gr.Image(
+            label="At that step", format="png", type="filepath", visible=False, interactive=False, buttons=[]
+        )
+        self.shelf = gr.State(Shelf())
+
+    def all(self) -> list[Any]:
+        return [
+            self.status, self.slider, self.against, self.measures, self.download, self.extras, self.views,
+            self.replay, self.moment, self.shelf,
+        ]  # fmt: skip
+
+
+def _page_handler(
+    method: Method, inputs: Inputs, outputs: _Outputs
+) -> Callable[..., Iterator[dict[Any, Any]]]:
+    def run(*values: Any) -> Iterator[dict[Any, Any]]:
+        with told():
+            picture, wanted = inputs.order(method, values)
+            if picture is None:
+                raise OptionError("no picture yet: drop one, paste one, or choose an example")
+            shelf, last = Shelf(), ""
+            yield {
+                outputs.status: show.message("Starting …"), outputs.measures: "", outputs.views: "",
+                outputs.download: gr.update(visible=False), outputs.extras: gr.update(visible=False),
+                outputs.replay: gr.update(visible=False), outputs.moment: gr.update(visible=False),
+            }  # fmt: skip
+            for update in serve(picture, wanted, gpu.METER, gpu.frames):
+                if update.frame is None or update.prepared is None:
+                    yield {outputs.status: show.message(update.text)}
+                elif not update.finished:
+                    yield _live(method, outputs, update, shelf)
+                else:
+                    if not shelf.result:
+                        shown = _shelved(shelf, wanted, update.prepared, update.frame)
+                        yield _finished(method, outputs, update, shelf, shown)
+                    table = show.readings(update.readings, update.baseline)
+                    if table + update.text != last:
+                        last = table + update.text
+                        line = "" if update.done else show.message(update.text)
+                        yield {outputs.measures: table + line}
+
+    return run
+
+
+def _live(method: Method, outputs: _Outputs, update: Update, shelf: Shelf) -> dict[Any, Any]:
+    """A frame on its way: small pictures only."""
+    frame, prepared = update.frame, update.prepared
+    assert frame is not None and prepared is not None
+    image = files.save(to_png(show.preview(frame.image)), "live.png")
+    if "live" not in shelf.others:
+        shelf.others["live"] = image  # the first frame is the bicubic one
+    if frame.step:
+        shelf.replay.append(image)
+        if len(shelf.replay) > KEPT:
+            del shelf.replay[1::2]
+    return {
+        outputs.status: show.status(method, frame, prepared.notices),
+        outputs.slider: gr.update(value=(shelf.others["live"], image), label="Bicubic | so far"),
+        outputs.views: show.views(frame.views) if frame.views else gr.skip(),
+    }
+
+
+def _shelved(shelf: Shelf, wanted: Order, prepared: Prepared, frame: Frame) -> tuple[str, str]:
+    """Write the result and what it is compared with, at full size; returns the first pair shown."""
+    size = (frame.image.shape[-2], frame.image.shape[-1])
+    name = f"gansr-{wanted.method.name}-{wanted.seed}"
+    shelf.result = files.save(result_png(wanted, prepared, frame, gpu.ENGINE.describe()), f"{name}.png")
+    bicubic = like_input(imresize(prepared.low, size).clamp(0, 1), prepared.grey)
+    nearest = imresize(prepared.low, size, kernel="nearest")
+    shelf.others = {
+        "Bicubic": files.save(to_png(bicubic), "bicubic.png"),
+        "Nearest": files.save(to_png(nearest), "nearest.png"),
+    }
+    if prepared.truth is not None and prepared.truth.shape == frame.image.shape:
+        shelf.others["Truth"] = files.save(to_png(prepared.truth), "truth.png")
+    return shelf.others["Bicubic"], shelf.result
+
+
+def _finished(
+    method: Method, outputs: _Outputs, update: Update, shelf: Shelf, shown: tuple[str, str]
+) -> dict[Any, Any]:
+    frame, prepared = update.frame, update.prepared
+    assert frame is not None and prepared is not None
+    extra = [files.save(content, name) for name, content in frame.files.items()]
+    extra += [files.save(to_png(answer), f"{title}.png") for title, answer in frame.answers.items()]
+    steps = len(shelf.replay)
+    return {
+        outputs.status: show.status(method, frame, prepared.notices, done=True),
+        outputs.slider: gr.update(value=shown, label="Bicubic | result"),
+        outputs.against: gr.update(choices=list(shelf.others), value="Bicubic", visible=True),
+        outputs.download: gr.update(value=shelf.result, visible=True),
+        outputs.extras: gr.update(value=extra or None, visible=bool(extra)),
+        outputs.views: show.views(frame.views),
+        outputs.replay: gr.update(minimum=1, maximum=steps, value=steps, visible=steps > 2),
+        outputs.moment: gr.update(value=shelf.replay[-1] if steps > 2 else None, visible=steps > 2),
+        outputs.shelf: shelf,
+    }
+
+
+def _compared(against: str, shelf: Shelf) -> Any:
+    if against not in shelf.others:
+        return gr.skip()
+    return gr.update(value=(shelf.others[against], shelf.result), label=f"{against} | result")
+
+
+def _replayed(step: float, shelf: Shelf) -> Any:
+    return shelf.replay[int(step) - 1] if 1 <= step <= len(shelf.replay) else gr.skip()
+
+
+# ----------------------------------------------------------------------------- what the method will see
+
+
+def _wire_look(method: Method, inputs: Inputs, outputs: list[gr.components.Component]) -> None:
+    """Show what the method will get, as soon as there is a picture: size, notices, the faces, or what is wrong."""
+    seen, found = outputs
+
+    def look(*values: Any) -> Iterator[dict[Any, Any]]:
+        try:
+            picture, wanted = inputs.order(method, values)
+            if picture is None:
+                yield {seen: "", found: gr.update(visible=False)}
+                return
+            opened = open_picture(picture)
+            faced = method.accepts.face and wanted.request.align
+            for text, _ in gpu.METER.fetch((DETECTOR,) if faced else ()):
+                yield {seen: show.message(text)}
+            if faced:
+                thumbs = [
+                    (files.save(to_png(thumb), "face.png"), f"face {i + 1}")
+                    for i, thumb in _thumbs(opened.rgb)
+                ]
+                yield {found: gr.update(value=thumbs, visible=len(thumbs) > 0)}
+            prepared = prepare(
+                opened, method, wanted.options, wanted.request, lambda: gpu.METER.net(DETECTOR)
+            )
+            yield {seen: _seen(prepared)}
+        except TOLD as error:
+            yield {seen: show.message(str(error))}
+
+    def chosen(event: gr.SelectData) -> int:
+        return int(event.index) + 1
+
+    watched = [inputs.picture, inputs.task, inputs.align, inputs.face, *inputs.degradation.values()]
+    watched += [control for name, control in inputs.knobs.items() if name in ("side", "scale", "model")]
+    gr.on(
+        [control.change for control in watched],  # type: ignore[attr-defined]
+        look,
+        inputs.all(),
+        outputs,
+        show_progress="hidden",
+        api_visibility="private",
+        trigger_mode="always_last",
+        concurrency_limit=4,
+        concurrency_id="look",
+    )
+    found.select(chosen, None, inputs.face, queue=False, api_visibility="private")  # type: ignore[attr-defined]
+
+
+def _thumbs(rgb: Tensor) -> list[tuple[int, Tensor]]:
+    found = faces.detect(rgb, gpu.METER.net(DETECTOR))[:8]
+    return [(i, faces.align(rgb, face.points, 128).image) for i, face in enumerate(found)]
+
+
+def _seen(prepared: Prepared) -> str:
+    height, width = prepared.low.shape[-2:]
+    notes = "".join(f"<li>{note}</li>" for note in map(show.escape, prepared.notices))
+    small = show.preview(prepared.low, 256)
+    kind = "pixels" if max(height, width) <= 128 else ""
+    return (
+        f'<div class="seen"><img class="{kind}" alt="the input of the method" src="{show.data_uri(small)}">'
+        f"<div><b>The method gets {width}×{height} px</b><ul>{notes}</ul></div></div>"
+    )
+
+
+# --------------------------------------------------------------------------------------------- the API
+
+
+def _draw_api(method: Method, inputs: Inputs, limits: dict[str, Any]) -> None:
+    """`client.predict(picture=…, api_name="/srgan")` → (the result's PNG, a report)."""
+    with gr.Group(visible=False):
+        button, result, report = gr.Button("API"), gr.File(), gr.JSON()
+
+    def run(*values: Any) -> Iterator[tuple[Any, Any]]:
+        with told():
+            picture, wanted = inputs.order(method, values)
+            if picture is None:
+                raise OptionError("no picture: give one as `picture`")
+            path = ""
+            for update in serve(picture, wanted, gpu.METER, gpu.frames):
+                frame = update.frame
+                if frame is None or update.prepared is None:
+                    yield None, {"status": update.text}
+                elif not update.finished:
+                    yield None, {"step": frame.step, "steps": frame.steps, "readings": dict(frame.readings)}
+                else:
+                    device = gpu.ENGINE.describe()
+                    path = path or files.save(
+                        result_png(wanted, update.prepared, frame, device), f"{method.name}.png"
+                    )
+                    yield path, _report(wanted, update, device)
+
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in inputs.names()]
+    )
+    button.click(run, inputs.all(), [result, report], api_name=method.name, **limits)
+
+
+def _report(wanted: Order, update: Update, device: str) -> dict[str, Any]:
+    assert update.frame is not None and update.prepared is not None
+    notices = [*update.prepared.notices, *update.frame.notices]
+    measures = {
+        row.metric.name: row.value if row.value is not None else row.reason for row in update.readings
+    }
+    recipe = receipt(wanted, update.prepared, update.frame, device)
+    return {
+        "measures": measures,
+        "bicubic": dict(update.baseline or {}),
+        "notices": notices,
+        "receipt": recipe,
+    }
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What is meant for the person reaches him: of all exceptions Gradio shows only gr.Error's text."""
+    try:
+        yield
+    except TOLD as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+
+
+def weights_state() -> str:
+    """How many of the weights are here already."""
+    here = sum(weights.ready(name) for name in weights.entries())
+    return f"{here} of {len(weights.entries())} sets of weights are on this machine"
