@@ -13,13 +13,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class OptionError(ValueError):
@@ -183,10 +180,16 @@ class Frame:
     image: Tensor  # (3, sH, sW) in [0,1]
     step: int
     steps: int
-    readings: Mapping[str, float] = NOTHING  # loss terms and the like
-    views: Mapping[str, View] = NOTHING  # pictures, curves and maps beside the result, by title
-    answers: Mapping[str, Tensor] = NOTHING  # further full results, each measured as `image` is
-    files: Mapping[str, bytes] = NOTHING  # downloads besides the picture: file name → content
+    readings: Mapping[str, float] = field(default_factory=dict)  # loss terms and the like
+    views: Mapping[str, View] = field(
+        default_factory=dict
+    )  # pictures, curves and maps beside the result, by title
+    answers: Mapping[str, Tensor] = field(
+        default_factory=dict
+    )  # further full results, each measured as `image` is
+    files: Mapping[str, bytes] = field(
+        default_factory=dict
+    )  # downloads besides the picture: file name → content
     notices: tuple[str, ...] = ()  # what the person must be told of this result
     waited: float = 0.0  # seconds in the queue, set by the engine
     computed: float = 0.0  # seconds of computing, set by the engine
@@ -203,7 +206,7 @@ class Nets:
     is fast in it and the person has not asked for exactness.
     """
 
-    modules: Mapping[str, nn.Module] = NOTHING
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
     dtype: torch.dtype = torch.float32
 
     def __getitem__(self, role: str) -> Any:
@@ -263,7 +266,9 @@ class Method:
     accepts: Accepts
     cost: Callable[[int, int, Any], Cost]  # (height, width, options) of the low-resolution picture
     run: Callable[[Tensor, Any, Nets, torch.Generator], Iterator[Frame]]
-    weights: Mapping[str, tuple[str, ...]] = NOTHING  # role → manifest names, the first is the default
+    weights: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # role → manifest names, the first is the default
     needs: Callable[[Method, Any], Mapping[str, str]] = default_needs  # what these options load
     scale: Callable[[Method, Any], int] = default_scale  # the factor these options give
     smaller: Callable[[Any], Any] | None = None  # options that need less memory, or None: tried once

@@ -10,8 +10,7 @@ A metric compares two pictures, or judges one. What `measure` gets depends on `a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from torch import Tensor
@@ -26,7 +25,7 @@ class Metric:
     against: Literal["truth", "input", ""]
     explain: str  # one plain sentence: what a newcomer learns from the number
     measure: Callable[[Tensor, Tensor, Mapping[str, Any]], float]  # (a, b, nets by role)
-    weights: Mapping[str, str] = MappingProxyType({})  # role → manifest name
+    weights: Mapping[str, str] = field(default_factory=dict)  # role → manifest name
     least: int = 1  # smallest side it is defined for, px
     faces: bool = False  # defined for faces only
     digits: int = 2

@@ -1,0 +1,146 @@
+"""The engine: pacing, one job at a time, stopping, deadline, checks, and measuring."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import threading
+
+import pytest
+import torch
+from fakes import FAKE, Options
+
+from gansr.engine import Engine, Job, like_input
+from gansr.method import InputError, MethodError
+from gansr.metric import Metric
+
+
+def low(height: int = 8, width: int = 8) -> torch.Tensor:
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def engine(**given) -> Engine:
+    """An engine whose clock moves on by 0.1 s at every look."""
+    ticks = itertools.count()
+    return Engine("cpu", load=lambda name: None, clock=lambda: next(ticks) * 0.1, **given)
+
+
+def test_the_first_frame_is_the_bicubic_enlargement_and_the_last_has_all_steps():
+    frames = list(engine().stream(Job(FAKE, low(), Options())))
+    assert (frames[0].step, frames[0].image.shape) == (0, (3, 16, 16))
+    assert frames[-1].step == frames[-1].steps == 5
+
+
+def test_about_four_frames_a_second_are_shown_and_always_the_last():
+    frames = list(engine(pace=1.0).stream(Job(FAKE, low(), Options(steps=100))))
+    assert 5 < len(frames) < 40
+    assert frames[-1].step == 100
+
+
+def test_the_same_seed_gives_the_same_picture_whatever_runs_between():
+    one = engine().upscale(Job(FAKE, low(), Options(), seed=3))
+    torch.manual_seed(99)
+    torch.rand(10)
+    assert torch.equal(one.image, engine().upscale(Job(FAKE, low(), Options(), seed=3)).image)
+    assert not torch.equal(one.image, engine().upscale(Job(FAKE, low(), Options(), seed=4)).image)
+
+
+def test_closing_the_stream_frees_the_device_at_once():
+    machine = engine()
+    first = machine.stream(Job(FAKE, low(), Options(steps=1000)))
+    next(first), next(first)
+    first.close()
+    assert machine.upscale(Job(FAKE, low(), Options())).step == 5
+
+
+def test_a_second_job_waits_for_the_first_and_says_so():
+    machine = engine(pace=0.01)
+    first = machine.stream(Job(FAKE, low(), Options(steps=1000)))
+    next(first), next(first)
+    second = machine.stream(Job(FAKE, low(), Options()))
+    waiting = [next(second) for _ in range(3)]
+    assert [frame.step for frame in waiting] == [0, 0, 0]
+    assert waiting[2].waited > waiting[1].waited > 0
+    first.close()
+    assert list(second)[-1].step == 5
+
+
+def test_the_deadline_gives_the_best_so_far_with_a_notice():
+    frames = list(engine(deadline=2.0).stream(Job(FAKE, low(), Options(steps=1000))))
+    assert frames[-1].step < 1000
+    assert any("best so far" in note for note in frames[-1].notices)
+
+
+def test_a_number_that_is_not_finite_stops_the_run_in_words():
+    with pytest.raises(MethodError, match="broke down at step 3 of 5"):
+        list(engine().stream(Job(FAKE, low(), Options(break_at=3))))
+
+
+def test_after_an_error_the_next_job_works():
+    machine = engine()
+    with pytest.raises(MethodError):
+        machine.upscale(Job(FAKE, low(), Options(break_at=2, kind="refuse")))
+    assert machine.upscale(Job(FAKE, low(), Options())).step == 5
+
+
+def test_full_memory_is_answered_by_smaller_pieces_with_a_notice():
+    frame = engine().upscale(Job(FAKE, low(), Options(break_at=2, kind="memory")))
+    assert frame.step == 5 and any("smaller pieces" in note for note in frame.notices)
+
+
+def test_a_picture_that_is_too_small_is_refused_before_anything_runs():
+    with pytest.raises(InputError, match="at least 4 px on the shorter side; this picture is 8×3"):
+        next(engine().stream(Job(FAKE, low(3, 8), Options())))
+
+
+def test_a_picture_that_is_too_large_is_refused_with_both_sizes():
+    with pytest.raises(InputError, match="at most 0.0 megapixels here"):
+        next(engine().stream(Job(FAKE, low(200, 100), Options())))
+
+
+def test_the_waiting_of_one_visitor_does_not_block_the_interpreter():
+    machine = Engine("cpu", load=lambda name: None, pace=0.01)
+    done = threading.Event()
+
+    def visitor() -> None:
+        machine.upscale(Job(FAKE, low(), Options(steps=3)))
+        done.set()
+
+    first = machine.stream(Job(FAKE, low(), Options(steps=1000)))
+    next(first), next(first)
+    thread = threading.Thread(target=visitor)
+    thread.start()
+    first.close()
+    thread.join(60)
+    assert done.is_set()
+
+
+def test_frames_survive_pickling_as_a_gpu_worker_demands():
+    frames = list(engine().stream(Job(FAKE, low(), Options())))
+    again = pickle.loads(pickle.dumps([_plain(frame) for frame in frames]))
+    assert torch.equal(again[-1].image, frames[-1].image)
+
+
+def _plain(frame):
+    return pickle.loads(pickle.dumps(frame))
+
+
+def _difference(a, b, nets):
+    return float((a - b).abs().mean())
+
+
+def test_a_measure_without_a_truth_gives_its_reason_and_others_their_value():
+    truth = Metric("t", "T", "", "lower", "truth", "…", _difference)
+    given = Metric("i", "I", "", "lower", "input", "…", _difference)
+    large = Metric("n", "N", "", "lower", "", "…", _difference, least=96)
+    readings = list(engine().measure(torch.zeros(3, 8, 8), torch.zeros(3, 4, 4), lambda x: x[:, ::2, ::2], metrics=(truth, given, large)))  # fmt: skip
+    assert "known answer" in readings[0].reason
+    assert readings[1].value == 0
+    assert "96 px" in readings[2].reason
+
+
+def test_grey_stays_grey():
+    image = low()
+    assert torch.equal(like_input(image, False), image)
+    grey = like_input(image, True)
+    assert torch.equal(grey[0], grey[1]) and torch.equal(grey[1], grey[2])
