@@ -1,0 +1,350 @@
+"""Blur kernels: shrinking a picture with one, shifting, squaring (×4), random ones, reading and comparing.
+
+Sources: KernelGAN (Bell-Kligler et al., NeurIPS 2019), ZSSR (Shocher et al., CVPR 2018), the generator of their
+benchmark DIV2KRK, and the kernel PSNR of FKP (Liang et al., CVPR 2021). Written from their description.
+
+A kernel is a float64 tensor (h, w). It *correlates*: low[r, c] = Σ k[i, j] · picture[s·r + i − h//2, …], the
+picture mirrored with its edge repeated. For an even factor the pixel of the small picture lies between two of
+the large one, so a kernel that shifts nothing has its centre of mass half a pixel right of and below h//2.
+
+How we differ from the authors: a shifted kernel is normalised again (`paper=False`), because the cubic spline
+leaves their kernels with a sum a few parts in ten thousand off 1, which changes the brightness of the result.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import io as scipy_io
+from scipy import ndimage
+from torch import Tensor
+
+from gansr.method import OptionError
+
+LARGEST = 65  # px, the largest side of a kernel that a person may bring
+
+
+# ------------------------------------------------------------------------------------------- shrinking
+
+
+def sample_rows(length: int, scale: float, out: int) -> Tensor:
+    """Which of `length` rows the authors keep: round(linspace(0, length − scale, out)), halves to even."""
+    return torch.from_numpy(np.round(np.linspace(0, length - scale, out)).astype(np.int64))
+
+
+def correlate(picture: Tensor, kernel: Tensor) -> Tensor:
+    """(C,H,W) correlated with (h,w) at every pixel, the picture mirrored with its edge repeated; same size."""
+    top, left = kernel.shape[0] // 2, kernel.shape[1] // 2
+    padded = _mirror(picture, (top, kernel.shape[0] - 1 - top), (left, kernel.shape[1] - 1 - left))
+    weight = kernel.to(picture)[None, None]
+    return F.conv2d(padded[:, None], weight)[:, 0]
+
+
+def downscale_with_kernel(
+    picture: Tensor, kernel: Tensor, scale: int, size: tuple[int, int] | None = None
+) -> Tensor:
+    """(C,H,W) → (C, ⌈H/s⌉, ⌈W/s⌉), or to `size`: correlated with `kernel` and sub-sampled; not clipped.
+
+    The authors' `imresize` with a numeric kernel. Where H and W are multiples of the scale, only the pixels
+    that are kept are computed; otherwise their rounding picks uneven rows, and all are.
+    """
+    height, width = picture.shape[-2:]
+    rows, columns = size or (-(-height // scale), -(-width // scale))
+    if (rows * scale, columns * scale) != (height, width):
+        full = correlate(picture, kernel)
+        down, across = sample_rows(height, scale, rows), sample_rows(width, scale, columns)
+        return full[:, down.to(full.device)][:, :, across.to(full.device)]
+    top, left = kernel.shape[0] // 2, kernel.shape[1] // 2
+    padded = _mirror(picture, (top, kernel.shape[0] - 1 - top), (left, kernel.shape[1] - 1 - left))
+    return F.conv2d(padded[:, None], kernel.to(picture)[None, None], stride=scale)[:, 0]
+
+
+def _mirror(picture: Tensor, vertical: tuple[int, int], horizontal: tuple[int, int]) -> Tensor:
+    """(C,H,W) with its edge repeated and mirrored (scipy's "reflect"), also by more than its own size."""
+    rows = _mirrored_index(picture.shape[-2], *vertical).to(picture.device)
+    columns = _mirrored_index(picture.shape[-1], *horizontal).to(picture.device)
+    return picture.index_select(-2, rows).index_select(-1, columns)
+
+
+def _mirrored_index(length: int, before: int, after: int) -> Tensor:
+    index = torch.arange(-before, length + after) % (2 * length)
+    return torch.minimum(index, 2 * length - 1 - index)
+
+
+def degrade_with_kernel(truth: Tensor, kernel: Tensor, scale: int) -> Tensor:
+    """(3,H,W) in [0,1] → the low-resolution picture in [0,1] a camera with this blur would have taken.
+
+    The truth is cut to a multiple of the scale; a kernel made for ×2 serves ×4 through `quadruple`.
+    """
+    height, width = (side - side % scale for side in truth.shape[-2:])
+    return downscale_with_kernel(truth[:, :height, :width], kernel, scale).clamp(0, 1)
+
+
+# --------------------------------------------------------------------------------------- kernel algebra
+
+
+def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
+    """(row, column), in pixels from the first."""
+    k = kernel.double()
+    total = k.sum()
+    rows = torch.arange(k.shape[0], dtype=k.dtype, device=k.device)
+    columns = torch.arange(k.shape[1], dtype=k.dtype, device=k.device)
+    return float((k.sum(1) * rows).sum() / total), float((k.sum(0) * columns).sum() / total)
+
+
+def shift_kernel(kernel: Tensor, scale: int, paper: bool = False) -> Tensor:
+    """The kernel with its centre of mass where sub-sampling by `scale` shifts nothing: side//2 + ½(s − side mod 2).
+
+    Padded by ⌈largest shift⌉ + 1 px on every side, then moved by a cubic spline (zeros outside). The sum is
+    set to 1 again unless `paper`. Source: the authors' kernel_shift, applied once to KernelGAN's kernel and
+    once more before ZSSR; here once.
+    """
+    k = kernel.double().cpu().numpy()
+    wanted = [side // 2 + 0.5 * (scale - side % 2) for side in k.shape]
+    shift = [w - m for w, m in zip(wanted, centre_of_mass(kernel))]
+    pad = math.ceil(max(abs(s) for s in shift)) + 1
+    moved = ndimage.shift(np.pad(k, pad), shift, order=3)
+    result = torch.from_numpy(moved)
+    return result if paper else result / result.sum()
+
+
+def drop_small(kernel: Tensor, keep: int = 40) -> Tensor:
+    """max(k − ¾ of the (keep+1)-th largest entry, 0), of sum 1: leaves about `keep` entries."""
+    k = kernel.double()
+    floor = 0.75 * k.flatten().sort().values[-keep - 1]
+    k = (k - floor).clamp_min(0)
+    return k / k.sum()
+
+
+def quadruple(kernel: Tensor) -> Tensor:
+    """The ×4 kernel of two successive ×2 shrinkings: (n,n) → (2n − 1)² for odd n, of sum 1.
+
+    K accumulates k[r,c]·k at offset (2r, 2c), that is k convolved with k spread by two; then n//2 is cut
+    from each side. Source: KernelGAN's analytic_kernel. An even side is made odd first: its cut would be
+    half a pixel off (the authors' kernels are always odd).
+    """
+    n = max(kernel.shape)
+    k = kernel.double() if kernel.shape == (n, n) and n % 2 else crop_or_pad(kernel, n + 1 - n % 2)
+    n = k.shape[0]
+    big = F.conv_transpose2d(k[None, None], k[None, None], stride=2)[0, 0]
+    cut = n // 2
+    big = big[cut : big.shape[0] - cut, cut : big.shape[1] - cut]
+    return big / big.sum()
+
+
+def for_scale(kernel: Tensor, scale: int) -> Tensor:
+    """A ×2 kernel as the kernel of factor 2 or 4."""
+    return kernel if scale == 2 else quadruple(kernel)
+
+
+# --------------------------------------------------------------------------------------- making kernels
+
+
+def anisotropic_kernel(
+    side: int,
+    variances: tuple[float, float],
+    angle: float,
+    centre: float,
+    factors: Tensor | None = None,
+) -> Tensor:
+    """A Gaussian of covariance R(θ) diag(variances) Rᵀ on a side×side grid, of sum 1; not yet re-centred.
+
+    `variances` in px², `angle` in radians from the horizontal axis towards growing rows, `centre` (row and
+    column alike) in px, `factors` (side, side) multiply each entry before it is normalised.
+    """
+    axis = torch.arange(side, dtype=torch.float64) - centre
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    along = x * math.cos(angle) + y * math.sin(angle)
+    across = -x * math.sin(angle) + y * math.cos(angle)
+    k = torch.exp(-0.5 * (along**2 / variances[0] + across**2 / variances[1]))
+    if factors is not None:
+        k = k * factors
+    return k / k.sum()
+
+
+def div2krk_kernel(
+    scale: int, variances: tuple[float, float], angle: float, factors: Tensor, paper: bool = False
+) -> Tensor:
+    """One kernel of the DIV2KRK recipe from its drawn numbers; `factors` (side, side) around 1.
+
+    The notebook re-centres to side/2 + ½(s − side mod 2), half a pixel away from what sub-sampling at every
+    s-th pixel wants, and without padding (`paper`); ours goes through `shift_kernel`.
+    """
+    side = factors.shape[0]
+    k = anisotropic_kernel(side, variances, angle, side // 2 + 0.5 * (scale - side % 2), factors)
+    if not paper:
+        return crop_or_pad(shift_kernel(k, scale), side)
+    wanted = side / 2 + 0.5 * (scale - side % 2)
+    moved = ndimage.shift(k.numpy(), [wanted - m for m in centre_of_mass(k)], order=3)
+    return torch.from_numpy(moved / moved.sum())
+
+
+def random_kernel(generator: torch.Generator, scale: int = 2) -> Tensor:
+    """A random anisotropic blur for a factor of 2 or 4, of sum 1, that shifts nothing.
+
+    The text of the paper on DIV2KRK: for ×2, 11×11, variances U(0.6, 5) px², angle U(−π, π), each entry times
+    1 + U(−0.25, 0.25); the ×4 kernel is the ×2 kernel applied twice.
+    """
+    first, second, turn = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
+    factors = 1 + 0.25 * (2 * torch.rand(11, 11, generator=generator, dtype=torch.float64) - 1)
+    variances = (0.6 + 4.4 * first, 0.6 + 4.4 * second)
+    k = div2krk_kernel(2, variances, math.pi * (2 * turn - 1), factors).clamp_min(0)
+    return for_scale(k / k.sum(), scale)
+
+
+def gaussian_kernel(
+    width: float, other: float, angle: float, scale: int = 2, side: int | None = None
+) -> Tensor:
+    """A Gaussian with standard deviations `width` and `other` px at `angle` degrees, of sum 1, shifting nothing.
+
+    The angle is that of the axis of `width`, from the horizontal towards growing rows. The side is odd and
+    holds three standard deviations unless it is given.
+    """
+    side = side or min(LARGEST, 2 * math.ceil(3 * max(width, other)) + 1 + 2 * (scale // 2))
+    centre = side // 2 + 0.5 * (scale - side % 2)
+    return anisotropic_kernel(side, (width**2, other**2), math.radians(angle), centre)
+
+
+def bicubic_kernel(scale: int) -> Tensor:
+    """MATLAB's bicubic reduction by an even factor as a kernel (5s − 1)², of sum 1, shifting nothing.
+
+    imresize(picture, 1/s) is exactly the correlation with this kernel away from the rim.
+    """
+    half = 2 * scale + scale // 2 - 1
+    offset = (torch.arange(-half, half + 1, dtype=torch.float64) - (scale - 1) / 2).abs() / scale
+    near = 1.5 * offset**3 - 2.5 * offset**2 + 1
+    far = -0.5 * offset**3 + 2.5 * offset**2 - 4 * offset + 2
+    taps = torch.where(offset <= 1, near, torch.where(offset < 2, far, torch.zeros(())))
+    return torch.outer(taps, taps) / taps.sum() ** 2
+
+
+# ------------------------------------------------------------------------------------------ describing
+
+
+def describe(kernel: Tensor) -> Mapping[str, float]:
+    """What the page says of a kernel: side and sum, centre of mass, widths and angle of its two axes.
+
+    Widths are standard deviations in px; the angle, in degrees from −90 to 90, is that of the wider axis from
+    the horizontal towards growing rows. Negative entries (spline ringing) do not count for the widths.
+    """
+    k = kernel.double().clamp_min(0)
+    row, column = centre_of_mass(k)
+    k = k / k.sum()
+    y = torch.arange(k.shape[0], dtype=k.dtype)[:, None] - row
+    x = torch.arange(k.shape[1], dtype=k.dtype)[None, :] - column
+    xx, yy, xy = float((k * x * x).sum()), float((k * y * y).sum()), float((k * x * y).sum())
+    mean, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
+    return {
+        "kernel side (px)": float(max(k.shape)),
+        "kernel sum": float(kernel.double().sum()),
+        "centre of mass, row (px)": centre_of_mass(kernel)[0],
+        "centre of mass, column (px)": centre_of_mass(kernel)[1],
+        "wide axis σ (px)": math.sqrt(max(mean + spread, 0)),
+        "narrow axis σ (px)": math.sqrt(max(mean - spread, 0)),
+        "angle of the wide axis (°)": 0.0
+        if spread < 1e-12
+        else math.degrees(0.5 * math.atan2(2 * xy, xx - yy)),
+    }
+
+
+def crop_or_pad(kernel: Tensor, side: int) -> Tensor:
+    """The kernel on a side×side grid; its entry h//2 stays at side//2; sum 1 again."""
+    out = torch.zeros(side, side, dtype=torch.float64)
+    source, target = [], []
+    for length in kernel.shape:
+        start = side // 2 - length // 2
+        target.append(slice(max(start, 0), min(start + length, side)))
+        source.append(slice(max(-start, 0), max(-start, 0) + target[-1].stop - target[-1].start))
+    out[target[0], target[1]] = kernel.double()[source[0], source[1]]
+    return out / out.sum()
+
+
+def align_kernel(kernel: Tensor, centre: tuple[float, float], side: int) -> Tensor:
+    """The kernel on a side×side grid, sum 1, its centre of mass moved to `centre` by a cubic spline."""
+    k = crop_or_pad(kernel, side)
+    moved = ndimage.shift(k.numpy(), [w - m for w, m in zip(centre, centre_of_mass(k))], order=3)
+    return torch.from_numpy(moved / moved.sum())
+
+
+def compare_kernels(true: Tensor, estimate: Tensor, scale: int = 2) -> Mapping[str, float]:
+    """Kernel PSNR (FKP: same grid of 4s+3 px, at most 21; sum 1; peak 1) after the centres of mass agree.
+
+    The values are high (40–60 dB) because the peak is 1 and not the kernel's largest entry; hence also the
+    PSNR against that entry and the sum of absolute differences (0: equal, 2: nothing in common). FKP itself
+    does not align; without it a shift of half a pixel, which no picture shows, would hide everything else.
+    """
+    side = min(4 * scale + 3, 21)
+    a = crop_or_pad(true, side)
+    b = align_kernel(estimate, centre_of_mass(a), side)
+    mse = max(float((a - b).square().mean()), 1e-20)
+    return {
+        "kernel PSNR (dB)": -10 * math.log10(mse),
+        "kernel PSNR, peak of the true (dB)": 20 * math.log10(float(a.max())) - 10 * math.log10(mse),
+        "kernel difference, absolute": float((a - b).abs().sum()),
+    }
+
+
+# --------------------------------------------------------------------------------------- kernel files
+
+
+def read_kernel(path: Path) -> Tensor:
+    """A kernel from .mat (variable `Kernel`, or `ker`), .npy or .csv, float64 (h, w), as it stands in the file.
+
+    Raises OptionError, saying why, unless it is a finite real 2-D array, sides from 1 to 65, of positive sum.
+    """
+    try:
+        value = _read_array(path)
+    except OptionError:
+        raise
+    except Exception as error:
+        raise OptionError(
+            f"the kernel file cannot be read as {path.suffix or 'a kernel'}: {error}"
+        ) from error
+    return check_kernel(value)
+
+
+def _read_array(path: Path) -> np.ndarray:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    if suffix == ".csv":
+        return np.loadtxt(path, delimiter=",", ndmin=2)
+    if suffix == ".mat":
+        found = scipy_io.loadmat(str(path), variable_names=["Kernel", "ker"])
+        name = next((n for n in ("Kernel", "ker") if n in found), None)
+        if name is None:
+            raise OptionError("the .mat file has no variable Kernel (nor ker)")
+        return found[name]
+    raise OptionError(f"a kernel is a .mat, .npy or .csv file, not {suffix or 'a file without a suffix'}")
+
+
+def check_kernel(value: np.ndarray) -> Tensor:
+    """The array as a kernel. Raises OptionError, saying why, unless it can be one."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        raise OptionError("the kernel must hold real numbers")
+    if value.ndim != 2:
+        raise OptionError(f"the kernel must have 2 dimensions, not {value.ndim}")
+    if not (min(value.shape) >= 1 and max(value.shape) <= LARGEST):
+        raise OptionError(
+            f"the kernel is {value.shape[1]}×{value.shape[0]}; sides from 1 to {LARGEST} are taken"
+        )
+    if not np.isfinite(value).all():
+        raise OptionError("the kernel holds a value that is not a number or infinite")
+    if not value.sum() > 0:
+        raise OptionError(f"the kernel's sum must be positive, not {float(value.sum()):g}")
+    return torch.from_numpy(np.ascontiguousarray(value, dtype=np.float64))
+
+
+def kernel_files(name: str, kernel: Tensor) -> Mapping[str, bytes]:
+    """The kernel as `<name>.mat` (variable `Kernel`) and `<name>.npy`."""
+    k = kernel.double().cpu().numpy()
+    mat, npy = io.BytesIO(), io.BytesIO()
+    scipy_io.savemat(mat, {"Kernel": k})
+    np.save(npy, k)
+    return {f"{name}.mat": mat.getvalue(), f"{name}.npy": npy.getvalue()}
