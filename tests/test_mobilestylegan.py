@@ -1,0 +1,93 @@
+"""The default prior: its wavelet by hand, its boundaries, and what its weights draw."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gansr.nets.mobilestylegan import MobileStyleGAN, inverse_haar
+
+
+@pytest.fixture(scope="module")
+def tiny() -> MobileStyleGAN:
+    torch.manual_seed(0)
+    return MobileStyleGAN(channels=(16, 8, 12), style=10, mapping_layers=2).requires_grad_(False).eval()
+
+
+def rows_of(net: MobileStyleGAN, batch: int, seed: int = 0) -> Tensor:
+    return torch.randn(batch, net.style_rows, net.style, generator=torch.Generator().manual_seed(seed))
+
+
+def test_inverse_wavelet_of_one_pixel_is_the_four_signs():
+    x = torch.tensor([8.0, 4.0, 2.0, 1.0]).view(1, 4, 1, 1)  # LL, LH, HL, HH
+    assert inverse_haar(x).squeeze().tolist() == [[15, 9], [5, 3]]  # l±lh±hl±hh, signs of the specification
+
+
+def test_inverse_wavelet_undoes_the_wavelet():
+    x = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(1))
+    a, b, c, d = x[..., ::2, ::2], x[..., ::2, 1::2], x[..., 1::2, ::2], x[..., 1::2, 1::2]
+    forward = torch.cat((a + b + c + d, a + b - c - d, a - b + c - d, a - b - c + d), dim=1) / 4
+    torch.testing.assert_close(inverse_haar(forward), x)
+
+
+def test_wavelet_channels_stay_apart():
+    x = torch.zeros(1, 12, 2, 2)
+    x[:, 1] = 1  # the low pass of channel 1
+    assert inverse_haar(x)[0].amax((1, 2)).tolist() == [0, 1, 0]
+
+
+def test_picture_has_the_side_and_the_rows_it_states(tiny: MobileStyleGAN):
+    assert (tiny.style_rows, tiny.side, tiny.shapes) == (8, 32, ((16, 4), (8, 8), (12, 16)))
+    assert tiny.synthesis(rows_of(tiny, 2)).shape == (2, 3, 32, 32)
+    assert tiny(torch.randn(1, 10, generator=torch.Generator().manual_seed(0))).shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize("boundary", [0, 1, 2])
+def test_first_and_rest_compose_to_the_whole_at_each_boundary(tiny: MobileStyleGAN, boundary: int):
+    rows = rows_of(tiny, 2)
+    features = tiny.first(rows[:, : 1 + 3 * boundary], boundary)  # the later rows are not needed
+    assert features.shape[1:] == (tiny.shapes[boundary][0], *[tiny.shapes[boundary][1]] * 2)
+    rows_of_rest = rows.clone()
+    rows_of_rest[:, : 1 + 3 * boundary] = torch.nan  # the earlier rows are not used
+    assert torch.equal(tiny.rest(features, rows_of_rest, boundary), tiny.synthesis(rows))
+
+
+def test_a_batch_is_its_pictures_one_by_one(tiny: MobileStyleGAN):
+    rows = rows_of(tiny, 3)
+    one_by_one = torch.cat([tiny.synthesis(rows[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(tiny.synthesis(rows), one_by_one)
+
+
+def test_every_row_gets_a_gradient_and_no_weight_does(tiny: MobileStyleGAN):
+    rows = rows_of(tiny, 1).requires_grad_()
+    tiny.synthesis(rows).square().sum().backward()
+    assert rows.grad is not None and (rows.grad[0].norm(dim=1) > 0).all()
+    assert all(p.grad is None for p in tiny.parameters())
+
+
+def test_scaling_activations_equals_scaling_weights(tiny: MobileStyleGAN):
+    """StyleGAN2 modulates weights; the same, by hand, for the first block of one image."""
+    rows = rows_of(tiny, 1)
+    x = tiny.first(rows, 0)
+    block = tiny.body.blocks[0]
+    up, conv1, conv2 = (tiny.styles[k](rows[:, k])[0] for k in (1, 2, 3))
+    y = inverse_haar(x * up.view(1, -1, 1, 1))
+    for conv, scale in ((block.conv1, conv1), (block.conv2, conv2)):
+        y = F.conv2d(y, conv.depthwise, padding=1, groups=y.shape[1])
+        y = F.conv2d(y, conv.pointwise * scale.view(1, -1, 1, 1), conv.bias) + conv.noise
+        y = F.leaky_relu(y, 0.2)
+    torch.testing.assert_close(tiny.first(rows, 1), y, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.weights
+def test_the_weights_of_the_registry_draw_a_face(weights_of):
+    net = weights_of("mobilestylegan-ffhq-1024")
+    z = torch.randn(1, 512, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        picture = net(z)
+    # seed 0, untruncated, by OpenVINO's float32: darkest −1.56507, brightest 1.35206; loose, see the net's docstring
+    assert picture.shape == (1, 3, 1024, 1024)
+    torch.testing.assert_close(picture.amin(), torch.tensor(-1.56507), rtol=0, atol=1e-3)
+    torch.testing.assert_close(picture.amax(), torch.tensor(1.35206), rtol=0, atol=1e-3)
