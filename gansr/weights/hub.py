@@ -18,18 +18,11 @@ from gansr.weights.patience import Patience, Progress, Temporary, insist, megaby
 from gansr.weights.tensors import sha256_of
 
 
-def download(
-    source: Hub,
-    sha256: str | None,
-    folder: Path,
-    patience: Patience,
-    told: Progress,
-    endpoint: str | None = None,
-) -> Path:
+def download(source: Hub, sha256: str | None, folder: Path, patience: Patience, told: Progress) -> Path:
     """The source's file, which hashes to `sha256` (None: unknown, the caller pins it), somewhere under `folder`.
 
-    `endpoint` is the server, by default the one huggingface_hub knows. Raises WeightsError if it is not there,
-    not reachable, or wrong twice.
+    The server is the one huggingface_hub knows (HF_ENDPOINT). Raises WeightsError if the file is not there, the
+    server not reachable, or what arrives wrong twice.
     """
     kept = _preloaded(source)
     if kept is not None and sha256 is not None and sha256_of(kept) == sha256:
@@ -39,7 +32,7 @@ def download(
         attempts = iter(range(patience.tries))
         path = insist(
             what,
-            lambda t=turn, a=attempts: _attempt(source, folder / f"{t}-{next(a)}", patience, told, endpoint),
+            lambda t=turn, a=attempts: _attempt(source, folder / f"{t}-{next(a)}", patience, told),
             patience,
             told,
         )
@@ -57,7 +50,7 @@ def _preloaded(source: Hub) -> Path | None:
     return Path(path).resolve() if isinstance(path, str) else None
 
 
-def _attempt(source: Hub, folder: Path, patience: Patience, told: Progress, endpoint: str | None) -> Path:
+def _attempt(source: Hub, folder: Path, patience: Patience, told: Progress) -> Path:
     """One download on a thread. Raises Temporary if it stalls or fails in passing, WeightsError if refused."""
     from huggingface_hub import hf_hub_download
 
@@ -71,7 +64,6 @@ def _attempt(source: Hub, folder: Path, patience: Patience, told: Progress, endp
                 source.filename,
                 revision=source.revision,
                 cache_dir=folder,
-                endpoint=endpoint,
                 etag_timeout=min(10.0, patience.stall),
                 tqdm_class=_meter(source.filename, moved, told),
             )
