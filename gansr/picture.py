@@ -120,7 +120,7 @@ def _read_file(path: Path, head: int | None) -> bytes:
         raise
     except (OSError, ValueError):  # missing, unreadable, too long a name, a NUL in it
         raise PictureError(f"{name!r} cannot be read: choose a picture file that is there") from None
-    if len(data) > MAX_BYTES:  # it grew in the meantime
+    if head is None and len(data) > MAX_BYTES:  # it grew in the meantime
         _file_too_large(len(data))
     return data
 
@@ -651,10 +651,13 @@ def _alpha(values: np.ndarray, notices: list[str]) -> Tensor | None:
 
 def _planes(samples: np.ndarray) -> Tensor:
     """(H,W,C) uint8 or uint16 → (C,H,W) float32 in [0,1], exactly value/255 or value/65535."""
-    full = int(np.iinfo(samples.dtype).max)
-    planes = np.array(np.moveaxis(samples, -1, 0), order="C")  # a copy: Pillow's is read-only
-    wide = torch.from_numpy(planes if full == 255 else planes.astype(np.float32))
-    return wide.to(torch.float32).div_(full)
+    full = np.float32(np.iinfo(samples.dtype).max)
+    height, width, channels = samples.shape
+    planes = np.empty((channels, height, width), np.float32)
+    for y in range(0, height, 32):  # a strip at a time stays in the cache
+        strip = np.moveaxis(samples[y : y + 32], -1, 0)
+        np.divide(strip, full, out=planes[:, y : y + 32], dtype=np.float32, casting="same_kind")
+    return torch.from_numpy(planes)
 
 
 def _upright(decoded: _Decoded, notices: list[str]) -> np.ndarray:
@@ -795,8 +798,12 @@ def to_array(image: Tensor) -> np.ndarray:
     """
     if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
         raise ValueError(f"a picture has shape (3,H,W), not {tuple(image.shape)}")
-    scaled = image.detach().to("cpu", torch.float32).mul(255).round_().clamp_(0, 255)
-    return scaled.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    values = image.detach().to("cpu", torch.float32).numpy()
+    array = np.empty((*image.shape[1:], image.shape[0]), np.uint8)
+    for y in range(0, len(array), 32):  # a strip at a time stays in the cache
+        scaled = np.rint(values[:, y : y + 32] * np.float32(255))
+        array[y : y + 32] = np.moveaxis(np.clip(scaled, 0, 255, out=scaled), 0, -1)
+    return array
 
 
 def from_array(array: np.ndarray) -> Tensor:
@@ -823,7 +830,7 @@ def to_png(
     keys of 1 to 79 Latin-1 characters, 1 MB in all. Raises ValueError for other shapes or texts.
 
     Every row is filtered by the row above and packed by run lengths and Huffman codes only: on a 4096²
-    photograph 4 times faster than Pillow's fastest level, and no larger.
+    photograph 3 times faster than Pillow's fastest level, and no larger.
     """
     if image.ndim != 3 or image.shape[0] != 3 or image.numel() == 0:
         raise ValueError(f"a picture has shape (3,H,W), not {tuple(image.shape)}")
