@@ -1,0 +1,8 @@
+"""The papers, a file each. METHODS is the one list; its order is the order of the tabs."""
+
+from __future__ import annotations
+
+from gansr.method import Method
+from gansr.methods.srgan import SRGAN
+
+METHODS: tuple[Method, ...] = (SRGAN,)
