@@ -8,6 +8,7 @@ page opens verified safetensors and nothing else.
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ def torch_file(path: Path) -> dict[str, Any]:
     Raises WeightsError if the file is damaged, is not a dict, or holds anything but tensors and plain data.
     """
     try:
-        with torch.serialization.safe_globals(_numpy_scalars()):
+        with torch.serialization.safe_globals(_numpy_names()):
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise _refused(path, f"it holds more than tensors and plain data ({_first_line(error)})") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        asked = re.search(r"(?:GLOBAL|global|class) ([\w.]+) ", str(error))
+        what = f"it asks for {asked[1]}" if asked else _first_line(error)
+        raise _refused(path, f"it holds more than tensors and plain data ({what})") from error
+    except Exception as error:  # a damaged file raises nearly anything
         raise _refused(path, f"it cannot be read as a PyTorch file ({_first_line(error)})") from error
     if not isinstance(found, dict):
         raise _refused(path, f"it holds a {type(found).__name__}, not a dict of tensors")
@@ -114,11 +117,11 @@ def _numbers_only(path: Path, tree: Mapping[str, Any]) -> None:
             raise _refused(path, f"{name!r} is a {type(item).__name__}, not an array of numbers")
 
 
-def _numpy_scalars() -> list[Any]:
-    """What training scripts leave beside the tensors: a best PSNR as a numpy float."""
+def _numpy_names() -> list[Any]:
+    """What training scripts leave beside the tensors: a best PSNR as a numpy float, a mean as an array."""
     kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
-    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
-    return [*((_SCALAR, name) for name in names), (_encode, "_codecs.encode"), np.dtype, *kinds]
+    named = [(item, f"{module}.{name}") for (module, name), item in _HARMLESS.items()]
+    return [*named, (_encode, "_codecs.encode"), *kinds]
 
 
 def _refused(path: Path, why: str) -> WeightsError:
