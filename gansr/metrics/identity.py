@@ -1,0 +1,84 @@
+"""Identity: is it still the same person? Cosine of two ArcFace embeddings.
+
+ArcFace: Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019; the network is
+InsightFace's MobileFaceNet trained on WebFace600K (non-commercial research). Both faces are brought to the 112 px
+template by the similarity of Umeyama (1991), "Least-squares estimation of transformation parameters".
+How we differ from InsightFace: the truth's landmarks serve both pictures, so that errors of detection in the
+result do not enter, and the picture is shrunk with antialiasing, where a plain bilinear warp would skip pixels.
+Published figures depend on the network; compare only figures of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gansr import faces
+from gansr.metric import Metric
+
+TEMPLATE = torch.tensor(  # px of the 112 px picture: eyes, nose, corners of the mouth
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
+    dtype=torch.float64,
+)
+SIDE = 112
+
+
+def similarity(source: Tensor, target: Tensor) -> Tensor:
+    """The rotation, scale and shift (2,3) with the least squared error from points (n,2) to points (n,2).
+
+    Umeyama's eq. 40–42. Raises ValueError where the source points coincide.
+    """
+    source, target = source.double(), target.double()
+    mean_x, mean_y = source.mean(0), target.mean(0)
+    x, y = source - mean_x, target - mean_y
+    variance = x.square().sum() / len(x)
+    if not torch.isfinite(variance) or variance < 1e-12:
+        raise ValueError("the landmarks lie on one point")
+    U, D, Vt = torch.linalg.svd(y.T @ x / len(x))
+    S = torch.tensor([1.0, float(torch.sign(torch.linalg.det(U) * torch.linalg.det(Vt)))], dtype=torch.float64)
+    R, c = U @ S.diag() @ Vt, (D * S).sum() / variance
+    return torch.cat([c * R, (mean_y - c * R @ mean_x)[:, None]], 1)
+
+
+def embed(image: Tensor, points: Tensor, session: Any) -> Tensor:
+    """Who is it: a picture (3,H,W) in [0,1] with landmarks (5,2) px → (512,) of length 1.
+
+    session: an onnxruntime session of w600k_mbf.
+    """
+    back = faces.inverse(similarity(points, TEMPLATE))
+    aligned = faces.warp(image.float(), back, SIDE, SIDE)
+    blob = ((aligned * 255 - 127.5) / 127.5)[None].numpy(force=True)
+    (embedding,) = session.run(None, {session.get_inputs()[0].name: blob})
+    return F.normalize(torch.from_numpy(embedding[0]), dim=0)
+
+
+def identity(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
+    """Cosine between the face of a result `a` and that of the truth `b`, both (3,H,W) in [0,1], of one size.
+
+    nets: onnxruntime sessions "detector" and "arcface". Above about 0.3 two photographs mostly show one person.
+    Raises ValueError if the sizes differ or the truth shows no face (a fixed place would measure something else).
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"the pictures differ in size: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
+    found = faces.detect(b, nets["detector"])
+    if not found:
+        raise ValueError("no face was found in the true picture, so identity is not defined")
+    return float(embed(a, found[0].points, nets["arcface"]) @ embed(b, found[0].points, nets["arcface"]))
+
+
+IDENTITY = Metric(
+    name="identity",
+    title="Identity",
+    unit="cosine",
+    better="higher",
+    against="truth",
+    explain="How alike a face recogniser finds the two faces: 1 the same, around 0 two strangers.",
+    measure=identity,
+    weights={"detector": "scrfd-500m", "arcface": "arcface-mbf"},
+    least=32,
+    faces=True,
+)
