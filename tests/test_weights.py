@@ -424,7 +424,9 @@ def test_list_tells_how_each_entry_stands(house, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert re.match(r"tiny +0\.0 MB  here +none", lines[0]) and "yours to import" in lines[1]
     assert run("list", "--json") == 0
-    assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["here", "yours to import"]
+    told = json.loads(capsys.readouterr().out)
+    assert [row["state"] for row in told] == ["here", "yours to import"]
+    assert told[0]["sources"][0]["kind"] == "yours"
 
 
 def test_publish_uploads_and_writes_the_commit_into_the_manifest(house, capsys):

@@ -89,7 +89,10 @@ def standing(entry: Entry) -> str:
 def list_all(args: argparse.Namespace) -> int:
     every = manifest.entries().values()
     if args.json:
-        rows = [{**asdict(e), "state": standing(e), "config": dict(e.config)} for e in every]
+        rows = [
+            {**asdict(e), "state": standing(e), "sources": [{"kind": s.kind, **asdict(s)} for s in e.sources]}
+            for e in every
+        ]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     width = max(len(e.name) for e in every)

