@@ -152,14 +152,16 @@ def parse_entry(name: str, row: Mapping[str, Any]) -> Entry:
 
 
 def _parse_source(name: str, row: Mapping[str, Any]) -> Source:
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k != "kind"}
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k != "kind"
+    }
     try:
         source = _KINDS[row["kind"]](**values)
     except (KeyError, TypeError) as error:
         raise WeightsError(f"manifest: a source of {name} is malformed: {error}") from error
     if isinstance(source, Hub):
         _check_hash(name, "file_sha256", source.file_sha256)
-        if not _COMMIT.fullmatch(source.revision) and not (source.revision == "main" and source.recipe):
+        if not _COMMIT.fullmatch(str(source.revision)) and not (source.revision == "main" and source.recipe):
             raise WeightsError(f"manifest: {name}: the Hub revision {source.revision!r} is not a commit")
     if isinstance(source, Registry):
         _check_hash(name, "archive_sha256", source.archive_sha256)
@@ -173,5 +175,5 @@ def _parse_source(name: str, row: Mapping[str, Any]) -> Source:
 
 
 def _check_hash(name: str, field: str, value: str | None) -> None:
-    if value is not None and not _SHA256.fullmatch(value):
+    if value is not None and not _SHA256.fullmatch(str(value)):
         raise WeightsError(f"manifest: {name}.{field} is not 64 small hexadecimal digits")
