@@ -9,6 +9,7 @@ import torch
 from golden import Golden, array
 
 from gansr.metrics import METRICS
+from gansr.metrics.consistency import consistency
 from gansr.metrics.psnr import psnr_rgb, psnr_y
 from gansr.metrics.ssim import ssim_map, ssim_rgb, ssim_y
 from gansr.ops.colour import to8bit
@@ -69,3 +70,11 @@ def test_every_metric_has_its_own_name_and_a_sentence():
     names = [m.name for m in METRICS]
     assert len(set(names)) == len(names)
     assert all(m.explain.endswith(".") and len(m.explain) > 30 for m in METRICS)
+
+
+def test_consistency_is_the_psnr_of_the_shrunk_result():
+    low = torch.full((3, 8, 8), 100 / 255)
+    assert consistency(low, low + 0.3 / 255) == math.inf
+    assert consistency(low, low + 2 / 255) == pytest.approx(20 * math.log10(255 / 2))
+    pulse_s_limit = torch.full((3, 8, 8), 100 / 255 + math.sqrt(2e-3))
+    assert consistency(pulse_s_limit, low) == pytest.approx(26.99, abs=0.4)  # 11.4 steps, rounded to 11

@@ -15,20 +15,7 @@ from torch import Tensor
 
 from gansr.metric import Metric
 from gansr.ops.colour import matlab_y, to8bit
-
-CROP = 4  # px, SRGAN's convention at ×4
-
-
-def usual_crop(x: Tensor) -> int:
-    """The rim a metric leaves out of a picture (…,H,W): CROP, or none of one with a side of 16 px or less."""
-    return CROP if min(x.shape[-2:]) > 16 else 0
-
-
-def cropped(x: Tensor, crop: int) -> Tensor:
-    """(…,H,W) without its rim of `crop` px. Raises ValueError if nothing would be left."""
-    if min(x.shape[-2:]) <= 2 * crop:
-        raise ValueError(f"nothing is left of {x.shape[-2]}×{x.shape[-1]} px without a rim of {crop}")
-    return x[..., crop : x.shape[-2] - crop, crop : x.shape[-1] - crop]
+from gansr.ops.crop import cropped, usual_rim
 
 
 def psnr_rgb(a: Tensor, b: Tensor, crop: int = 0) -> float:
@@ -51,11 +38,11 @@ def _decibel(a: Tensor, b: Tensor) -> float:
 
 
 def _measure_y(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
-    return psnr_y(a, b, usual_crop(a))
+    return psnr_y(a, b, usual_rim(a))
 
 
 def _measure_rgb(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
-    return psnr_rgb(a, b, usual_crop(a))
+    return psnr_rgb(a, b, usual_rim(a))
 
 
 PSNR_Y = Metric(

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansr.metric import Metric
-from gansr.metrics.psnr import cropped, usual_crop
 from gansr.ops.colour import matlab_y, to8bit
+from gansr.ops.crop import cropped, usual_rim
 
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
@@ -58,11 +58,11 @@ def ssim_y(a: Tensor, b: Tensor, crop: int = 0) -> float:
 
 
 def _measure_y(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
-    return ssim_y(a, b, usual_crop(a) if min(a.shape[-2:]) >= 19 else 0)
+    return ssim_y(a, b, usual_rim(a))
 
 
 def _measure_rgb(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
-    return ssim_rgb(a, b, usual_crop(a) if min(a.shape[-2:]) >= 19 else 0)
+    return ssim_rgb(a, b, usual_rim(a))
 
 
 SSIM_Y = Metric(
