@@ -9,6 +9,7 @@ The page, the API and the command line consume the same iterator, `Engine.stream
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import threading
 import time
@@ -91,7 +92,9 @@ class Engine:
         """The frozen net `name` on the device, kept between runs."""
         if name not in self._nets:
             net = self._load(name)
-            self._nets[name] = net.to(self.device) if isinstance(net, nn.Module) else net
+            if isinstance(net, nn.Module) and self.device.type != "cpu":
+                net = copy.deepcopy(net).to(self.device)  # the loaded one is shared by all, and on the CPU
+            self._nets[name] = net
         return self._nets[name]
 
     def nets(self, job: Job) -> Nets:

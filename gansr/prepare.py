@@ -120,7 +120,7 @@ def _aligned(whole: Prepared, side: int, large: int, detector: Callable[[], Any]
     chosen = found[whole.request.face]
     aligned = faces.align(whole.low, chosen.points, max(large, 256))
     note = f"face {whole.request.face + 1} of {len(found)}, aligned as FFHQ is"
-    sized = _sized(whole, aligned.image, side, large, (*whole.notices, note))
+    sized = _sized(whole, aligned.image, side, large, (*whole.notices, note, *aligned.notices))
     return replace(sized, quad=aligned.quad)
 
 

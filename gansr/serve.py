@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gansr import __version__, weights
+from gansr import __version__, faces, weights
 from gansr.engine import Engine, Job, Precision, Reading, like_input
 from gansr.method import Frame, InputError, Method, MethodError, OptionError, knobs, parse_options
 from gansr.metrics import METRICS
@@ -24,7 +24,7 @@ from gansr.picture import Picture, PictureError, open_picture, to_png
 from gansr.prepare import Prepared, Request, prepare
 
 # What is said to the person as it stands; any other exception is a fault of ours.
-TOLD = (PictureError, OptionError, InputError, MethodError, weights.WeightsError)
+TOLD = (PictureError, OptionError, InputError, MethodError, faces.FaceError, weights.WeightsError)
 DETECTOR = "scrfd-500m"
 
 Frames = Callable[[str, Tensor, Any, int, Precision], Iterator[Frame]]

@@ -81,7 +81,7 @@ def pickled(function):
 @pytest.mark.parametrize("door", [lambda function: function, pickled], ids=["identity", "pickling"])
 def test_a_tab_runs_behind_zerogpus_door(fake, monkeypatch, door):
     monkeypatch.setattr(gpu, "frames", door(gpu.frames))
-    inputs, (run, outputs), values = handler(fake)
+    _, (run, outputs), values = handler(fake)
     values[0] = str(ROOT / "assets" / "examples" / "chelsea-small-x4.png")
     updates = list(run(*values))
     said = "".join(str(update.get(outputs.status, "")) for update in updates)

@@ -389,7 +389,7 @@ def _wire_look(method: Method, inputs: Inputs, outputs: list[gr.components.Compo
 
 def _thumbs(rgb: Tensor) -> list[tuple[int, Tensor]]:
     found = faces.detect(rgb, gpu.METER.net(DETECTOR))[:8]
-    return [(i, faces.align(rgb, face.points, 128).image) for i, face in enumerate(found)]
+    return [(i, faces.thumbnail(rgb, face)) for i, face in enumerate(found)]
 
 
 def _seen(prepared: Prepared) -> str:
