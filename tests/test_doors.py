@@ -10,9 +10,10 @@ from pathlib import Path
 import gradio as gr
 import pytest
 from fastapi import FastAPI
+from gradio.processing_utils import save_file_to_cache
 from gradio.routes import App
 
-from gansr.ui.doors import Doors, Swept, middleware, start_janitor, sweep
+from gansr.ui.doors import EXAMPLES, Doors, Swept, copies, middleware, start_janitor, sweep
 
 UPLOAD, BODY = 5000, 2000
 
@@ -265,6 +266,18 @@ def test_janitor_sweeps_again_and_again_until_stopped(tmp_path):
     thread.join(30)
     assert not thread.is_alive() and thread.daemon
     assert stop.waits == [7, 7, 7] and [p.name for p in tmp_path.iterdir()] == ["late.png"]
+
+
+def test_janitor_keeps_gradios_copies_of_the_examples(tmp_path):
+    originals = sorted(EXAMPLES.glob("*.png"))
+    kept = [Path(save_file_to_cache(path, str(tmp_path))) for path in originals]
+    assert kept and set(kept) == copies(originals, tmp_path)
+    for path in (*kept, upload := lay(tmp_path, "x/upload.png", 9, 0)):
+        os.utime(path, (0, 0))
+    stop = threading.Event()
+    stop.set()
+    start_janitor(tmp_path, 1, 1, clock=lambda: 1000, stop=stop).join(30)
+    assert all(path.exists() for path in kept) and not upload.exists()
 
 
 def test_a_folder_that_cannot_be_swept_does_not_end_the_janitor(tmp_path, monkeypatch):

@@ -12,11 +12,12 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gradio.processing_utils import hash_file
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
@@ -25,6 +26,7 @@ BODY_LIMIT = 8 * 2**20  # anything else: options, paths of uploaded files, a pai
 KEPT_FOR = 3600.0
 QUOTA = 4 * 2**30
 EVERY = 300.0
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 _UPLOAD = re.compile(r"/upload/?$")
 _CLOSED = re.compile(r"^/+(gradio_api/+)?(monitoring|process_recording|pwa_icon)(/|$)")
@@ -177,23 +179,30 @@ def _remove_empty(folder: Path, before: float) -> None:
             continue
 
 
+def copies(files: Iterable[Path], folder: Path) -> frozenset[Path]:
+    """Where Gradio's temporary folder has its copies of `files`: a folder of the content's hash each."""
+    return frozenset(folder / hash_file(file) / file.name for file in files)
+
+
 def start_janitor(
     folder: Path | None = None,
     older_than_s: float = KEPT_FOR,
     quota_bytes: int = QUOTA,
     every_s: float = EVERY,
-    keep: Collection[Path] = (),
+    keep: Collection[Path] | None = None,
     clock: Callable[[], float] = time.time,
     stop: threading.Event | None = None,
 ) -> threading.Thread:
     """Sweep Gradio's temporary folder (or `folder`) now and every `every_s`, on a thread that dies with the
-    process or ends when `stop` is set. Returns the thread, started.
+    process or ends when `stop` is set. `keep` defaults to the copies of the page's examples, which Gradio makes
+    once, when the page is built, and never again. Returns the thread, started.
     """
     place, ending = folder or Path(get_upload_folder()), stop or threading.Event()
+    kept = copies(EXAMPLES.glob("*.*"), place) if keep is None else frozenset(keep)
 
     def work() -> None:
         while True:
-            sweep(place, older_than_s, quota_bytes, clock(), keep)
+            sweep(place, older_than_s, quota_bytes, clock(), kept)
             if ending.wait(every_s):
                 return
 
