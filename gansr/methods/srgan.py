@@ -112,7 +112,7 @@ def scale(method: Method, options: Options) -> int:
 def network(options: Options, nets: Nets) -> SRResNet:
     """The network these options compute with."""
     if len(nets.modules) == 1:
-        return next(iter(nets.modules.values()))
+        return nets[next(iter(nets.modules))]
     return blend(nets["srresnet"], nets["srgan"], options.blend)
 
 
