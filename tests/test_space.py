@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 
+import gradio as gr
 import pytest
 import torch
 from conftest import ROOT
 from fakes import FAKE
 
 from gansr.engine import Engine
+from gansr.methods import METHODS
 from gansr.ui import gpu, page, tab
 
 
@@ -58,12 +61,14 @@ def fake(monkeypatch):
 
 def handler(method) -> tuple[tab.Inputs, object, list]:
     """The tab's inputs, its run handler, and the values its controls start with."""
-    import gradio as gr
 
-    with gr.Blocks(analytics_enabled=False):
-        inputs, _ = tab._draw_inputs(method, [])
-        outputs = tab._Outputs(method)
-        run = tab._page_handler(method, inputs, outputs)
+    async def draw():  # in a running loop, or Gradio makes loops of its own and leaves them open
+        with gr.Blocks(analytics_enabled=False):
+            inputs, _ = tab._draw_inputs(method, [])
+            outputs = tab._Outputs(method)
+            return inputs, outputs, tab._page_handler(method, inputs, outputs)
+
+    inputs, outputs, run = asyncio.run(draw())
     values = [component.value for component in inputs.all()]
     return inputs, (run, outputs), values
 
@@ -97,4 +102,9 @@ def test_asking_for_a_gpu_is_never_longer_than_a_worker_may_have(fake):
 
 
 def test_the_page_is_drawn_without_weights_and_without_network():
-    assert page.build() is not None
+    async def draw():
+        return page.build()
+
+    drawn = asyncio.run(draw())
+    named = {function.api_name for function in drawn.fns.values()}
+    assert {method.name for method in METHODS} <= named

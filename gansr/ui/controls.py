@@ -13,21 +13,24 @@ from gansr.method import Knob, knobs
 from gansr.picture import PictureError
 
 
-class PictureInput(gr.Image):
+def picture_input(**given: Any) -> gr.Image:
     """An image input that gives the uploaded file's path, or the bytes of a `data:` address, unopened.
 
     Gradio's own preprocessing opens the file with Pillow before any check: an unreadable picture then ends in a
-    bare "Error", sixteen bits, alpha and EXIF are lost, and a decompression bomb is decoded.
+    bare "Error", sixteen bits, alpha and EXIF are lost, and a decompression bomb is decoded. (Overridden on the
+    instance: for a subclass Gradio writes a .pyi file beside the source.)
     """
+    image = gr.Image(sources=["upload", "clipboard"], type="filepath", format="png", buttons=[], **given)
+    image.preprocess = _unopened  # type: ignore[method-assign]
+    return image
 
-    is_template = True  # drawn by Image's own front end
 
-    def preprocess(self, payload: Any) -> Any:
-        if payload is None:
-            return None
-        if payload.url and payload.url.startswith("data:"):
-            return _data_url(payload.url)
-        return payload.path
+def _unopened(payload: Any) -> str | bytes | None:
+    if payload is None:
+        return None
+    if payload.url and payload.url.startswith("data:"):
+        return _data_url(payload.url)
+    return payload.path
 
 
 def _data_url(url: str) -> bytes:

@@ -21,7 +21,7 @@ from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS, Prepared, Request, prepare
 from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, result_png, serve
 from gansr.ui import files, gpu, show
-from gansr.ui.controls import PictureInput, controls, values_of
+from gansr.ui.controls import controls, picture_input, values_of
 
 KEPT = 64  # frames kept for the replay
 TASK_NAMES = {title: task for task, title in TASKS.items()}
@@ -116,10 +116,7 @@ def draw_tab(method: Method, examples: list[str]) -> None:
 
 def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[gr.components.Component]]:
     name = method.name
-    picture = PictureInput(
-        label="Picture", sources=["upload", "clipboard"], type="filepath", format="png",
-        height=260, elem_id=f"{name}-picture", buttons=[],
-    )  # fmt: skip
+    picture = picture_input(label="Picture", height=260, elem_id=f"{name}-picture")
     gr.Examples([[path] for path in examples], [picture], label="Examples", examples_per_page=8)
     task = gr.Radio(
         list(TASKS.values()), value=TASKS["enlarge"], label="What to do", elem_id=f"{name}-task",
