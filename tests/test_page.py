@@ -15,7 +15,7 @@ from PIL import Image
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 SHOTS = ROOT / "screenshots"
-MINUTE = 60_000  # a generous bound for a page that hangs, not a measurement
+MINUTE = 30_000  # a generous bound for a page that hangs, not a measurement
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -319,7 +319,7 @@ def _finished(
         outputs.download: gr.update(value=shelf.result, visible=True),
         outputs.extras: gr.update(value=extra or None, visible=bool(extra)),
         outputs.views: show.views(frame.views),
-        outputs.replay: gr.update(minimum=1, maximum=steps, value=steps, visible=steps > 2),
+        outputs.replay: gr.update(minimum=1, maximum=max(steps, 2), value=max(steps, 1), visible=steps > 2),
         outputs.moment: gr.update(value=shelf.replay[-1] if steps > 2 else None, visible=steps > 2),
         outputs.shelf: shelf,
     }
