@@ -107,12 +107,16 @@ class Picture(nn.Module):
 
 
 def inverse_haar(x: Tensor) -> Tensor:
-    """(B,4C,h,w), channels as blocks LL, LH, HL, HH → (B,C,2h,2w), without the factor ½."""
-    batch, channels, height, width = x.shape
-    low, vertical, horizontal, both = x.chunk(4, dim=1)
+    """(B,4C,h,w), channels as blocks LL, LH, HL, HH → (B,C,2h,2w) in channels_last, without the factor ½.
+
+    Stacked where channels are innermost: every load and store is a run of C values, in eager and compiled code.
+    """
+    low, vertical, horizontal, both = x.permute(0, 2, 3, 1).chunk(4, dim=3)
     a, b, c, d = low + vertical, low - vertical, horizontal + both, horizontal - both
-    rows = torch.stack((a + c, a - c, b + d, b - d), dim=-1).view(batch, channels // 4, height, width, 2, 2)
-    return rows.permute(0, 1, 2, 4, 3, 5).reshape(batch, channels // 4, 2 * height, 2 * width)
+    upper, lower = torch.stack((a + c, a - c), dim=3), torch.stack((b + d, b - d), dim=3)
+    batch, height, width, _, channels = upper.shape
+    pixels = torch.stack((upper, lower), dim=2).view(batch, 2 * height, 2 * width, channels)
+    return pixels.permute(0, 3, 1, 2)
 
 
 class Body(nn.Module):
