@@ -43,7 +43,7 @@ def loaded(state: dict[str, torch.Tensor], **config) -> StyleGAN2:
 def test_stylegan2_gives_the_authors_numbers():
     golden = Golden("glean_bank256")
     state = {rosinality_name(key): value for key, value in golden.state("bank").items()}
-    net = loaded(from_rosinality(state), side=256)
+    net = loaded(from_rosinality(state), size=256)
     z = golden.tensor("glean/bank/z")
     w = net.mapping(z)
     golden.check("z.w", w)
@@ -63,7 +63,7 @@ def test_stylegan2_gives_the_authors_numbers():
 
 def test_features_at_a_boundary_go_on_to_the_same_picture():
     torch.manual_seed(0)
-    net = StyleGAN2(side=32, style=16, mapping_layers=2, multiplier=1).requires_grad_(False)
+    net = StyleGAN2(size=32, style=16, mapping_layers=2, multiplier=1).requires_grad_(False)
     rows = torch.randn(2, net.style_rows, 16)
     whole = net.synthesis(rows)
     for upto in range(4):
@@ -74,7 +74,7 @@ def test_features_at_a_boundary_go_on_to_the_same_picture():
 
 def test_noise_is_the_files_unless_other_is_given():
     torch.manual_seed(0)
-    net = StyleGAN2(side=16, style=16, mapping_layers=1, multiplier=1).requires_grad_(False)
+    net = StyleGAN2(size=16, style=16, mapping_layers=1, multiplier=1).requires_grad_(False)
     for layer in net.body.layers:
         layer.strength.fill_(0.5)
     rows = torch.randn(1, net.style_rows, 16)

@@ -13,6 +13,8 @@ go 0 to the 4² layer, then (1,2), (3,4) …; pixel shuffles have no activation;
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -83,6 +85,10 @@ class GLEAN(nn.Module):
         )
         self.end = nn.Conv2d(2 * channels_at(out_size, multiplier), 64, 3, padding=1)
         self.out = nn.Conv2d(64, 3, 3, padding=1)
+
+    def quick(self, dtype: torch.dtype) -> GLEAN:
+        """A copy that computes in `dtype` with channels last."""
+        return deepcopy(self).to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, low: Tensor) -> Tensor:
         """low (B,3,in_size,in_size) in [0,1] → (B,3,out_size,out_size), about [0,1], not clamped.

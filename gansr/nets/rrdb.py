@@ -19,10 +19,9 @@ class DenseBlock(nn.Module):
 
     def __init__(self, channels: int, growth: int):
         super().__init__()
-        self.channels, self.growth = channels, growth
-        for i in range(5):
-            out = channels if i == 4 else growth
-            self.add_module(f"conv{i + 1}", nn.Conv2d(channels + i * growth, out, 3, padding=1))
+        self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = (
+            nn.Conv2d(channels + i * growth, growth if i < 4 else channels, 3, padding=1) for i in range(5)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         dense = x

@@ -90,6 +90,8 @@ class Modulated(nn.Module):
 class Layer(nn.Module):
     """Modulated convolution → noise × strength → bias → leaky rectifier × √2."""
 
+    noise: Tensor
+
     def __init__(self, channels: int, out: int, side: int, style: int, *, up: bool):
         super().__init__()
         self.conv = Modulated(channels, out, 3, style, up=up)
@@ -141,11 +143,11 @@ class StyleGAN2(nn.Module):
 
     gain = GAIN
 
-    def __init__(self, side: int = 1024, style: int = 512, mapping_layers: int = 8, multiplier: int = 2):
+    def __init__(self, size: int = 1024, style: int = 512, mapping_layers: int = 8, multiplier: int = 2):
         super().__init__()
-        self.side, self.style = side, style
+        self.side, self.style = size, style
         self.mapping = Mapping(style, mapping_layers)
-        self.body = Body(side, style, multiplier)
+        self.body = Body(size, style, multiplier)
         blocks = len(self.body.layers) // 2
         self.style_rows = 2 * blocks + 2
         widths = [channels_at(4 << k, multiplier) for k in range(blocks + 1)]

@@ -1,0 +1,1 @@
+"""Training of what the project ships itself. Never imported by the app."""
