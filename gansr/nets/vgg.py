@@ -62,7 +62,7 @@ class Vgg16(nn.Module):
         """RGB (N,3,H,W) in [0,1] → what `features[:end]` gives, for each end. Gradients reach x."""
         x = standardised(x)
         kept = {}
-        for end, layer in enumerate(self.features[: max(ends)], 1):
+        for end, layer in zip(range(1, max(ends) + 1), self.features):
             x = layer(x)
             if end in ends:
                 # the ReLU that follows a convolution would overwrite what was kept
