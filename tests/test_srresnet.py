@@ -204,10 +204,12 @@ def test_a_region_is_the_part_cut_out_of_the_whole(layout: str):
         assert (part - cut).abs().max() <= 1e-5
 
 
-def test_strips_do_not_show(monkeypatch: pytest.MonkeyPatch):
-    net, x = random_net("krasserm"), noise(1, 3, 37, 21)
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+def test_strips_and_patches_do_not_show(layout: str, monkeypatch: pytest.MonkeyPatch):
+    net, x = random_net(layout), noise(2, 3, 37, 21)
     whole = fast(net)(x)
-    monkeypatch.setattr("gansr.nets.srresnet.STRIP", 1)
+    for name, value in (("STRIP", 1), ("PATCH", 1), ("ACROSS", 9)):
+        monkeypatch.setattr(f"gansr.nets.srresnet.{name}", value)
     assert (fast(net)(x) - whole).abs().max() <= 1e-6
 
 

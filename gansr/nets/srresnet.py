@@ -14,10 +14,11 @@ weights exist: krasserm, Lornatang, leftthomas (the paper's network) and mmagic,
   is never written;
 - the other shuffles move whole runs of channels, because the convolution before them has its outputs in the
   order (row, column, channel) rather than (channel, row, column);
-- channels_last, the tail in strips that stay in the cache, and the precision asked for. In bfloat16 the first
-  convolution stays float32: with 8 bits of mantissa half of the input's 256 steps would fall together with
-  their neighbours, which alone costs more (0.05 dB on Set5) than everything else together. Weights are
-  rounded so that the sum over a kernel's taps stays (`_rounded`).
+- channels_last; the trunk in strips and the tail in patches that stay in the cache, written into maps that are
+  used again;
+- the precision asked for. In bfloat16 the first convolution stays float32: 8 bits of mantissa cannot hold the
+  input's 256 steps, which alone costs more (0.05 dB on Set5) than all the rest. Weights and slopes are rounded
+  so that their sums stay (`_handed_on`).
 
 Zero padding stays exact: a place outside the large picture is outside the small one too.
 """
@@ -25,7 +26,7 @@ Zero padding stays exact: a place outside the large picture is outside the small
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -34,6 +35,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Span = tuple[int, int]  # from, to (not included), in rows or columns
 Bend = Literal["prelu", "prelu-each", "relu", "leaky", "none"]  # leaky: slope 0.1
 
 
@@ -220,8 +222,8 @@ def _finish(
     y: Tensor,
     x: Tensor,
     scale: int,
-    rows: tuple[int, int] | None = None,
-    columns: tuple[int, int] | None = None,
+    rows: Span | None = None,
+    columns: Span | None = None,
 ) -> Tensor:
     """The skip around everything, and the map to [0,1]. `y` belongs to the rows and columns of `x` given."""
     if flags.skip == "bilinear":
@@ -256,7 +258,9 @@ def blend(faithful: SRResNet, sharp: SRResNet, share: float) -> SRResNet:
 
 # ------------------------------------------------------------------------------------- the form for inference
 
-STRIP = 8192  # bytes of one channel of the features that go through the tail at once
+STRIP = 8 * 2**20  # bytes of a map of the trunk that are worked on at once: they stay in the cache
+PATCH = 16384  # bytes of one channel of the features that go through the tail at once
+ACROSS = 128  # columns of the features, at most, that go through the tail at once
 LANES = 16  # float32 lanes of a 512-bit register: fewer outputs than a multiple of it cost as much
 
 
@@ -300,7 +304,7 @@ class FastSRResNet(nn.Module):
         return self.region(x, (0, x.shape[-2]), (0, x.shape[-1]))
 
     @torch.no_grad()
-    def region(self, x: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
+    def region(self, x: Tensor, rows: Span, columns: Span) -> Tensor:
         """The part of forward(x) that belongs to x[:, :, rows, columns], from no more of x than it needs.
 
         (B,3,H,W) → (B,3,s·(rows' number),s·(columns' number)), equal to the part cut out of the whole: where
@@ -316,56 +320,97 @@ class FastSRResNet(nn.Module):
         return _finish(self.flags, y, near, self.scale, _within(rows, inner[0]), _within(columns, inner[1]))
 
     def trunk(self, x: Tensor) -> Tensor:
-        x = self.first_bend(self.first(x)).to(self.dtype)
-        y = x
-        for block in self.blocks:
-            y = block(y).add_(y)
-        return y if self.middle is None else self.middle(y).add_(x)
+        """(B,3,H,W) float32 in [0,1] → features (B,width,H,W) in `dtype`, every layer in strips of rows.
 
-    def tail(self, features: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
-        """Features → (B,3,s·rows,s·columns) float32, a strip of rows after another."""
-        s, (batch, _, height, width) = self.scale, features.shape
-        out = features.new_empty(
-            (batch, 3, s * (rows[1] - rows[0]), s * (columns[1] - columns[0])), dtype=torch.float32
-        )
-        step = max(8, STRIP // (width * features.element_size()))
-        for top in range(*rows, step):
-            strip = (top, min(top + step, rows[1]))
-            part = self._strip(features, strip, height)[..., s * columns[0] : s * columns[1]]
-            out[..., s * (strip[0] - rows[0]) : s * (strip[1] - rows[0]), :] = part
+        The sums are written into maps that are used again: large new ones would cost as much as computing.
+        """
+        shape = (x.shape[0], self.first.out_channels, *x.shape[-2:])
+        start, now, then = (_empty_map(shape, self.dtype, x.device) for _ in range(3))
+        _in_strips(lambda part: self.first_bend(self.first(part)), x, self.flags.kernel // 2, start)
+        source = start
+        for block in self.blocks:
+            _in_strips(block, source, 2, then, plus=source)
+            source, now, then = then, then, now
+        if self.middle is None:
+            return source
+        return _in_strips(self.middle, source, 1, then, plus=start)
+
+    def tail(self, features: Tensor, rows: Span, columns: Span) -> Tensor:
+        """Features → (B,3,s·rows,s·columns) float32, patch by patch."""
+        s = self.scale
+        shape = (len(features), 3, s * (rows[1] - rows[0]), s * (columns[1] - columns[0]))
+        out = torch.empty(shape, device=features.device)
+        pixels = PATCH // features.element_size()
+        for right in _pieces(columns, ACROSS):
+            for down in _pieces(rows, max(8, pixels // (right[1] - right[0]))):
+                place = [_within(span, outer) for span, outer in ((down, rows), (right, columns))]
+                _cut(out, *((s * a, s * b) for a, b in place)).copy_(self._patch(features, down, right))
         return out
 
-    def _strip(self, features: Tensor, rows: tuple[int, int], height: int) -> Tensor:
-        taken = _widened(rows, self.halos[0], height)
-        y, above, below = features[..., slice(*taken), :], rows[0] - taken[0], taken[1] - rows[1]
+    def _patch(self, features: Tensor, rows: Span, columns: Span) -> Tensor:
+        """The tail for these rows and columns of the features; margins are dropped as soon as they can be."""
+        height, width = features.shape[-2:]
+        taken = _widened(rows, self.halos[0], height), _widened(columns, self.halos[0], width)
+        margins = [abs(a - b) for span, outer in zip((rows, columns), taken) for a, b in zip(span, outer)]
+        y = _cut(features, *taken).contiguous(memory_format=torch.channels_last)
         for i, factor in enumerate(self.factors):
-            y = self.rises[i](y)
+            y, large = self.rises[i](y), [m * factor for m in margins]
             if self.high is None and i == len(self.factors) - 1:  # merged: the shuffle comes last of all
                 y = self.last(self.rise_bends[i](y))[:, : self.outputs].float()
-                return _without(F.pixel_shuffle(y, factor), above * factor, below * factor)
+                return _without(F.pixel_shuffle(y, factor), large)
             y = self.rise_bends[i](_shuffle_rows_first(y, factor))
-            kept = min(above * factor, self.halos[i + 1]), min(below * factor, self.halos[i + 1])
-            y = _without(y, above * factor - kept[0], below * factor - kept[1])
-            above, below = kept
+            margins = [min(m, self.halos[i + 1]) for m in large]
+            y = _without(y, [m - kept for m, kept in zip(large, margins)])
         assert self.high is not None and self.high_bend is not None
         y = self.last(self.high_bend(self.high(y)))[:, : self.outputs].float()
-        return _without(y, above, below)
+        return _without(y, margins)
 
 
-def _widened(span: tuple[int, int], by: int, size: int) -> tuple[int, int]:
+def _empty_map(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device=device, memory_format=torch.channels_last)
+
+
+def _in_strips(
+    work: Callable[[Tensor], Tensor], source: Tensor, halo: int, out: Tensor, plus: Tensor | None = None
+) -> Tensor:
+    """out ← work(source) (+ plus), where `work` keeps the size and sees `halo` rows far; returns `out`."""
+    height, row = out.shape[-2], out[:, :, :1].nbytes
+    for rows in _pieces((0, height), max(16, STRIP // row)):
+        taken = _widened(rows, halo, height)
+        above = rows[0] - taken[0]
+        made = work(source[..., slice(*taken), :])[..., above : above + rows[1] - rows[0], :]
+        place = out[..., slice(*rows), :]
+        if plus is None:
+            place.copy_(made)
+        else:
+            torch.add(made, plus[..., slice(*rows), :], out=place)
+    return out
+
+
+def _pieces(span: Span, most: int) -> list[Span]:
+    """A span in the fewest pieces of at most `most`, as equal as can be."""
+    size = span[1] - span[0]
+    number = -(-size // most)
+    edges = [span[0] + size * i // number for i in range(number + 1)]
+    return list(itertools.pairwise(edges))
+
+
+def _widened(span: Span, by: int, size: int) -> Span:
     return max(0, span[0] - by), min(size, span[1] + by)
 
 
-def _within(span: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:
+def _within(span: Span, outer: Span) -> Span:
     return span[0] - outer[0], span[1] - outer[0]
 
 
-def _cut(x: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
+def _cut(x: Tensor, rows: Span, columns: Span) -> Tensor:
     return x[..., slice(*rows), slice(*columns)]
 
 
-def _without(x: Tensor, above: int, below: int) -> Tensor:
-    return x[..., above : x.shape[-2] - below, :]
+def _without(x: Tensor, margins: list[int]) -> Tensor:
+    """x without its margins (above, below, left, right)."""
+    above, below, left, right = margins
+    return x[..., above : x.shape[-2] - below, left : x.shape[-1] - right]
 
 
 def _convolution(weight: Tensor, bias: Tensor) -> nn.Conv2d:
