@@ -32,6 +32,8 @@ from gansr.ops.resize import imresize
 CROP = 128  # px, the authors' father
 EVERY = 50  # steps between two tests
 STOP = 9e-6  # the learning rate below which training ends
+REACH = 8  # px a pixel of the result depends on to each side
+STRIP = 1 << 19  # px computed at once: 64 channels of them are 134 MB
 
 
 class ZssrNet(nn.Module):
@@ -71,9 +73,11 @@ def loss_map(picture: Tensor) -> Tensor:
     return inner / inner.mean() if inner.sum() > 0 else torch.ones_like(inner)
 
 
-def make_son(father: Tensor, kernel: Tensor, scale: int, noise: Tensor | float = 0.0) -> Tensor:
-    """(3,h,w) → the father shrunk with the kernel, noise added, clipped to [0,1]."""
-    return (downscale_with_kernel(father, kernel, scale) + noise).clamp(0, 1)
+def make_son(father: Tensor, kernel: Tensor | None, scale: float, noise: Tensor | float = 0.0) -> Tensor:
+    """(3,h,w) → the father shrunk with the kernel (None: MATLAB's bicubic, any scale), noise added, clipped."""
+    if kernel is None:
+        return (imresize(father, 1 / scale) + noise).clamp(0, 1)
+    return (downscale_with_kernel(father, kernel, int(scale)) + noise).clamp(0, 1)
 
 
 def enlarge(picture: Tensor, scale: float, size: tuple[int, int], paper: bool = False) -> Tensor:
@@ -149,17 +153,18 @@ def cosine(step: int, steps: int, rate: float = 1e-3, end: float = 0.01) -> floa
 class Zssr:
     """The network on one picture and one kernel. `step()` trains once; nothing here yields.
 
-    low: (3,H,W) in [0,1]. kernel: of the factor `scale`, shifting nothing. crop: the father's side, at most;
-    the authors pad smaller pictures with black, we take a smaller crop. noise: standard deviation added to the
-    sons. net: weights to go on from (an earlier, smaller factor). fast: convolutions in bfloat16.
+    low: (3,H,W) in [0,1]. kernel: of the factor `scale`, shifting nothing; None: bicubic, of any factor (a step
+    on the way to a larger one). crop: the father's side, at most; the authors pad smaller pictures with black,
+    we take a smaller crop. noise: standard deviation added to the sons. net: weights to go on from (an
+    earlier, smaller factor). fast: convolutions in bfloat16.
     All randomness comes from `generator`. paper: see the module's top; `steps` is then the most there will be.
     """
 
     def __init__(
         self,
         low: Tensor,
-        kernel: Tensor,
-        scale: int,
+        kernel: Tensor | None,
+        scale: float,
         generator: torch.Generator,
         *,
         steps: int = 3000,
@@ -179,9 +184,10 @@ class Zssr:
         self.patience = Patience(numpy115)
         self.done, self.ended, self.error = 0, False, math.nan
         height, width = low.shape[-2:]
-        self.crop = crop if paper else min(crop, *(side - side % scale - scale for side in (height, width)))
+        whole = math.ceil(scale)
+        self.crop = crop if paper else min(crop, *(side - side % whole - whole for side in (height, width)))
         self.son = enlarge(make_son(low, kernel, scale), scale, (height, width), paper)
-        self._phases = [] if paper or noise else self._all_phases()
+        self._phases = [] if paper or noise or kernel is None else self._all_phases()
         self._frame()
 
     def _frame(self) -> None:
@@ -195,7 +201,7 @@ class Zssr:
 
     def _all_phases(self) -> list[Tensor]:
         """The enlarged son for each of scale² ways that a father's corner can lie on the coarse grid."""
-        s, (height, width) = self.scale, self.low.shape[-2:]
+        s, (height, width) = int(self.scale), self.low.shape[-2:]
         size = height // s * s - s, width // s * s - s
         phases = []
         for row in range(s):
@@ -204,13 +210,17 @@ class Zssr:
                 phases.append(enlarge(make_son(father, self.kernel, s), s, size))
         return phases
 
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.patience.rate if self.paper else cosine(self.done, self.steps)
+
     def step(self) -> float:
         """One step; the loss. With `paper` sets `ended` when the learning rate has run out."""
         if self.paper and self.done % EVERY == 0:
             self.patience.tested(self.done, self.test())
         father, given, weight = self._sample()
-        rate = self.patience.rate if self.paper else cosine(self.done, self.steps)
-        loss = self.train_on(father, given, weight, rate)
+        loss = self.train_on(father, given, weight, self.rate)
         self.ended = (self.paper and self.patience.update(self.done)) or self.done + 1 >= self.steps
         self.done += 1
         return loss
@@ -238,27 +248,48 @@ class Zssr:
         draw = torch.rand(2, generator=self.random).tolist()
         room = [side - self.crop for side in self._field.shape[-2:]]
         if self._phases:
-            room = [side - self.crop for side in self._phases[0].shape[-2:]]
-            row, column = (min(int(d * (r + self.scale)), r + self.scale - 1) for d, r in zip(draw, room))
-            phase = self._phases[row % self.scale * self.scale + column % self.scale]
-            given = _cut(phase, row - row % self.scale, column - column % self.scale, self.crop)
+            s, room = int(self.scale), [side - self.crop for side in self._phases[0].shape[-2:]]
+            row, column = (min(int(d * (r + s)), r + s - 1) for d, r in zip(draw, room))
+            phase = self._phases[row % s * s + column % s]
+            given = _cut(phase, row - row % s, column - column % s, self.crop)
             return _cut(self.low, row, column, self.crop), given, _cut(self.map, row, column, self.crop)
         row, column = (round(d * r) for d, r in zip(draw, room))
         father = _cut(self._field, row, column, self.crop)
         noise: Tensor | float = 0.0
         if self.noise:
-            side = -(-self.crop // self.scale)
+            side = math.ceil(self.crop / self.scale - 1e-9)
             noise = self.noise * torch.randn(3, side, side, generator=self.random).to(father)
         son = make_son(father, self.kernel, self.scale, noise)
         given = enlarge(son, self.scale, (self.crop, self.crop), self.paper)
         return father, given, _cut(self._field_map, row, column, self.crop)
 
+    def _restore(self, x: Tensor) -> Tensor:
+        """`_apply` without gradient, clipped, in strips of rows that fit a cache's worth of memory.
+
+        A strip takes along the 8 px that the network sees beyond it, so the strips show nowhere.
+        """
+        height, width = x.shape[-2:]
+        rows = max(1, STRIP // width)
+        strips = []
+        for start in range(0, height, rows):
+            stop = min(start + rows, height)
+            top = max(0, start - REACH)
+            strip = self._apply(x[:, top : min(stop + REACH, height)])
+            strips.append(strip[:, start - top : stop - top].clamp(0, 1))
+        return torch.cat(strips, 1)
+
     @torch.no_grad()
     def test(self) -> float:
         """The reconstruction error: mean squared, of the picture restored from its own son."""
-        restored = self._apply(self.son).clamp(0, 1)
+        restored = self._restore(self.son)
         self.error = float((restored - self.low).square().mean())
         return self.error
+
+    @torch.no_grad()
+    def preview(self, scale: int) -> Tensor:
+        """(3, scale·H, scale·W): what the network makes of the picture as it stands."""
+        size = (self.low.shape[-2] * scale, self.low.shape[-1] * scale)
+        return self._restore(enlarge(self.low, scale, size, self.paper))
 
     @torch.no_grad()
     def result(self, back_projections: int = 2, ensemble: bool = False) -> Tensor:
@@ -266,12 +297,13 @@ class Zssr:
 
         Each view is back-projected, and their median again, `back_projections` times (as the authors do).
         """
-        s, paper = self.scale, self.paper
+        assert self.kernel is not None, "a step on the way gives no result"
+        s, paper = int(self.scale), self.paper
         views = []
         for which in range(8 if ensemble else 1):
             x = turned(self.low, which)
             size = (x.shape[-2] * s, x.shape[-1] * s)
-            y = turned_back(self._apply(enlarge(x, s, size, paper)).clamp(0, 1), which)
+            y = turned_back(self._restore(enlarge(x, s, size, paper)), which)
             for _ in range(back_projections):
                 y = back_project(y, self.low, self.kernel, s, paper)
             views.append(y)
