@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -65,7 +66,15 @@ def order(method: Method, values: Mapping[str, Any], request: Request, seed: Any
         raise OptionError(f"seed must be a whole number from 0 to {2**31 - 1}, not {str(seed)[:40]!r}")
     if precision not in ("fast", "exact"):
         raise OptionError(f"precision must be fast or exact, not {str(precision)[:40]!r}")
-    return Order(method, parse_options(method.options, values), request, int(seed), precision)
+    return Order(method, parse_options(method.options, values), request, seed, precision)
+
+
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """An untrusted whole number. Raises OptionError."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value != int(value) or not least <= value <= most:
+        raise OptionError(f"{name} must be a whole number from {least} to {most}, not {str(value)[:40]!r}")
+    return int(value)
 
 
 def serve(

@@ -17,9 +17,20 @@ from gansr.ui.tab import draw_tab, weights_state
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "assets" / "examples"
+# The fonts that the machine has: nothing is fetched. Subdued text is darker than Gradio's, to be read by all.
+THEME = gr.themes.Default(
+    primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]
+).set(
+    body_text_color_subdued="*neutral_600",
+    body_text_color_subdued_dark="*neutral_300",
+    block_info_text_color="*neutral_600",
+    block_info_text_color_dark="*neutral_300",
+    block_label_text_color="*neutral_600",
+    block_title_text_color="*neutral_700",
+)
 LAUNCH: dict[str, Any] = {
     "css_paths": [HERE / "page.css"],
-    "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+    "theme": THEME,
     "app_kwargs": {"middleware": middleware()},
     "max_file_size": "64mb",
     "run_history": False,  # it keeps addresses of people's pictures in their browser

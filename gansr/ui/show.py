@@ -68,26 +68,34 @@ def caution(method: Method) -> str:
 
 
 def readings(rows: Sequence[Reading], baseline: Mapping[str, float] | None = None) -> str:
-    """The measurements as a table: value, unit, which way is better, bicubic beside it, and what it means."""
+    """The measurements as a table: value, unit, which way is better, bicubic beside it, and what it means.
+    What could not be measured stands below, once a reason."""
     if not rows:
         return ""
-    cells = "".join(_row(row, baseline or {}) for row in rows)
+    cells = "".join(_row(row, baseline or {}) for row in rows if row.value is not None)
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.value is None:
+            reasons.setdefault(row.reason, []).append(row.metric.title)
+    missing = "".join(f"<li>{escape(', '.join(names))}: {escape(why)}</li>" for why, names in reasons.items())
     return (
         '<table class="measures"><thead><tr><th scope="col">Measure</th><th scope="col">Result</th>'
-        f'<th scope="col">Bicubic</th><th scope="col">What it tells</th></tr></thead><tbody>{cells}</tbody></table>'
+        f'<th scope="col">Bicubic</th></tr></thead><tbody>{cells}</tbody></table>'
+        + (f'<div class="unmeasured">Not measured:<ul>{missing}</ul></div>' if missing else "")
     )
 
 
 def _row(row: Reading, baseline: Mapping[str, float]) -> str:
-    metric = row.metric
-    name = f'<th scope="row">{escape(metric.title)} <span title="{metric.better} is better">'
-    name += f"{ARROWS[metric.better]}</span></th>"
-    if row.value is None:
-        return f'<tr>{name}<td colspan="2" class="none">–</td><td>{escape(row.reason)}</td></tr>'
-    other = baseline.get(metric.name)
+    metric, other = row.metric, baseline.get(row.metric.name)
+    assert row.value is not None
+    name = f'{escape(metric.title)} <abbr title="{metric.better} is better">{ARROWS[metric.better]}</abbr>'
     against = "" if other is None else f"{_value(other, metric.digits)} {escape(metric.unit)}"
-    value = f"<b>{_value(row.value, metric.digits)}</b> {escape(metric.unit)}"
-    return f"<tr>{name}<td>{value}</td><td>{against}</td><td>{escape(metric.explain)}</td></tr>"
+    wins = other is None or (row.value >= other if metric.better == "higher" else row.value <= other)
+    value = f"{_value(row.value, metric.digits)} {escape(metric.unit)}"
+    return (
+        f'<tr><th scope="row">{name}<small>{escape(metric.explain)}</small></th>'
+        f"<td>{f'<b>{value}</b>' if wins else value}</td><td>{against if wins else f'<b>{against}</b>'}</td></tr>"
+    )
 
 
 def _value(value: float, digits: int) -> str:

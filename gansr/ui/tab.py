@@ -19,7 +19,7 @@ from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
 from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS, Prepared, Request, prepare
-from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, result_png, serve
+from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, result_png, serve, whole
 from gansr.ui import files, gpu, show
 from gansr.ui.controls import controls, picture_input, values_of
 
@@ -66,12 +66,10 @@ class Inputs:
         if task not in TASKS:
             raise OptionError(f"task must be one of {', '.join(TASKS)}, not {str(task)[:40]!r}")
         shrinking = {name: named[f"shrink_{name}"] for name in self.degradation}
-        align, face = named["align"], named["face"]
+        align, face = named["align"], whole("face", named["face"], 1, 99)
         if not isinstance(align, bool):
             raise OptionError(f"align must be true or false, not {str(align)[:40]!r}")
-        if isinstance(face, bool) or not isinstance(face, (int, float)) or face not in range(1, 100):
-            raise OptionError(f"face must be a whole number from 1, not {str(face)[:40]!r}")
-        request = Request(task, parse_options(Degradation, shrinking), align, int(face) - 1)
+        request = Request(task, parse_options(Degradation, shrinking), align, face - 1)
         options = {name: named[name] for name in self.knobs}
         return named["picture"], order(method, options, request, named["seed"], named["precision"])
 
@@ -84,7 +82,7 @@ def draw_tab(method: Method, examples: list[str]) -> None:
             inputs, look = _draw_inputs(method, examples)
             with gr.Row():
                 run = gr.Button("Run", variant="primary", elem_id=f"{method.name}-run")
-                stop = gr.Button("Stop", variant="stop", elem_id=f"{method.name}-stop")
+                stop = gr.Button("Stop", elem_id=f"{method.name}-stop")
         with gr.Column(scale=3, min_width=320):
             outputs = _Outputs(method)
     _wire_look(method, inputs, look)
