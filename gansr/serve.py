@@ -57,13 +57,7 @@ class Update:
 
 def order(method: Method, values: Mapping[str, Any], request: Request, seed: Any, precision: Any) -> Order:
     """Untrusted values → an order. Raises OptionError."""
-    if (
-        isinstance(seed, bool)
-        or not isinstance(seed, (int, float))
-        or seed != seed
-        or seed not in range(2**31)
-    ):
-        raise OptionError(f"seed must be a whole number from 0 to {2**31 - 1}, not {str(seed)[:40]!r}")
+    seed = whole("seed", seed, 0, 2**31 - 1)
     if precision not in ("fast", "exact"):
         raise OptionError(f"precision must be fast or exact, not {str(precision)[:40]!r}")
     return Order(method, parse_options(method.options, values), request, seed, precision)
