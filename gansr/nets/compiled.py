@@ -132,7 +132,7 @@ def _keep(net: MobileStyleGAN, dtype: torch.dtype) -> _Kept:
 def _copy(net: MobileStyleGAN, dtype: torch.dtype) -> MobileStyleGAN:
     """The affine maps of the styles stay float32: they are small, and errors there move whole channels."""
     arranged = copy.deepcopy(net).requires_grad_(False).eval()
-    arranged.body.to(dtype=dtype).to(memory_format=torch.channels_last)
+    arranged.body.to(dtype=dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return arranged
 
 

@@ -1,0 +1,212 @@
+"""What PULSE's search consists of, apart from the generator (Menon et al., CVPR 2020, §3 and supplement).
+
+The shrinking operator D, the losses and the text that weighs them, the sphere that variables are kept on, the
+learning-rate schedules, and the Gaussian that stands for the latent space. Authors' code: adamian98/pulse, which
+has no licence; this was written from a description of it, and equals its numbers (tests/goldens/pulse_*).
+
+How we differ: every loss is per picture, so that pictures of a batch are judged each on its own; D is two
+matrix products, its borders included; the Gaussian is fitted on 65,536 draws where the authors took a million
+(standard error of a mean: 0.4 % of the standard deviation), so that a generator is ready in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SLOPE = 0.2
+TINY = 1e-9  # under every root
+TERMS = ("L2", "L1", "GEOCROSS")
+SCHEDULES = ("fixed", "linear1cycle", "linear1cycledrop")
+
+# ------------------------------------------------------------------------------------------- shrinking
+
+
+def taps(factor: int) -> Tensor:
+    """The 4·factor taps of D along one axis, float64, sum 1: Keys' cubic (a = −½) at (i − 2f + ½)/f."""
+    t = ((torch.arange(4 * factor, dtype=torch.float64) - 2 * factor + 0.5) / factor).abs()
+    near, far = (1.5 * t - 2.5) * t**2 + 1, ((-0.5 * t + 2.5) * t - 4) * t + 2
+    h = torch.where(t <= 1, near, torch.where(t < 2, far, 0.0))
+    return h / h.sum()
+
+
+@lru_cache(maxsize=32)
+def shrink_matrix(n: int, factor: int) -> Tensor:
+    """The matrix (n/factor, n) float32 that shrinks an axis of n samples as D does; do not change it.
+
+    Reflect padding without repeating the edge, 3·factor in all, the floor of half of it before. factor 1 is not
+    the identity: it shifts by half a pixel (taps −1/16, 9/16, 9/16, −1/16). Raises ValueError if factor does not
+    divide n or n is too small for the padding.
+    """
+    before = 3 * factor // 2
+    if n % factor or n <= 3 * factor - before:
+        raise ValueError(f"an axis of {n} samples cannot be shrunk {factor} times")
+    position = torch.arange(n // factor)[:, None] * factor + torch.arange(4 * factor) - before
+    position = position.abs()
+    position = torch.where(position >= n, 2 * (n - 1) - position, position)
+    matrix = torch.zeros(n // factor, n, dtype=torch.float64)
+    return matrix.scatter_add_(1, position, taps(factor).expand(position.shape)).float()
+
+
+def shrink(x: Tensor, factor: int) -> Tensor:
+    """PULSE's D: pictures (…,H,W) → (…,H/factor,W/factor), vertical first. Linear; nothing is clamped."""
+    rows, columns = (shrink_matrix(n, factor).to(x) for n in x.shape[-2:])
+    return rows @ x @ columns.T
+
+
+# --------------------------------------------------------------------------------------------- losses
+
+
+def l2(small: Tensor, reference: Tensor) -> Tensor:
+    """Mean squared error of each picture: (B,3,h,w), (3,h,w) or (B,3,h,w) → (B,). Without the clamp at eps."""
+    return (small - reference).square().mean(dim=(1, 2, 3))
+
+
+def l1(small: Tensor, reference: Tensor) -> Tensor:
+    """Mean absolute error of each picture, (B,). Without the factor 10 and the clamp."""
+    return (small - reference).abs().mean(dim=(1, 2, 3))
+
+
+def geocross(rows: Tensor) -> Tensor:
+    """How far the style rows (B,R,S) of each picture are spread, (B,): the mean over the R² ordered pairs of
+    512·θ²/8, θ = 2·atan2(|X−Y|, |X+Y|). 0 for one row.
+
+    From the Gram matrix, |X∓Y|² = |X|² ∓ 2X·Y + |Y|², the pairs would cost R² numbers instead of R²·S; but it
+    cancels where rows are nearly equal, so the differences are taken as they stand.
+    """
+    if rows.shape[1] == 1:
+        return rows.new_zeros(len(rows))
+    x, y = rows[:, None], rows[:, :, None]
+    minus = ((x - y).square().sum(3) + TINY).sqrt()
+    plus = ((x + y).square().sum(3) + TINY).sqrt()
+    angle = 2 * torch.atan2(minus, plus)
+    return 512 * angle.square().mean(dim=(1, 2)) / 8
+
+
+def parse_loss(text: str) -> dict[str, float]:
+    """ "100*L2+0.05*GEOCROSS" → {"L2": 100.0, "GEOCROSS": 0.05}; spaces are free, a term may recur.
+
+    Raises ValueError telling what is wrong. Unlike the authors', L2 need not be among the terms.
+    """
+    weights: dict[str, float] = {}
+    for part in text.split("+"):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*\*\s*([A-Z0-9]+)\s*", part)
+        if not found or found[2] not in TERMS:
+            raise ValueError(
+                f"the loss {text[:80]!r} is not a sum of weight*TERM with the terms {', '.join(TERMS)}: "
+                "write it like 100*L2+0.05*GEOCROSS"
+            )
+        weights[found[2]] = weights.get(found[2], 0.0) + float(found[1])
+    return weights
+
+
+def losses(small: Tensor, reference: Tensor, rows: Tensor, eps: float) -> dict[str, Tensor]:
+    """Every term of each picture, (B,), as the sum weighs them: L2 and L1 (×10) no less than eps, where their
+    gradient ends; the picture is near enough there."""
+    return {
+        "L2": l2(small, reference).clamp(min=eps),
+        "L1": 10 * l1(small, reference).clamp(min=eps),
+        "GEOCROSS": geocross(rows),
+    }
+
+
+# --------------------------------------------------------------------------------------------- sphere
+
+
+def radius(x: Tensor) -> Tensor:
+    """The norm over all dimensions from the third on, kept: (B,R,S) → (B,R,1), (B,1,s,s) → (B,1,1,1)."""
+    return (x.square().sum(dim=tuple(range(2, x.ndim)), keepdim=True) + TINY).sqrt()
+
+
+@torch.no_grad()
+def project_(x: Tensor, radii: Tensor) -> None:
+    """Put x back, in place, onto the spheres of these radii (those of its random start, not √S)."""
+    x.mul_(radii / radius(x))
+
+
+def rate(schedule: str, step: int, steps: float) -> float:
+    """The learning rate's multiplier at `step` (from 0) of `steps`."""
+    if schedule == "fixed":
+        return 1.0
+    if schedule == "linear1cycle":
+        return (9 * (1 - 2 * abs(step / steps - 0.5)) + 1) / 10
+    rise = 0.9 * steps
+    if step < rise:
+        return rate("linear1cycle", step, rise)
+    return 0.1 + (step - rise) / (0.1 * steps) * (0.001 - 0.1)
+
+
+OPTIMISERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+    "sgdm": lambda variables, lr: torch.optim.SGD(variables, lr=lr, momentum=0.9),
+    "adamax": torch.optim.Adamax,
+}
+
+
+class SphericalOptimiser:
+    """A torch optimiser whose variables return to their initial spheres after every step.
+
+    variables: leaf tensors that require gradients, images first; `rates[j]` multiplies lr at step j.
+    """
+
+    def __init__(self, variables: list[Tensor], name: str, lr: float, rates: list[float]):
+        self._variables, self._radii = variables, [radius(v.detach()) for v in variables]
+        self._inner = OPTIMISERS[name](variables, lr=lr)
+        self._lr, self._rates = lr, rates
+
+    def step(self, j: int) -> None:
+        """Move by the gradients that the variables hold, as step j; the gradients are dropped."""
+        for group in self._inner.param_groups:
+            group["lr"] = self._lr * self._rates[j]
+        self._inner.step()
+        self._inner.zero_grad(set_to_none=True)
+        for variable, radii in zip(self._variables, self._radii):
+            project_(variable, radii)
+
+
+# ------------------------------------------------------------------------------------------- Gaussian
+
+
+def to_rows(v: Tensor, mean: Tensor, std: Tensor, gain: float = 1.0) -> Tensor:
+    """Points of the sphere → style rows: the Gaussian undone, then the mapping's last activation (× gain)."""
+    return gain * F.leaky_relu(v * std + mean, SLOPE)
+
+
+def before_activation(w: Tensor, gain: float = 1.0) -> Tensor:
+    """The mapping's output before its last leaky rectifier: what is nearly Gaussian."""
+    return F.leaky_relu(w / gain, 1 / SLOPE)
+
+
+@torch.no_grad()
+def gaussian_fit(
+    mapping: Callable[[Tensor], Tensor],
+    size: int,
+    device: torch.device,
+    gain: float = 1.0,
+    draws: int = 1 << 16,
+) -> tuple[Tensor, Tensor]:
+    """Mean and unbiased standard deviation (size,), float32 on `device`, of the pre-activation of `mapping`.
+
+    Always the same draws: standard normal, torch.Generator seed 0, 4096 at a time; the sums are float64.
+    """
+    generator = torch.Generator().manual_seed(0)
+    total, squares = (torch.zeros(size, dtype=torch.float64, device=device) for _ in range(2))
+    for _ in range(draws // 4096):
+        x = before_activation(mapping(torch.randn(4096, size, generator=generator).to(device)), gain).double()
+        total += x.sum(0)
+        squares += x.square().sum(0)
+    n = draws // 4096 * 4096
+    mean = total / n
+    return mean.float(), ((squares - n * mean.square()) / (n - 1)).clamp(min=0).sqrt().float()
+
+
+def decibel(mse: float) -> float:
+    """A mean squared error of pictures in [0,1] as PSNR, dB."""
+    return -10 * math.log10(max(mse, 1e-12))
