@@ -84,6 +84,18 @@ def test_a_key_too_many_or_too_few_is_named(tmp_path):
         mmagic(path)
 
 
+def test_a_released_file_loads_in_half_its_size(tmp_path, shared):
+    text = (shared / "specs" / "glean.keys.txt").read_text()
+    state = {key: torch.zeros(1).expand(t.shape) for key, t in listed(text, "glean_cat_16x").items()}
+    kernel = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 16
+    state = {key: kernel if key.endswith("kernel") else value for key, value in state.items()}
+    path = tmp_path / "glean.pth"
+    torch.save({"meta": {}, "state_dict": {**state, "discriminator.x": torch.zeros(1)}}, path)
+    made = mmagic(path)
+    assert {value.dtype for value in made.values()} == {torch.float16}
+    on_meta(16, 256).load_state_dict(made, strict=True, assign=True)
+
+
 def test_shape_and_size():
     torch.manual_seed(0)
     net = GLEAN(8, 32, **TINY).requires_grad_(False)

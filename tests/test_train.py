@@ -10,11 +10,13 @@ import pytest
 import torch
 from test_glean_own import CHANNELS
 
+from gansr.nets.glean_own import GleanOwn
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
 from gansr.train import losses
-from gansr.train.glean import Config, Kit, Stage, Training, psnr, rate, read_config, report, shrink
+from gansr.train.glean import Config, Kit, Stage, Training, exported, psnr, rate, read_config, report, shrink
 from gansr.train.synthetic import cache, face, rows_of
+from gansr.weights.tensors import parse
 
 NET = {
     "side": 8, "factor": 8, "bank": CHANNELS, "style": 12, "channels": 8, "growth": 4, "blocks": 1, "wide": 8,
@@ -75,6 +77,16 @@ def test_an_interrupted_run_goes_on_bit_by_bit(kit, tmp_path, cut):
     for name in ("net", "average", "judge"):
         ours, theirs = getattr(second, name).state_dict(), getattr(whole, name).state_dict()
         assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+
+
+def test_the_exported_file_is_the_averaged_network(kit):
+    training = Training(CONFIG, kit)
+    steps(training, 2)
+    net = GleanOwn(**NET)
+    net.load_state_dict(parse(exported(training.average)), strict=True)
+    low = torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(net(low), training.average(low), atol=2e-3, rtol=0)
 
 
 def test_another_configuration_can_begin_from_a_runs_networks(kit):

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from gansr import weights
-from gansr.train.glean import Kit, Training, described, plain, read_config, report
+from gansr.train.glean import Kit, Training, described, exported, plain, read_config, report
 from gansr.train.synthetic import cache, face
 
 PRIOR, PERCEPTUAL, JUDGED_BY = "mobilestylegan-ffhq-1024", "lpips-vgg", "lpips-alex"
@@ -36,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m gansr.train", description=__doc__)
     parser.add_argument("what", choices=("glean",))
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="checkpoints, log, result")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints, log.jsonl, model.safetensors")
     parser.add_argument("--faces", type=Path, help="where synthesised faces are kept (default: OUT/faces)")
     parser.add_argument("--real", type=Path, help="a folder of aligned face pictures to train on as well")
     parser.add_argument(
@@ -110,6 +110,7 @@ def run(
             if training.step == 0:
                 save(training, checkpoint.with_name(f"after-{stage.name}.pt"))
     save(training, checkpoint)
+    (given.out / "model.safetensors").write_bytes(exported(training.average))
     bank = training.config.stages[-1].bank
     look(training, bank, held, distance, say)
 

@@ -36,6 +36,7 @@ from gansr.nets.vgg import LpipsVgg
 from gansr.ops.resize import imresize
 from gansr.train import losses
 from gansr.train.synthetic import face, mean_row, rows_of
+from gansr.weights.tensors import serialise
 
 
 @dataclass(frozen=True)
@@ -356,6 +357,11 @@ class Training:
         r = net.upper(parts, used, net.noises(used)).float()
         with torch.autocast(self.kit.device.type, enabled=False):
             return net.join(low * 2 - 1, r, net.known) / 2 + 0.5
+
+
+def exported(net: GleanOwn) -> bytes:
+    """The network as the safetensors file that is shipped: the trained part alone, float16."""
+    return serialise({key: value.detach().cpu().half() for key, value in net.state_dict().items()})
 
 
 def shrink(high: Tensor, factor: int) -> Tensor:
