@@ -10,6 +10,7 @@ import pytest
 import torch
 from test_glean_own import CHANNELS
 
+from gansr.nets.alexnet import LpipsAlex
 from gansr.nets.glean_own import GleanOwn
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
@@ -27,7 +28,7 @@ STAGES = (
     Stage("invert", "invert", 3, 1e-3),
     Stage("full", "train", 4, 2e-3, adversary=0.01),
 )
-CONFIG = Config(STAGES, net=NET, faces=6, batch=2, window=6, precision="float32")
+CONFIG = Config(STAGES, net=NET, faces=6, batch=2, window=6, alex=0.1, precision="float32")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def kit() -> Kit:
     g = np.random.default_rng(0)
     ramp = np.linspace(0, 200, 64)[:, None, None] * np.ones((1, 64, 1))
     faces = [(ramp + g.uniform(0, 55, 3)).astype(np.uint8) for _ in range(CONFIG.faces)]
-    return Kit(bank, LpipsVgg(), np.stack(faces), np.arange(CONFIG.faces))
+    return Kit(bank, LpipsVgg(), LpipsAlex(), np.stack(faces), np.arange(CONFIG.faces))
 
 
 def steps(training: Training, count: int) -> list[float]:

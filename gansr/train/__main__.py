@@ -70,7 +70,15 @@ def main() -> None:
     held = cache(folder, count=config.held, seed=config.held_seed, cut=False, **made)
     whole = np.array([i for i in range(config.faces) if face(config.seed, i, bank.style).side == 1])
     pictures = faces if given.real is None else with_real(faces, given.real, side)
-    kit = Kit(bank, weights.load(PERCEPTUAL), pictures, whole, torch.device(given.device), compiled)
+    kit = Kit(
+        bank,
+        weights.load(PERCEPTUAL),
+        weights.load(JUDGED_BY),
+        pictures,
+        whole,
+        torch.device(given.device),
+        compiled,
+    )
     training = Training(config, kit)
     checkpoint = given.out / "checkpoint.pt"
     if checkpoint.exists():

@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gansr.nets.alexnet import LpipsAlex
 from gansr.nets.glean_own import GleanOwn, Knowledge, Window
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
@@ -64,7 +65,8 @@ class Config:
     batch: int = 4
     window: int = 18
     margin: int = 1
-    perceptual: float = 0.5
+    perceptual: float = 0.5  # weight of LPIPS on VGG16
+    alex: float = 0.0  # weight of LPIPS on AlexNet; where it is not 0, LPIPS-Alex is no independent measure
     shrunk: float = 0.1  # weight of |D r|: keeps the addition sensible where the projection is switched off
     judge_lr: float = 2e-4
     clip: float = 1.0
@@ -100,6 +102,7 @@ class Kit:
 
     bank: MobileStyleGAN
     lpips: LpipsVgg
+    alex: LpipsAlex
     pictures: np.ndarray  # (N,S,S,3) uint8
     whole: np.ndarray  # the indices whose picture is the whole face: `invert` takes these
     device: torch.device = CPU
@@ -127,6 +130,7 @@ class Training:
         self.bank = deepcopy(kit.bank).to(kit.device)
         self.bank.body.to(dtype=self.dtype, **form)
         self.lpips = deepcopy(kit.lpips).to(kit.device, self.dtype, **form)
+        self.alex = deepcopy(kit.alex).to(kit.device)
         self.near = Knowledge(config.window, self.net.factor).to(kit.device)
         self.far = self.net.known
         self.stage, self.step, self.spent, self.images = 0, 0, 0.0, 0
@@ -268,6 +272,9 @@ class Training:
         terms["lpips"] = losses.perceptual(self.lpips, our_taps, true_taps)
         terms["shrunk"] = self.near.shrink(r).abs().mean()
         total = terms["l1"] + config.perceptual * terms["lpips"] + config.shrunk * terms["shrunk"]
+        if config.alex:
+            terms["alex"] = self.alex(ours / 2 + 0.5, true / 2 + 0.5).mean()
+            total = total + config.alex * terms["alex"]
         if stage.adversary:
             self.judge.requires_grad_(False)
             with self.precision():

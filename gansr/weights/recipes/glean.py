@@ -36,7 +36,10 @@ LEAVES: Leaves = {
 
 
 def mmagic(path: Path) -> dict[str, Tensor]:
-    """The .pth file → the state dict of GLEAN(in_size, out_size), float16. Raises WeightsError naming the key at fault."""
+    """The .pth file → the state dict of GLEAN(in_size, out_size), float16.
+
+    Raises WeightsError naming the key at fault.
+    """
     found = torch_file(path)
     tensors = found.get("state_dict", found)
     if not isinstance(tensors, dict) or "generator.fusion_out.0.weight" not in tensors:
