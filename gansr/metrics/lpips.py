@@ -2,7 +2,8 @@
 photographs, weighted so as to agree with people. Lower is closer; 0 is equal. Whole picture, no rim left out.
 
 Papers use the AlexNet or the VGG16 version, mostly without saying which; both are here and are not comparable
-with each other. VGG costs about ten times more: 1.3 TFLOP at 1024².
+with each other. VGG costs about ten times more: 1.3 TFLOP at 1024² (9 seconds of one core, 0.5 GB),
+four times that at 2048² (1.3 GB).
 """
 
 from __future__ import annotations
