@@ -202,7 +202,7 @@ class Training:
                 self.average.load_state_dict(state["average"])
                 return
             self.begin()
-            self.draws.set_state(state["draws"])
+            self.draws.set_state(state["draws"].cpu())
         self.spent = state["spent"]
         for name in ("net", "judge", "average"):
             getattr(self, name).load_state_dict(state["average" if only_nets and name == "net" else name])
@@ -332,13 +332,14 @@ class Training:
 
     def one(self) -> dict[str, Tensor]:
         """One step of whatever the stage asks for; the average follows; the state stands after it."""
-        began = time.process_time()
+        clock = time.process_time if self.kit.device.type == "cpu" else time.monotonic
+        began = clock()
         for group in self.optimiser.param_groups:
             group["lr"] = rate(self.now, self.step)
         terms = self.invert_step() if self.now.kind == "invert" else self.train_step()
         self.follow()
         self.advance()
-        self.spent += time.process_time() - began
+        self.spent += clock() - began
         return {name: term.detach() for name, term in terms.items()}
 
     @torch.no_grad()
