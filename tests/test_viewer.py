@@ -35,7 +35,7 @@ def viewer_url() -> Iterator[str]:
     """A page with the viewer alone: five tiles, then a button that lets one fail and one be refused."""
     from gansr.ui import files
     from gansr.ui.page import LAUNCH
-    from gansr.ui.viewer import Viewer, contents, tile
+    from gansr.ui.viewer import contents, tile, viewer
 
     def saved(side: int, noise: float = 0.0) -> str:
         values = np.asarray(scene(side)).astype(float)
@@ -59,14 +59,14 @@ def viewer_url() -> Iterator[str]:
         tile("mGANprior", "mGANprior", text="waiting for its turn"),
     ]
     with gr.Blocks(analytics_enabled=False) as page:
-        viewer = Viewer(contents(tiles, truth, small), elem_id="viewer")
-        gr.Button("Next", elem_id="next").click(lambda: contents(broken, None, small), None, viewer)
+        shown = viewer(contents(tiles, truth, small), elem_id="viewer")
+        gr.Button("Next", elem_id="next").click(lambda: contents(broken, None, small), None, shown)
         chosen = gr.Textbox(label="Chosen", elem_id="chosen")
 
         def told(event: gr.EventData) -> str:
             return f"{event.tile}: {event.action}"  # type: ignore[attr-defined]
 
-        viewer.select(told, None, chosen)
+        shown.select(told, None, chosen)
     settings = {
         name: LAUNCH[name] for name in ("theme", "css_paths", "ssr_mode", "run_history", "footer_links")
     }

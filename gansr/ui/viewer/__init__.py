@@ -22,7 +22,7 @@ def contents(
     truth: str | Path | None = None,
     input: str | Path | None = None,
 ) -> dict[str, Any]:
-    """The value of a Viewer. `truth` and `input` are files; with them differences can be shown."""
+    """The value of a viewer. `truth` and `input` are files; with them differences can be shown."""
     return {"tiles": list(tiles), "truth": address(truth), "input": address(input)}
 
 
@@ -37,10 +37,14 @@ def tile(
     progress: float = 0.0,
     action: str = "",
     download: str = "",
+    truth: str | Path | None = None,
+    input: str | Path | None = None,
 ) -> dict[str, Any]:
     """One tile. `text` says how far it is, or why there is nothing; `note` holds its measures; `progress` is in
-    [0,1]; `action` is the remedy's button; `download` is the file name of a link to the picture."""
-    given = {"note": note, "progress": progress, "action": action, "download": download}
+    [0,1]; `action` is the remedy's button; `download` is the file name of a link to the picture; `truth` and `input`
+    are its own, where they are not those of all."""
+    given: dict[str, Any] = {"note": note, "progress": progress, "action": action, "download": download}
+    given |= {"truth": address(truth), "input": address(input)}
     optional = {name: content for name, content in given.items() if content}
     return {
         "id": id,
@@ -57,22 +61,17 @@ def address(path: str | Path | None) -> str | None:
     return None if path is None else "gradio_api/file=" + quote(str(path))
 
 
-class Viewer(gr.HTML):
-    """Pictures side by side or one over the other, moved and enlarged together.
+def viewer(value: dict[str, Any] | None = None, **settings: Any) -> gr.HTML:
+    """The component: pictures side by side or one over the other, moved and enlarged together.
 
     A tile with an `action` has a button of that text; pressing it raises `select` with
-    `{"tile": id, "action": text}` in the event's data.
+    `{"tile": id, "action": text}` in the event's data. (No subclass: for one Gradio writes a .pyi beside the source.)
     """
-
-    def __init__(self, value: dict[str, Any] | None = None, **settings: Any):
-        super().__init__(
-            value or contents(),
-            html_template=(HERE / "viewer.html").read_text("utf-8"),
-            css_template=(HERE / "viewer.css").read_text("utf-8"),
-            js_on_load=(HERE / "viewer.js").read_text("utf-8"),
-            apply_default_css=False,
-            **settings,
-        )
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object"}
+    return gr.HTML(
+        value or contents(),
+        html_template=(HERE / "viewer.html").read_text("utf-8"),
+        css_template=(HERE / "viewer.css").read_text("utf-8"),
+        js_on_load=(HERE / "viewer.js").read_text("utf-8"),
+        apply_default_css=False,
+        **settings,
+    )

@@ -1,0 +1,184 @@
+"""The comparison as a table: Markdown, CSV, JSON; and as one strip of pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from gansr.compare import Lane, lane_receipt, largest
+from gansr.metrics import METRICS
+
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+STRIP_TILE, STRIP_GAP, STRIP_TEXT = 360, 10, 60  # px
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    title: str
+    unit: str
+    better: Literal["higher", "lower", ""]
+    explain: str
+    digits: int
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    title: str
+    values: Mapping[str, float]
+    reasons: Mapping[str, str] = field(default_factory=dict)  # why a value is missing
+    receipt: Mapping[str, Any] | None = None
+
+
+OWN = (
+    Column("seconds", "Seconds", "s", "lower", "How long it computed here, without waiting.", 1),
+    Column(
+        "memory",
+        "Memory",
+        "MB",
+        "lower",
+        "About how much memory it takes at its peak: an estimate from the sizes.",
+        0,
+    ),
+)
+COLUMNS = tuple(Column(m.name, m.title, m.unit, m.better, m.explain, m.digits) for m in METRICS) + OWN
+
+
+def rows(made: Sequence[Lane], device: str) -> list[Row]:
+    """A row for each lane that has a result, with its receipt where the `device` is told; before them bicubic, as
+    the lane with the largest result has measured it."""
+    done = [lane for lane in made if lane.state == "done" and lane.frame is not None]
+    reference = largest(done)
+    found = []
+    if reference is not None and reference.update is not None and reference.update.baseline:
+        found.append(Row("bicubic", "Bicubic", dict(reference.update.baseline)))
+    return found + [_row(lane, device) for lane in done]
+
+
+def _row(lane: Lane, device: str) -> Row:
+    assert lane.update is not None and lane.frame is not None and lane.prepared is not None
+    values = {r.metric.name: r.value for r in lane.update.readings if r.value is not None}
+    reasons = {r.metric.name: r.reason for r in lane.update.readings if r.value is None}
+    height, width = lane.prepared.low.shape[-2:]
+    memory = lane.method.cost(height, width, lane.order.options).memory / 1e6
+    recipe = lane_receipt(lane, device) if device else None
+    own = {"seconds": lane.frame.computed, "memory": memory}
+    return Row(lane.method.name, lane.method.title, values | own, reasons, recipe)
+
+
+def columns(found: Sequence[Row]) -> list[Column]:
+    """Those columns in which something was measured."""
+    return [column for column in COLUMNS if any(column.name in row.values for row in found)]
+
+
+def unmeasured(found: Sequence[Row]) -> dict[str, str]:
+    """Title of a measure that nobody has → the reason."""
+    shown = {column.name for column in columns(found)}
+    reasons = {name: why for row in found for name, why in row.reasons.items() if name not in shown}
+    return {column.title: reasons[column.name] for column in COLUMNS if column.name in reasons}
+
+
+def best(found: Sequence[Row], column: Column) -> set[str]:
+    """The names of the rows that share the best value, as it is written; empty for fewer than two rows."""
+    texts = {row.name: written(row, column) for row in found if column.name in row.values}
+    if len(texts) < 2 or not column.better:
+        return set()
+    pick = max if column.better == "higher" else min
+    top = pick(row.values[column.name] for row in found if column.name in row.values)
+    winner = next(row for row in found if row.values.get(column.name) == top)
+    return {name for name, text in texts.items() if text == texts[winner.name]}
+
+
+def written(row: Row, column: Column) -> str:
+    value = row.values.get(column.name)
+    if value is None:
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:.{column.digits}f}"
+
+
+def heading(column: Column) -> str:
+    unit = f" ({column.unit})" if column.unit else ""
+    return f"{column.title}{unit} {ARROWS[column.better]}".strip()
+
+
+def markdown(found: Sequence[Row]) -> str:
+    """A Markdown table, the best in bold."""
+    shown = columns(found)
+    lines = ["| Method | " + " | ".join(map(heading, shown)) + " |", "|---|" + "---:|" * len(shown)]
+    winners = {column.name: best(found, column) for column in shown}
+    for row in found:
+        cells = [f"**{written(row, c)}**" if row.name in winners[c.name] else written(row, c) for c in shown]
+        lines.append(f"| {row.title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def comma_separated(found: Sequence[Row]) -> str:
+    """CSV with full precision; missing values are empty."""
+    shown, out = columns(found), io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["method", *(column.name for column in shown)])
+    for row in found:
+        writer.writerow([row.title, *(row.values.get(column.name, "") for column in shown)])
+    return out.getvalue()
+
+
+def as_json(found: Sequence[Row]) -> str:
+    """Values, reasons and receipts; infinity is the text "inf"."""
+
+    def plain(value: float) -> float | str:
+        return value if math.isfinite(value) else str(value)
+
+    listed = [
+        {"method": row.name, "title": row.title, "values": {k: plain(v) for k, v in row.values.items()},
+         "unmeasured": dict(row.reasons), "receipt": row.receipt}
+        for row in found
+    ]  # fmt: skip
+    return json.dumps(listed, indent=1, ensure_ascii=False)
+
+
+def brief(row: Row) -> str:
+    """A caption's worth of measures: how it agrees, and the first of those against the truth or without any."""
+    wanted = ("consistency", "psnr_y", "lpips_alex", "niqe")
+    shown = [c for c in COLUMNS if c.name in wanted and c.name in row.values]
+    return " · ".join(f"{c.title} {written(row, c)} {c.unit}".strip() for c in shown)
+
+
+# ------------------------------------------------------------------------------------------------ strip
+
+
+def strip(items: Sequence[tuple[str, str, Tensor]]) -> Image.Image:
+    """(title, text, picture (3,H,W) in [0,1]) side by side, each fitted into a square, with its words below."""
+    step = STRIP_TILE + STRIP_GAP
+    sheet = Image.new(
+        "RGB", (len(items) * step + STRIP_GAP, STRIP_TILE + STRIP_TEXT + 2 * STRIP_GAP), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    title_font, text_font = ImageFont.load_default(20), ImageFont.load_default(13)
+    for index, (title, text, picture) in enumerate(items):
+        pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        share = STRIP_TILE / max(image.size)
+        way = Image.Resampling.BICUBIC if share < 1 else Image.Resampling.NEAREST
+        image = image.resize((max(1, round(image.width * share)), max(1, round(image.height * share))), way)
+        left = STRIP_GAP + index * step
+        spare = ((STRIP_TILE - image.width) // 2, (STRIP_TILE - image.height) // 2)
+        sheet.paste(image, (left + spare[0], STRIP_GAP + spare[1]))
+        draw.text((left, STRIP_TILE + STRIP_GAP + 6), title, "#111", title_font)
+        draw.text((left, STRIP_TILE + STRIP_GAP + 34), _fitting(draw, text, text_font), "#555", text_font)
+    return sheet
+
+
+def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any) -> str:
+    while text and draw.textlength(text, font) > STRIP_TILE:
+        text = text[:-2].rstrip(" ·") if len(text) > 2 else ""
+    return text

@@ -1,0 +1,63 @@
+"""The comparison's table: sorted by a click on a heading; copied as Markdown or CSV; downloaded as JSON.
+
+Numbers are written in `gansr.table`, once for the page and the command; the script only orders and copies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from gansr import table
+from gansr.table import Row
+
+HERE = Path(__file__).parent
+
+
+def contents(found: Sequence[Row], note: str = "") -> dict[str, Any]:
+    """The value of the component. `note` says what is still being measured."""
+    if not found:
+        return {"columns": [], "rows": [], "missing": {}, "note": note}
+    shown = table.columns(found)
+    winners = {column.name: table.best(found, column) for column in shown}
+    heads = [
+        {"title": c.title, "unit": c.unit, "arrow": table.ARROWS[c.better], "better": c.better, "explain": c.explain}
+        for c in shown
+    ]  # fmt: skip
+    rows = [
+        {
+            "title": row.title,
+            "texts": [table.written(row, c) for c in shown],
+            "values": [_plain(row.values.get(c.name)) for c in shown],
+            "best": [row.name in winners[c.name] for c in shown],
+            "reasons": [row.reasons.get(c.name, "") for c in shown],
+        }
+        for row in found
+    ]
+    texts = {
+        "markdown": table.markdown(found),
+        "csv": table.comma_separated(found),
+        "json": table.as_json(found),
+    }
+    return {"columns": heads, "rows": rows, "missing": table.unmeasured(found), "note": note, **texts}
+
+
+def _plain(value: float | None) -> float | None:
+    """For sorting in JSON, which knows no infinity."""
+    return None if value is None or math.isnan(value) else max(-1e300, min(1e300, value))
+
+
+def measures(value: dict[str, Any] | None = None, **settings: Any) -> gr.HTML:
+    """The component: a sortable table; its value comes from `contents`."""
+    return gr.HTML(
+        value or contents(()),
+        html_template=(HERE / "table.html").read_text("utf-8"),
+        css_template=(HERE / "table.css").read_text("utf-8"),
+        js_on_load=(HERE / "table.js").read_text("utf-8"),
+        apply_default_css=False,
+        **settings,
+    )

@@ -1,0 +1,84 @@
+// The body of gr.HTML's js_on_load: `element, props, watch` are given.
+const root = element.querySelector(".mt");
+const find = (selector) => root.querySelector(selector);
+let order = { column: -1, up: false };
+
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, content] of Object.entries(attributes)) node.setAttribute(name, content);
+  node.append(...children);
+  return node;
+}
+
+function draw() {
+  const { columns = [], rows = [], missing = {}, note = "" } = props.value || {};
+  find(".mt-wrap").hidden = find(".mt-bar").hidden = !rows.length;
+  find(".mt-note").textContent = note;
+  find(".mt-missing").replaceChildren(...Object.entries(missing).map(([title, why]) => make("li", {}, `${title}: ${why}`)));
+  if (order.column >= columns.length) order.column = -1;
+  const heads = columns.map((column, index) => {
+    const words = { type: "button", title: `${column.explain} Press to sort.`, "data-column": index };
+    const button = make("button", words, `${column.title} ${column.arrow}`.trim(), make("small", {}, column.unit));
+    const sorted = order.column === index ? (order.up ? "ascending" : "descending") : "none";
+    return make("th", { scope: "col", "aria-sort": sorted }, button);
+  });
+  find("thead").replaceChildren(make("tr", {}, make("th", { scope: "col" }, "Method"), ...heads));
+  find("tbody").replaceChildren(...sorted(rows).map(line));
+}
+
+function line(row) {
+  const cells = row.texts.map((text, index) => {
+    const attributes = { class: row.best[index] ? "best" : row.values[index] === null ? "none" : "" };
+    if (row.reasons[index]) attributes.title = row.reasons[index];
+    return make("td", attributes, text);
+  });
+  return make("tr", {}, make("th", { scope: "row" }, row.title), ...cells);
+}
+
+function sorted(rows) {
+  if (order.column < 0) return rows;
+  const value = (row) => row.values[order.column];
+  const known = rows.filter((row) => value(row) !== null).sort((a, b) => (order.up ? 1 : -1) * (value(a) - value(b)));
+  return [...known, ...rows.filter((row) => value(row) === null)];
+}
+
+function sortBy(column) {
+  const bestUp = props.value.columns[column].better === "lower"; // first the best on top
+  order = { column, up: order.column === column ? !order.up : bestUp };
+  draw();
+  find(`[data-column="${column}"]`).focus();
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = make("textarea", { "aria-hidden": "true", style: "position: fixed; opacity: 0" }); // no permission
+    area.value = text;
+    root.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
+async function take(kind) {
+  const text = props.value[kind] || "";
+  if (kind === "json") {
+    const href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    make("a", { href, download: "gansr-compare.json" }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 10000);
+  } else {
+    await copy(text);
+  }
+  find(".mt-said").textContent = kind === "json" ? "Downloaded." : "Copied.";
+}
+
+root.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.column) sortBy(Number(button.dataset.column));
+  else take(button.dataset.take);
+});
+watch("value", draw);
+draw();
