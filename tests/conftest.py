@@ -78,9 +78,10 @@ def page_url() -> Iterator[str]:
         drain.join(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A headless browser that the machine has; Playwright's own download is not used."""
+    """A headless browser that the machine has; Playwright's own download is not used. For a module only: while
+    it is open, Playwright holds the thread's event loop, and other tests need one."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         missing("there is no Chromium on this machine (Debian: apt install chromium)")

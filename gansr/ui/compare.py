@@ -59,7 +59,7 @@ class Shown:
     """The files of one run, by lane: written once, named in every update."""
 
     paths: dict[str, str] = field(default_factory=dict)
-    frames: dict[str, int] = field(default_factory=dict)  # the id of the frame that the path shows
+    frames: dict[str, tuple[int, str]] = field(default_factory=dict)  # step and state that the path shows
     verdicts: dict[str, str] = field(default_factory=dict)
 
 
@@ -350,7 +350,7 @@ def _pictures(made: Sequence[Lane], shown: Shown) -> dict[str, Any]:
 def _tile(lane: Lane, shown: Shown, note: str, common: bool) -> dict[str, Any]:
     name, frame = lane.method.name, lane.frame
     download = ""
-    if frame is not None and frame.step and shown.frames.get(name) != id(frame.image):
+    if frame is not None and frame.step and shown.frames.get(name) != (frame.step, lane.state):
         final = lane.state == "done"
         content = (
             compare.lane_png(lane, gpu.ENGINE.describe()) if final else to_png(show.preview(frame.image))
@@ -358,7 +358,7 @@ def _tile(lane: Lane, shown: Shown, note: str, common: bool) -> dict[str, Any]:
         shown.paths[name] = files.save(
             content, f"gansr-{name}-{lane.order.seed}.png" if final else "live.png"
         )
-        shown.frames[name] = id(frame.image)
+        shown.frames[name] = (frame.step, lane.state)
     if lane.state == "done":
         download = f"gansr-{name}-{lane.order.seed}.png"
     own: dict[str, Any] = {} if common else _own(lane, shown)

@@ -240,30 +240,32 @@ def _page_handler(
     method: Method, inputs: Inputs, outputs: _Outputs
 ) -> Callable[..., Iterator[dict[Any, Any]]]:
     def run(*values: Any) -> Iterator[dict[Any, Any]]:
+        # Each yield has the whole state, not only what changed: of updates that arrive together the browser
+        # applies the last alone, and an output left out of that one would lose what came before.
+        state: dict[Any, Any] = {}
         with told():
-            picture, wanted = inputs.order(method, values)
-            if picture is None:
-                raise OptionError("no picture yet: drop one, paste one, or choose an example")
-            shelf, last = Shelf(), ""
-            yield {
-                outputs.status: show.message("Starting …"), outputs.measures: "", outputs.views: "",
-                outputs.download: gr.update(visible=False), outputs.extras: gr.update(visible=False),
-                outputs.replay: gr.update(visible=False), outputs.moment: gr.update(visible=False),
-            }  # fmt: skip
-            for update in serve(picture, wanted, gpu.METER, gpu.frames):
-                if update.frame is None or update.prepared is None:
-                    yield {outputs.status: show.message(update.text)}
-                elif not update.finished:
-                    yield _live(method, outputs, update, shelf)
-                else:
-                    if not shelf.result:
-                        shown = _shelved(shelf, wanted, update.prepared, update.frame)
-                        yield _finished(method, outputs, update, shelf, shown)
-                    table = show.readings(update.readings, update.baseline)
-                    if table + update.text != last:
-                        last = table + update.text
-                        line = "" if update.done else show.message(update.text)
-                        yield {outputs.measures: table + line}
+            for changed in updates(values):
+                state |= changed
+                yield dict(state)
+
+    def updates(values: tuple[Any, ...]) -> Iterator[dict[Any, Any]]:
+        picture, wanted = inputs.order(method, values)
+        if picture is None:
+            raise OptionError("no picture yet: drop one, paste one, or choose an example")
+        shelf, hidden = Shelf(), gr.update(visible=False)
+        yield {outputs.status: show.message("Starting …"), outputs.measures: "", outputs.views: ""}
+        yield dict.fromkeys((outputs.download, outputs.extras, outputs.replay, outputs.moment), hidden)
+        for update in serve(picture, wanted, gpu.METER, gpu.frames):
+            if update.frame is None or update.prepared is None:
+                yield {outputs.status: show.message(update.text)}
+            elif not update.finished:
+                yield _live(method, outputs, update, shelf)
+            else:
+                if not shelf.result:
+                    shown = _shelved(shelf, wanted, update.prepared, update.frame)
+                    yield _finished(method, outputs, update, shelf, shown)
+                table = show.readings(update.readings, update.baseline)
+                yield {outputs.measures: table + ("" if update.done else show.message(update.text))}
 
     return run
 
@@ -282,8 +284,7 @@ def _live(method: Method, outputs: _Outputs, update: Update, shelf: Shelf) -> di
     return {
         outputs.status: show.status(method, frame, prepared.notices),
         outputs.slider: gr.update(value=(shelf.others["live"], image), label="Bicubic | so far"),
-        outputs.views: show.views(frame.views) if frame.views else gr.skip(),
-    }
+    } | ({outputs.views: show.views(frame.views)} if frame.views else {})
 
 
 def _shelved(shelf: Shelf, wanted: Order, prepared: Prepared, frame: Frame) -> tuple[str, str]:
