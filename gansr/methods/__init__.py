@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gansr.method import Method
+from gansr.methods.mganprior import MGANPRIOR
 from gansr.methods.srgan import SRGAN
 
-METHODS: tuple[Method, ...] = (SRGAN,)
+METHODS: tuple[Method, ...] = (MGANPRIOR, SRGAN)

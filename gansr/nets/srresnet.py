@@ -341,8 +341,8 @@ class FastSRResNet(nn.Module):
         shape = (len(features), 3, s * (rows[1] - rows[0]), s * (columns[1] - columns[0]))
         out = torch.empty(shape, device=features.device)
         pixels = PATCH // features.element_size()
-        for right in _pieces(columns, ACROSS):
-            for down in _pieces(rows, max(8, pixels // (right[1] - right[0]))):
+        for right in pieces(columns, ACROSS):
+            for down in pieces(rows, max(8, pixels // (right[1] - right[0]))):
                 place = [_within(span, outer) for span, outer in ((down, rows), (right, columns))]
                 _cut(out, *((s * a, s * b) for a, b in place)).copy_(self._patch(features, down, right))
         return out
@@ -375,7 +375,7 @@ def _in_strips(
 ) -> Tensor:
     """out ← work(source) (+ plus), where `work` keeps the size and sees `halo` rows far; returns `out`."""
     height, row = out.shape[-2], out[:, :, :1].nbytes
-    for rows in _pieces((0, height), max(16, STRIP // row)):
+    for rows in pieces((0, height), max(16, STRIP // row)):
         taken = _widened(rows, halo, height)
         above = rows[0] - taken[0]
         made = work(source[..., slice(*taken), :])[..., above : above + rows[1] - rows[0], :]
@@ -387,7 +387,7 @@ def _in_strips(
     return out
 
 
-def _pieces(span: Span, most: int) -> list[Span]:
+def pieces(span: Span, most: int) -> list[Span]:
     """A span in the fewest pieces of at most `most`, as equal as can be."""
     size = span[1] - span[0]
     number = -(-size // most)
