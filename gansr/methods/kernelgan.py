@@ -449,11 +449,12 @@ def _lab(truth: Tensor, options: Options, nets: Nets, generator: torch.Generator
     top = float(two.max())
     for frame in run(low, plain, nets, generator):
         estimate = frame.views["Estimated kernel"]
+        assert isinstance(estimate, Heat)
         views = {"True kernel": heat(two, top), "Estimated kernel": heat(estimate.values, top)}
         rest = {name: view for name, view in frame.views.items() if name not in views}
         if frame.step < frame.steps:
             yield Frame(fit(frame.image, truth), frame.step, total, frame.readings, {**views, **rest})
-    assert frame is not None and isinstance(estimate, Heat)
+    assert frame is not None and estimate is not None
     readings = {**compare_kernels(two, estimate.values), **frame.readings}
     answers = {"bicubic": fit(_bicubic(low, s), truth)}
     image, done = fit(frame.image, truth), steps_of(plain)

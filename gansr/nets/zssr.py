@@ -182,7 +182,9 @@ class Zssr:
         self.low, self.kernel, self.scale = low, kernel, scale
         self.random, self.steps, self.noise, self.fast, self.paper = generator, steps, noise, fast, paper
         net = ZssrNet(generator, paper).to(low.device) if net is None else net
-        self.net = net.to(memory_format=torch.channels_last)
+        for weight in net.parameters():
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        self.net = net
         self.map = loss_map(low)
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=1e-3)
         self.patience = Patience(numpy115)
