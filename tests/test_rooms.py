@@ -17,7 +17,7 @@ MAY = {
     "picture": (),
     "ops": ("method",),
     "nets": ("ops",),
-    "methods": ("method", "nets", "ops"),
+    "methods": ("method", "nets", "ops", "picture"),  # picture: a kernel as a PNG file
     "metrics": ("metric", "method", "nets", "ops", "faces"),
     "faces": ("method", "ops"),
     "weights": ("method", "nets", "ops"),
