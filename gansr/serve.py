@@ -27,6 +27,7 @@ from gansr.prepare import Prepared, Request, prepare
 # What is said to the person as it stands; any other exception is a fault of ours.
 TOLD = (PictureError, OptionError, InputError, MethodError, faces.FaceError, weights.WeightsError)
 DETECTOR = "scrfd-500m"
+DEAR_PIXELS = 1_500_000  # above this, measures by a network (LPIPS-VGG: 10 s a megapixel) skip the bicubic one
 
 Frames = Callable[[str, Tensor, Any, int, Precision], Iterator[Frame]]
 
@@ -139,7 +140,8 @@ def _measured(result: Frame, prepared: Prepared, engine: Engine, method: Method)
             continue
         common = (prepared.low, prepared.shrink, prepared.truth)
         rows += engine.measure(result.image, *common, face=face, metrics=(metric,))
-        if rows[-1].value is not None:
+        dear = bool(metric.weights) and size[0] * size[1] > DEAR_PIXELS
+        if rows[-1].value is not None and not dear:
             (other,) = engine.measure(bicubic, *common, face=face, metrics=(metric,))
             baseline |= {metric.name: other.value} if other.value is not None else {}
         yield Update("measuring", prepared, result, True, tuple(rows), dict(baseline))
