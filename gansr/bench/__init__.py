@@ -17,7 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-BENCHES: Mapping[str, str] = MappingProxyType({"srgan": "gansr.bench.srgan"})  # name → module
+BENCHES: Mapping[str, str] = MappingProxyType(
+    {"mganprior": "gansr.bench.mganprior", "srgan": "gansr.bench.srgan"}
+)  # name → module
 
 
 class BenchError(ValueError):

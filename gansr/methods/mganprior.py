@@ -81,7 +81,7 @@ PAPER_TABLE: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job → l
     }
 )
 STYLE_LAYERS = {"sr": 64, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
-RATES = {"adam": 0.03, "gd": 1.0}
+RATES = {"adam": 0.1, "gd": 1.0}
 DIRECTIONS = tuple(f"principal direction {i}" for i in range(1, 9))
 TRUNCATION = 0.7  # how far the first w lie from the mean
 SAMPLES = 2048  # of w, for its mean and principal directions
@@ -174,7 +174,7 @@ class Options:
     optimiser: str = knob("adam", "adam, or the paper's gradient descent", choices=("adam", "gd"))
     lr: float = knob(
         0.0,
-        "learning rate; 0: the optimiser's own (adam 0.03, gd 1)",
+        "learning rate; 0: the optimiser's own (adam 0.1, gd 1)",
         title="learning rate",
         least=0,
         most=10,
