@@ -131,7 +131,8 @@ def _draw_inputs(examples: Sequence[str]) -> tuple[Controls, gr.Accordion]:
                     list(FACTOR_NAMES), value=OWN_FACTOR, label="How much smaller",
                     info="Where a method wants a square of its own, that decides",
                 )  # fmt: skip
-                shrink = controls(Degradation)
+                with gr.Accordion("Its parameters", open=False):
+                    shrink = controls(Degradation)
                 named |= {f"shrink.{name}": control for name, control in shrink.items()}
                 kind.input(
                     lambda k: list(values_of(DEGRADATIONS[k]).values()), kind, list(shrink.values()),
