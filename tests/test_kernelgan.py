@@ -27,7 +27,7 @@ from gansr.methods import kernelgan as M
 from gansr.ops.kernels import bicubic_kernel, centre_of_mass, gaussian_kernel, kernel_files, quadruple
 from gansr.ops.resize import imresize
 
-QUICK = {"iterations": 60, "zssr_steps": 10, "crop": 32}
+QUICK = {"iterations": 60, "zssr_iterations": 10, "crop": 32}
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def test_kernel_only_hands_out_both_kernels_and_the_cubic():
 
 def test_four_times_goes_over_two():
     found = M.Kernels(bicubic_kernel(2), bicubic_kernel(4))
-    options = M.Options(scale=4, zssr_steps=101)
+    options = M.Options(scale=4, zssr_iterations=101)
     assert [(s, n) for s, _, n in M.stages(found, options)] == [(2, 50), (4, 51)]
     gradual = M.stages(found, dataclasses.replace(options, gradual=True))
     assert [s for s, _, _ in gradual] == [1.5, 2, 3, 4] and sum(n for *_, n in gradual) == 101
@@ -131,7 +131,7 @@ def test_four_times_goes_over_two():
 def test_gradual_ensemble_real_and_four_times_run():
     low = textured(84, 90)
     for values in ({"gradual": True, "ensemble": True}, {"scale": 4, "photo": "real", "noise_scale": 2.0}):
-        last = frames(low, zssr_steps=24, **{"mode": "kernel + ZSSR", **values})[-1]
+        last = frames(low, zssr_iterations=24, **{"mode": "kernel + ZSSR", **values})[-1]
         assert last.image.shape == (3, 84 * values.get("scale", 2), 90 * values.get("scale", 2))
         assert last.step == last.steps == 84 and torch.isfinite(last.image).all()
 

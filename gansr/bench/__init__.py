@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 BENCHES: Mapping[str, str] = MappingProxyType(
-    {"mganprior": "gansr.bench.mganprior", "srgan": "gansr.bench.srgan"}
+    {"kernelgan": "gansr.bench.kernelgan", "mganprior": "gansr.bench.mganprior", "srgan": "gansr.bench.srgan"}
 )  # name → module
 
 

@@ -105,11 +105,11 @@ def recovery(folder: Path) -> Iterator[Row]:
     models += ["zssr-estimate-paper"] * (os.environ.get("GANSR_BENCH_PAPER", "1") == "1")
     found: dict[str, list[float]] = {model: [] for model in models}
     nearness: list[float] = []
-    for i, path in enumerate(truths):
-        case = f"Set14 {path.name[:3]}"
-        for model in models:
+    for model in models:  # the outer loop: what is measured first is complete first
+        for i, path in enumerate(truths):
+            case = f"Set14 {path.name[:3]}"
             value, near = kept(
-                f"{path.name} {model}", lambda model=model, path=path, i=i: restored(path, i, model)
+                f"{path.name} {model}", lambda path=path, i=i, model=model: restored(path, i, model)
             )
             found[model].append(value)
             nearness += [near] * model.startswith("zssr-estimate-0")
@@ -170,7 +170,7 @@ def estimate(low: Tensor, which: str) -> Tensor:
 def enlarged(low: Tensor, kernel: Tensor) -> Tensor:
     """ZSSR as the Quick preset has it, always from the same seed."""
     generator = torch.Generator().manual_seed(0)
-    zssr = Zssr(low, kernel, 2, generator, steps=QUICK.zssr_steps, crop=QUICK.crop, fast=True)
+    zssr = Zssr(low, kernel, 2, generator, steps=QUICK.zssr_iterations, crop=QUICK.crop, fast=True)
     while not zssr.ended:
         zssr.step()
     return zssr.result(QUICK.back_projections)

@@ -13,22 +13,38 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gansr.nets.kernelgan import (
-    CROP,
     SIDE,
-    SMALL,
     WIDTH,
     Discriminator,
     Generator,
     Schedule,
     bicubic_target,
-    boundary_loss,
-    centre_loss,
     gan_loss,
     penalty_mask,
     shave,
-    sparse_loss,
-    sum_loss,
 )
+
+
+def sum_loss(k: Tensor) -> Tensor:
+    """|1 − Σk|"""
+    return (1 - k.sum()).abs()
+
+
+def boundary_loss(k: Tensor) -> Tensor:
+    """mean |k·M|"""
+    return (k * penalty_mask()).abs().mean()
+
+
+def centre_loss(k: Tensor) -> Tensor:
+    """Mean squared distance of the centre of mass, row and column, to 6.5."""
+    axis = torch.arange(SIDE, dtype=k.dtype)
+    mass = torch.stack([k.sum(1) @ axis, k.sum(0) @ axis]) / k.sum()
+    return (mass - 6.5).square().mean()
+
+
+def sparse_loss(k: Tensor) -> Tensor:
+    """mean |k|^0.2"""
+    return k.abs().pow(0.2).mean()
 
 
 class PlainGenerator(nn.Module):
@@ -90,7 +106,7 @@ class PlainTrainer:
         fake, k = self.for_g(x), self.for_g.kernel()
         bicubic = (fake[0] - shave(bicubic_target(x[0], paper=True))).square().mean()
         loss = gan_loss(self.for_d(fake), True) + s.bicubic * bicubic + s.sum_to_one * sum_loss(k)
-        loss = loss + s.boundaries * boundary_loss(k, penalty_mask())
+        loss = loss + s.boundaries * boundary_loss(k)
         loss = loss + s.centralised * centre_loss(k) + s.sparse * sparse_loss(k)
         loss.backward()
         self.optimisers[0].step()
@@ -132,6 +148,3 @@ def discriminator_from(state: dict[str, Tensor]) -> Discriminator:
     }
     net.load_state_dict(rows, strict=True)
     return net
-
-
-__all__ = ["CROP", "SMALL", "PlainDiscriminator", "PlainGenerator", "PlainTrainer"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gansr.method import Method
+from gansr.methods.kernelgan import KERNELGAN
 from gansr.methods.mganprior import MGANPRIOR
 from gansr.methods.srgan import SRGAN
 
-METHODS: tuple[Method, ...] = (MGANPRIOR, SRGAN)
+METHODS: tuple[Method, ...] = (KERNELGAN, MGANPRIOR, SRGAN)

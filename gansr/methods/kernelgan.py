@@ -84,10 +84,10 @@ class Options:
     noise_scale: float = knob(
         1.0, "real photographs: how noisy; more gives a smoother result", least=0.0, most=10.0, step=0.1
     )
-    iterations: int = knob(1000, "iterations of KernelGAN; the paper's are 3000", least=60, most=6000)
+    iterations: int = knob(1500, "iterations of KernelGAN; the paper's are 3000", least=1, most=6000)
     seeds: int = knob(1, "kernels learned from different starts and averaged", least=1, most=10)
-    zssr_steps: int = knob(
-        300, "training steps of ZSSR; the paper's end between 900 and 3000", least=20, most=6000
+    zssr_iterations: int = knob(
+        200, "training steps of ZSSR; the paper's end between 900 and 3000", least=1, most=6000
     )
     crop: int = knob(
         64, "side of ZSSR's training crops in px; the paper's is 128", least=32, most=128, step=32
@@ -167,7 +167,7 @@ def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -
 def steps_of(options: Options) -> int:
     """Iterations of KernelGAN and steps of ZSSR together (in the lab: one ZSSR is shown, two more are not)."""
     kernel = 0 if options.mode == "ZSSR only" and options.lab == "off" else options.iterations * options.seeds
-    return kernel + (0 if options.mode == "kernel only" else options.zssr_steps)
+    return kernel + (0 if options.mode == "kernel only" else options.zssr_iterations)
 
 
 def chosen(options: Options) -> Kernels:
@@ -295,9 +295,9 @@ def stages(kernels: Kernels, options: Options) -> list[tuple[float, Tensor | Non
     if options.gradual:
         between = (1.5,) if options.scale == 2 else (1.5, 3.0)
         way = sorted([*way, *((factor, None) for factor in between)], key=lambda stage: stage[0])
-    each = options.zssr_steps // len(way)
+    each = options.zssr_iterations // len(way)
     steps = [each] * (len(way) - 1)
-    return [(f, k, n) for (f, k), n in zip(way, [*steps, options.zssr_steps - sum(steps)])]
+    return [(f, k, n) for (f, k), n in zip(way, [*steps, options.zssr_iterations - sum(steps)])]
 
 
 def _enlarge(
@@ -443,7 +443,7 @@ def _lab(truth: Tensor, options: Options, nets: Nets, generator: torch.Generator
     plain = dataclasses.replace(
         options, lab="off", mode="kernel + ZSSR" if _enlarges(options) else "kernel only"
     )
-    total = steps_of(plain) + (2 * options.zssr_steps if _enlarges(options) else 0)
+    total = steps_of(plain) + (2 * options.zssr_iterations if _enlarges(options) else 0)
     frame = None
     estimate = None
     top = float(two.max())
@@ -466,11 +466,13 @@ def _lab(truth: Tensor, options: Options, nets: Nets, generator: torch.Generator
         fast = nets.dtype == torch.bfloat16
         for name, kernels in others.items():
             other = None
-            for other in _enlarge(low, kernels, plain, generator, fast, done, done + options.zssr_steps, {}):
+            for other in _enlarge(
+                low, kernels, plain, generator, fast, done, done + options.zssr_iterations, {}
+            ):
                 if other.step < other.steps:
                     yield Frame(image, other.step, total, other.readings, {**views, **rest})
             assert other is not None
-            done += options.zssr_steps
+            done += options.zssr_iterations
             answers[name] = fit(other.image, truth)
         answers["ZSSR, estimated kernel"] = image
     readings |= {f"PSNR-Y, {name} (dB)": decibel(answer, truth, s) for name, answer in answers.items()}
@@ -512,7 +514,9 @@ def cost(height: int, width: int, options: Options) -> Cost:
     """Operations of the trainings and of the looks at the whole picture; bytes of what lives at once."""
     pixels, s = height * width, options.scale
     kernel = 0 if options.mode == "ZSSR only" and options.lab == "off" else options.iterations * options.seeds
-    enlarge = 0 if options.mode == "kernel only" else options.zssr_steps * (3 if options.lab != "off" else 1)
+    enlarge = (
+        0 if options.mode == "kernel only" else options.zssr_iterations * (3 if options.lab != "off" else 1)
+    )
     crop = 128 if options.paper else options.crop
     weights = 224640
     final = 2.0 * weights * pixels * s**2 * (8 if options.ensemble else 1)
@@ -533,7 +537,7 @@ def smaller(options: Options) -> Options | None:
     return dataclasses.replace(options, crop=32) if options.crop > 32 and not options.paper else None
 
 
-PAPERS: Mapping[str, object] = {"iterations": 3000, "zssr_steps": 3000, "crop": 128, "paper": True}
+PAPERS: Mapping[str, object] = {"iterations": 3000, "zssr_iterations": 3000, "crop": 128, "paper": True}
 
 KERNELGAN = Method(
     name="kernelgan",
@@ -552,8 +556,8 @@ KERNELGAN = Method(
     scales=(2, 4),
     options=Options,
     presets={
-        "Quick": {"iterations": 1000, "zssr_steps": 300, "crop": 64},
-        "Careful: three seeds": {"iterations": 2000, "seeds": 3, "zssr_steps": 1000, "crop": 96},
+        "Quick": {"iterations": 1500, "zssr_iterations": 200, "crop": 64},
+        "Careful: three seeds": {"iterations": 3000, "seeds": 3, "zssr_iterations": 1000, "crop": 96},
         "Paper": PAPERS,
         "Kernel only": {"mode": "kernel only", "iterations": 3000},
     },
