@@ -63,6 +63,7 @@ SIDES: Mapping[str, int] = MappingProxyType(  # generator → side of its pictur
         "mobilestylegan-ffhq-1024": 1024,
         "pggan-celebahq-1024": 1024,
         "stylegan2-ffhq-1024": 1024,
+        "stylegan1-ffhq-1024": 1024,
         "stylegan2-church": 256,
         "stylegan2-cat": 256,
         "stylegan2-car": 512,
