@@ -165,6 +165,8 @@ class MobileStyleGAN(nn.Module):
         self.mapping = Mapping(style, mapping_layers)
         inside = [width for c, out in itertools.pairwise(channels) for width in (c, c // 4, out)]
         self.styles = nn.ModuleList(nn.Linear(style, c) for c in (channels[0], *inside, channels[-1]))
+        for layer in self.styles:
+            nn.init.ones_(layer.bias)  # type: ignore[arg-type]  # as StyleGAN2 starts: a scale of one
         self.body = Body(channels)
 
     def forward(self, z: Tensor) -> Tensor:
