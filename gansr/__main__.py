@@ -1,4 +1,4 @@
-"""python -m gansr METHOD IN… -o OUT · weights … · bench …
+"""python -m gansr METHOD IN… -o OUT · compare IN -o DIR · replay RESULT.png --input IN.png · weights … · bench …
 
 Flags of a method are read from its options; the page and the API offer the same under the same names.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gansr import bench
+from gansr import bench, compare_cli
 from gansr.engine import Engine, Reading
 from gansr.method import Frame, Knob, Method, knobs, parse_options
 from gansr.methods import METHODS
@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for method in METHODS:
         _add_method(commands, method)
+    compare_cli.add_parser(commands)
     weights_commands.add_parser(commands)
     bench.add_parser(commands)
     parsed = parser.parse_args(arguments)
