@@ -29,6 +29,7 @@ class Column:
     better: Literal["higher", "lower", ""]
     explain: str
     digits: int
+    sized: bool = False  # means something else at another size of the result
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Row:
     values: Mapping[str, float]
     reasons: Mapping[str, str] = field(default_factory=dict)  # why a value is missing
     receipt: Mapping[str, Any] | None = None
+    size: tuple[int, int] | None = None  # width, height of the result, px
 
 
 OWN = (
@@ -51,7 +53,14 @@ OWN = (
         0,
     ),
 )
-COLUMNS = tuple(Column(m.name, m.title, m.unit, m.better, m.explain, m.digits) for m in METRICS) + OWN
+COLUMNS = (
+    *(Column(m.name, m.title, m.unit, m.better, m.explain, m.digits, m.against != "input") for m in METRICS),
+    *OWN,
+)
+SIZES_DIFFER = (
+    "The results have different sizes. Each is measured at its own, so only the columns in which a best is marked "
+    "compare like with like."
+)
 
 
 def rows(made: Sequence[Lane], device: str) -> list[Row]:
@@ -61,7 +70,8 @@ def rows(made: Sequence[Lane], device: str) -> list[Row]:
     reference = largest(done)
     found = []
     if reference is not None and reference.update is not None and reference.update.baseline:
-        found.append(Row("bicubic", "Bicubic", dict(reference.update.baseline)))
+        baseline = dict(reference.update.baseline)
+        found.append(Row("bicubic", f"Bicubic {_factor(reference)}", baseline, size=_size(reference)))
     return found + [_row(lane, device) for lane in done]
 
 
@@ -73,7 +83,22 @@ def _row(lane: Lane, device: str) -> Row:
     memory = lane.method.cost(height, width, lane.order.options).memory / 1e6
     recipe = lane_receipt(lane, device) if device else None
     own = {"seconds": lane.frame.computed, "memory": memory}
-    return Row(lane.method.name, lane.method.title, values | own, reasons, recipe)
+    title = f"{lane.method.title} {_factor(lane)}"
+    return Row(lane.method.name, title, values | own, reasons, recipe, _size(lane))
+
+
+def _factor(lane: Lane) -> str:
+    return f"×{lane.method.scale(lane.method, lane.order.options)}"
+
+
+def _size(lane: Lane) -> tuple[int, int]:
+    assert lane.frame is not None
+    height, width = lane.frame.image.shape[-2:]
+    return width, height
+
+
+def sizes_differ(found: Sequence[Row]) -> bool:
+    return len({row.size for row in found}) > 1
 
 
 def columns(found: Sequence[Row]) -> list[Column]:
@@ -89,7 +114,10 @@ def unmeasured(found: Sequence[Row]) -> dict[str, str]:
 
 
 def best(found: Sequence[Row], column: Column) -> set[str]:
-    """The names of the rows that share the best value, as it is written; empty for fewer than two rows."""
+    """The names of the rows that share the best value, as it is written; empty for fewer than two rows, and where
+    their sizes make the values another measure."""
+    if column.sized and sizes_differ(found):
+        return set()
     texts = {row.name: written(row, column) for row in found if column.name in row.values}
     if len(texts) < 2 or not column.better:
         return set()
@@ -119,7 +147,7 @@ def markdown(found: Sequence[Row]) -> str:
     for row in found:
         cells = [f"**{written(row, c)}**" if row.name in winners[c.name] else written(row, c) for c in shown]
         lines.append(f"| {row.title} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + (["", SIZES_DIFFER] if sizes_differ(found) else [])) + "\n"
 
 
 def comma_separated(found: Sequence[Row]) -> str:
@@ -168,7 +196,7 @@ def strip(items: Sequence[tuple[str, str, Tensor]]) -> Image.Image:
         pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         image = Image.fromarray(np.ascontiguousarray(pixels))
         share = STRIP_TILE / max(image.size)
-        way = Image.Resampling.BICUBIC if share < 1 else Image.Resampling.NEAREST
+        way = Image.Resampling.BICUBIC if share < 2 else Image.Resampling.NEAREST
         image = image.resize((max(1, round(image.width * share)), max(1, round(image.height * share))), way)
         left = STRIP_GAP + index * step
         spare = ((STRIP_TILE - image.width) // 2, (STRIP_TILE - image.height) // 2)
@@ -179,6 +207,7 @@ def strip(items: Sequence[tuple[str, str, Tensor]]) -> Image.Image:
 
 
 def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any) -> str:
-    while text and draw.textlength(text, font) > STRIP_TILE:
-        text = text[:-2].rstrip(" ·") if len(text) > 2 else ""
+    """As many of the parts between the dots as there is room for."""
+    while " · " in text and draw.textlength(text, font) > STRIP_TILE:
+        text = text.rpartition(" · ")[0]
     return text

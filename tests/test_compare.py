@@ -153,6 +153,14 @@ def test_the_best_of_each_column_is_bold_in_markdown_and_ties_are_shared():
     assert table.unmeasured(ROWS) == {"NIQE": "too small"}
 
 
+def test_results_of_different_sizes_are_not_ranked_where_that_would_mislead():
+    rows = [replace(row, size=(64 * factor, 64)) for factor, row in enumerate(ROWS, 1)]
+    text = table.markdown(rows)
+    assert "**∞**" in text  # agreement with the input is the same measure at every size
+    assert "**30.00**" not in text
+    assert table.SIZES_DIFFER in text
+
+
 def test_csv_and_json_hold_full_values():
     rows = list(csv.DictReader(io.StringIO(table.comma_separated(ROWS))))
     assert (rows[1]["method"], rows[0]["psnr_y"], rows[0]["seconds"]) == ("A", "30.001", "")
@@ -325,7 +333,7 @@ def test_one_fails_in_its_own_tile_and_the_result_is_measured_sorted_and_copied(
     assert "64×48" in cell(page, "works").inner_text()
     body = page.locator("#compare-table tbody")
     names = body.locator("th")
-    assert names.all_inner_texts() == ["Bicubic", "Works"]
+    assert names.all_inner_texts() == ["Bicubic ×2", "Works ×2"]
     page.get_by_role("button", name="PSNR-Y").click()
     values = [float(text) for text in body.locator("td:nth-child(3)").all_inner_texts()]
     assert values == sorted(values, reverse=True)

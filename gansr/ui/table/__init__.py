@@ -28,6 +28,7 @@ def contents(found: Sequence[Row], note: str = "") -> dict[str, Any]:
         {"title": c.title, "unit": c.unit, "arrow": table.ARROWS[c.better], "better": c.better, "explain": c.explain}
         for c in shown
     ]  # fmt: skip
+    note = " ".join(filter(None, (note, table.SIZES_DIFFER if table.sizes_differ(found) else "")))
     rows = [
         {
             "title": row.title,
