@@ -24,11 +24,11 @@ NET = {
     "pyramid": 8, "latent": 8, "decoder": (8, 8, 8), "taps": (4, 4, 4),
 }  # fmt: skip
 STAGES = (
-    Stage("plain", "train", 3, 2e-3, bank=False),
-    Stage("invert", "invert", 3, 1e-3),
-    Stage("full", "train", 4, 2e-3, adversary=0.01),
+    Stage("plain", "train", 3, 2e-3, bank=False, batch=2),
+    Stage("invert", "invert", 3, 1e-3, batch=2),
+    Stage("full", "train", 4, 2e-3, batch=2, alex=0.1, adversary=0.01),
 )
-CONFIG = Config(STAGES, net=NET, faces=6, batch=2, window=6, alex=0.1, precision="float32")
+CONFIG = Config(STAGES, net=NET, faces=6, window=6, precision="float32")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,10 @@ def steps(training: Training, count: int) -> list[float]:
 
 
 def test_the_loss_falls(kit):
-    stages = (Stage("plain", "train", 15, 5e-3, bank=False), Stage("full", "train", 15, 5e-3, adversary=0.01))
+    stages = (
+        Stage("plain", "train", 15, 5e-3, bank=False, batch=2),
+        Stage("full", "train", 15, 5e-3, batch=2, adversary=0.01),
+    )
     training = Training(replace(CONFIG, stages=stages), kit)
     found = steps(training, 15)
     assert np.mean(found[-5:]) < 0.95 * np.mean(found[:5])

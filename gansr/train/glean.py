@@ -1,7 +1,7 @@
 """Training of our GLEAN (gansr.nets.glean_own): stages, checkpoints that resume bit-exactly, a log.
 
 The paper (arXiv 2012.00739 §3.3) trains 300 k steps with L2, VGG and a StyleGAN2 adversary. Here the same three
-terms in a small form (gansr.train.losses), in stages, each from a fresh optimiser:
+terms in a small form (gansr.train.losses), in stages, each from a fresh optimiser and the averaged weights:
 - "plain": no bank, L1 + LPIPS; the encoder and the decoder learn to enlarge;
 - "invert": the encoder's trunk and the decoder stand still; pyramid, latent and fusions learn to bring the bank
   to the very features and rows behind a synthetic face, which are known;
@@ -47,6 +47,9 @@ class Stage:
     steps: int
     lr: float
     bank: bool = True
+    batch: int = 4
+    perceptual: float = 0.5  # weight of LPIPS on VGG16
+    alex: float = 0.0  # weight of LPIPS on AlexNet; where it is not 0, LPIPS-Alex is no independent measure
     adversary: float = 0.0  # weight of the adversarial term
     tail: float = 0.3  # the last share of the steps, in which the rate falls to zero along a cosine
     warm: int = 20  # steps in which the rate rises
@@ -62,11 +65,8 @@ class Config:
     seed: int = 1
     held: int = 50
     held_seed: int = 2
-    batch: int = 4
     window: int = 18
     margin: int = 1
-    perceptual: float = 0.5  # weight of LPIPS on VGG16
-    alex: float = 0.0  # weight of LPIPS on AlexNet; where it is not 0, LPIPS-Alex is no independent measure
     shrunk: float = 0.1  # weight of |D r|: keeps the addition sensible where the projection is switched off
     judge_lr: float = 2e-4
     clip: float = 1.0
@@ -163,8 +163,9 @@ class Training:
         return self.stage >= len(self.config.stages)
 
     def begin(self) -> None:
-        """Fresh optimisers for the stage that begins; the average begins at the weights."""
+        """Fresh optimisers for the stage that begins, which takes up the averaged weights."""
         stage = self.now
+        self.net.load_state_dict(self.average.state_dict())
         names = {"invert": ("pyramid", "squeeze", "latent", "fusions")}.get(stage.kind)
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(names is None or name.split(".")[0] in names)
@@ -173,12 +174,11 @@ class Training:
         self.judging = torch.optim.Adam(
             self.judge.parameters(), lr=self.config.judge_lr, betas=(0.9, 0.99), fused=True
         )
-        self.average.load_state_dict(self.net.state_dict())
 
     def advance(self) -> None:
         """One step further, into the next stage if this one is over."""
         self.step += 1
-        self.images += self.config.batch
+        self.images += self.now.batch
         if self.step >= self.now.steps:
             self.stage, self.step = self.stage + 1, 0
             if not self.done:
@@ -205,7 +205,7 @@ class Training:
             self.draws.set_state(state["draws"].cpu())
         self.spent = state["spent"]
         for name in ("net", "judge", "average"):
-            getattr(self, name).load_state_dict(state["average" if only_nets and name == "net" else name])
+            getattr(self, name).load_state_dict(state[name])
         if only_nets:
             self.images = state["at"][2]
             self.begin()
@@ -252,7 +252,7 @@ class Training:
     def train_step(self) -> dict[str, Tensor]:
         """One step on the generator and, where it is on, the judge. Returns the loss terms, not yet moved."""
         stage, config = self.now, self.config
-        x, y = self.pair(self.pick(config.batch, len(self.kit.pictures)), varied=True)
+        x, y = self.pair(self.pick(stage.batch, len(self.kit.pictures)), varied=True)
         window, inner = self.windows()
         noises = self.net.noises(self.bank if stage.bank else None, window)
         with self.precision():
@@ -271,10 +271,10 @@ class Training:
         terms = {"l1": (ours - true).abs().mean()}
         terms["lpips"] = losses.perceptual(self.lpips, our_taps, true_taps)
         terms["shrunk"] = self.near.shrink(r).abs().mean()
-        total = terms["l1"] + config.perceptual * terms["lpips"] + config.shrunk * terms["shrunk"]
-        if config.alex:
+        total = terms["l1"] + stage.perceptual * terms["lpips"] + config.shrunk * terms["shrunk"]
+        if stage.alex:
             terms["alex"] = self.alex(ours / 2 + 0.5, true / 2 + 0.5).mean()
-            total = total + config.alex * terms["alex"]
+            total = total + stage.alex * terms["alex"]
         if stage.adversary:
             self.judge.requires_grad_(False)
             with self.precision():
@@ -292,7 +292,7 @@ class Training:
 
     def invert_step(self) -> dict[str, Tensor]:
         """The bank's features and rows are to be those behind the face."""
-        chosen = [int(self.kit.whole[i]) for i in self.pick(self.config.batch, len(self.kit.whole))]
+        chosen = [int(self.kit.whole[i]) for i in self.pick(self.now.batch, len(self.kit.whole))]
         x, _ = self.pair(chosen, varied=False)
         with torch.no_grad():
             faces = [face(self.config.seed, i, self.bank.style) for i in chosen]
