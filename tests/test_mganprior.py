@@ -45,7 +45,7 @@ def face() -> MobileStyleGAN:
     for style in net.styles:  # as in a trained net: around 1, so that the features keep their size
         style.weight.mul_(2)
         style.bias.add_(1)
-    net.body.picture.weight.div_(4)
+    net.body.picture.weight.div_(16)  # pictures well inside [−1,1]
     return net
 
 
@@ -237,7 +237,11 @@ def test_colourisation_keeps_the_brightness_and_reads_no_colours(face: MobileSty
     brightness = m.pillow_ycbcr(low)[:1] / 255
     made = frames(face, low, job="colour")[-1].image
     from_grey = frames(face, brightness.expand(3, -1, -1), job="colour")[-1].image
-    assert float((m.luma(made) - m.luma(low)).abs().mean()) < 0.02
+    inside = ((made > 0) & (made < 1)).all(
+        0
+    )  # elsewhere the colour does not fit the brightness and is clipped
+    assert float(inside.float().mean()) > 0.2
+    assert float((m.luma(made) - m.luma(low))[inside].abs().max()) < 0.01
     assert float((made - from_grey).abs().mean()) < 0.02  # but for the brightness' rounding
     assert float((made - made.mean(0)).abs().mean()) > 0.001
 
