@@ -117,7 +117,8 @@ def given(
     known, scale = order.request.task == "known answer", order.method.scale(order.method, order.options)
     if not whole and order.method.accepts.side is None:
         assert cut.side is not None
-        return _resized(subject, (cut.side * scale if known else cut.side,) * 2)
+        edge = cut.side * scale if known else cut.side
+        return _resized(subject, (edge, edge))
     if known and cut.factor and whole and order.method.accepts.side is None:
         return _by_factor(subject, cut.factor, scale)
     if cut.pixels is not None:
@@ -209,13 +210,14 @@ def _checked(lane: Lane, picture: Picture, engine: Engine, squares: dict[Any, Pi
         lane.prepared = prepare(
             lane.source, lane.method, lane.order.options, request, lambda: engine.net(DETECTOR)
         )
-        engine.check(
-            Job(lane.method, lane.prepared.low, lane.order.options, lane.order.seed, lane.order.precision)
-        )
+        one = lane.order
+        job = Job(lane.method, lane.prepared.low, one.options, one.seed, one.precision)
+        engine.check(job)
         lane.aligned = lane.prepared.quad is not None or (
             lane.cut.align and not lane.cut.whole and bool(lane.cut.side)
         )
-        lane.text = "waiting for its turn"
+        about = engine.seconds(job)
+        lane.text = "waiting for its turn" + ("" if about is None else f", about {max(about, 1):.0f} s")
     except TOLD as error:
         lane.state, lane.text, lane.remedy = "blocked", str(error), _remedy(lane)
     return lane

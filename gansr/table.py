@@ -107,10 +107,14 @@ def columns(found: Sequence[Row]) -> list[Column]:
 
 
 def unmeasured(found: Sequence[Row]) -> dict[str, str]:
-    """Title of a measure that nobody has → the reason."""
+    """Titles of the measures that nobody has → the reason."""
     shown = {column.name for column in columns(found)}
     reasons = {name: why for row in found for name, why in row.reasons.items() if name not in shown}
-    return {column.title: reasons[column.name] for column in COLUMNS if column.name in reasons}
+    titles: dict[str, list[str]] = {}
+    for column in COLUMNS:
+        if column.name in reasons:
+            titles.setdefault(reasons[column.name], []).append(column.title)
+    return {", ".join(names): why for why, names in titles.items()}
 
 
 def best(found: Sequence[Row], column: Column) -> set[str]:

@@ -17,6 +17,7 @@ from gansr.metrics.consistency import consistency
 from gansr.ops.colour import to8bit
 
 AGREES, DEPARTS = 45.0, 27.0  # dB
+SCALE = 32.0  # steps of 255 at the ends of the map's colours
 STANDS_OUT = 1.5  # a place is named if its mean squared error is so many times the whole's
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in shares of the picture
@@ -41,14 +42,14 @@ NINTHS: dict[str, Box] = {
 class Verdict:
     decibels: float  # LR-consistency; infinity where nothing is left over
     sentence: str
-    heat: Heat  # mean over RGB of the shrunk result less the input, in steps of 255
+    heat: Heat  # mean over RGB of the shrunk result less the input, in steps of 255; one scale for all
 
 
 def verdict(shrunk: Tensor, low: Tensor, face: bool = False) -> Verdict:
     """`shrunk` and `low` are (3,h,w) in [0,1]; `face`: the picture is aligned as FFHQ is."""
     left = (to8bit(shrunk) - to8bit(low)) * 255
     decibels = consistency(shrunk, low)
-    heat = Heat(left.mean(0), unit="of 255", signed=True)
+    heat = Heat(left.mean(0), least=-SCALE, most=SCALE, signed=True)
     return Verdict(
         decibels, _sentence(decibels, _where(left.square().mean(0), FACE if face else NINTHS)), heat
     )

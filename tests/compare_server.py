@@ -38,7 +38,9 @@ WORKS = named("works")
 BREAKS = named("breaks", presets={"Quick": {"steps": 5, "break_at": 3, "kind": "refuse"}})
 WIDE = named("wide", accepts=Accepts(least=200, pixels=10_000_000))
 ENDLESS = named("endless", run=endless, cost=lambda height, width, options: Cost(1e15, 1e6))
-gansr.methods.METHODS = (BREAKS, WORKS, WIDE, ENDLESS)
+SQUARE = named("square", accepts=Accepts(side=lambda options: 16))
+NEEDY = named("needy", accepts=Accepts(least=24))
+gansr.methods.METHODS = (BREAKS, WORKS, WIDE, ENDLESS, SQUARE, NEEDY)
 gansr.metrics.METRICS = tuple(metric for metric in gansr.metrics.METRICS if not metric.weights)
 
 import gradio as gr

@@ -363,6 +363,17 @@ def test_what_a_method_cannot_take_stands_in_its_tile_before_the_run(visit, phot
 
 
 @pytest.mark.browser
+def test_the_remedy_is_one_click(visit, photo):
+    page = visit("?tab=compare&methods=square,needy")
+    give(page, photo)
+    page.get_by_role("button", name="Give it the whole picture").click()
+    cell(page, "needy").get_by_text("waiting for its turn").wait_for()
+    run_all(page)
+    assert "32×32" in cell(page, "square").inner_text()
+    assert "128×96" in cell(page, "needy").inner_text()
+
+
+@pytest.mark.browser
 def test_stop_ends_a_long_run_and_keeps_what_is_finished(visit, photo):
     page = visit("?tab=compare&methods=works,endless")
     give(page, photo)

@@ -38,6 +38,9 @@ BY_NAME = {method.name: method for method in METHODS}
 TASK_NAMES = {title: task for task, title in TASKS.items()}
 OWN_FACTOR = "each method's own"
 FACTOR_NAMES = {OWN_FACTOR: None} | {f"×{factor}": factor for factor in FACTORS}
+# Gradio's example pictures are buttons without a name
+NAME_EXAMPLES = """() => document.querySelectorAll("button.gallery-item").forEach(
+    (button, index) => button.setAttribute("aria-label", `Example ${index + 1}`))"""
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 
@@ -97,6 +100,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Non
     )
     _draw_share(picked)
     kinds = list(picked.named.values())
+    page.load(None, None, None, js=NAME_EXAMPLES, api_visibility="private")
     page.load(_from_link, None, [tabs, *kinds], queue=False, api_visibility="private")
     picked.named["task"].change(  # type: ignore[attr-defined]
         lambda task: gr.update(visible=TASK_NAMES.get(task) == "known answer"),
@@ -395,8 +399,9 @@ def _verdicts(made: Sequence[Lane], shown: Shown) -> Any:
         return gr.skip()
     figures = "".join(shown.verdicts[m.name] for m in METHODS if m.name in shown.verdicts)
     return (
-        "<h3>Does each agree with your picture?</h3><p>The result made small again, less what was given: "
-        f'white agrees, red is brighter than your picture, blue is darker.</p><div class="views">{figures}</div>'
+        "<h2>Does each agree with your picture?</h2><p>The result made small again, less what was given: "
+        "white agrees, red is brighter than your picture, blue is darker (in steps of 255).</p>"
+        f'<div class="views">{figures}</div>'
     )
 
 

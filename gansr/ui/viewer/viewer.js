@@ -12,7 +12,7 @@ const GAP = 8; // px between the tiles, as in the style sheet
 const HOLD = 350; // ms: a shorter press of F toggles
 
 const view = { zoom: 1, x: 0.5, y: 0.5 };
-const ui = { mode: "grid", a: "", b: "", swapped: false, pixels: false, lens: false, diff: "", gain: 4, wipe: 0.5 };
+const ui = { mode: "grid", a: "", b: "", swapped: false, pixels: false, lens: false, diff: "", gain: 4, wipe: 0.5, chosen: false };
 const tiles = new Map(); // id → tile, in the order of the value
 const references = new Map(); // url → Promise of its image
 let value = { tiles: [], truth: null, input: null };
@@ -109,7 +109,7 @@ function fill(tile, data) {
   if (data.download) {
     tile.link.href = address(data.url);
     tile.link.download = data.download;
-    tile.link.setAttribute("aria-label", `Download the picture of ${title}`);
+    tile.link.setAttribute("aria-label", `PNG ↓ of ${title}`);
   }
   tile.view.setAttribute("aria-label", `${title}: ${pictured ? "picture" : text || state}`);
   tile.img.alt = title;
@@ -141,8 +141,12 @@ function update(next) {
     fill(tile, data);
     if (el.stage.children[index + 2] !== tile.figure) el.stage.insertBefore(tile.figure, el.stage.children[index + 2] || null);
   });
-  if (!tiles.has(ui.a)) ui.a = ids[0] || "";
-  if (!tiles.has(ui.b) || ui.b === ui.a) ui.b = ids.find((id) => id !== ui.a) || ui.a;
+  if (!tiles.has(ui.a) || !tiles.has(ui.b)) ui.chosen = false;
+  if (!ui.chosen) {
+    const pictured = ids.filter((id) => tiles.get(id).data.url);
+    ui.a = pictured[0] || ids[0] || "";
+    ui.b = [...pictured, ...ids].find((id) => id !== ui.a) || ui.a;
+  }
   for (const select of [el.a, el.b]) options(select, [...tiles.values()].map((tile) => [tile.id, tile.title.textContent]));
   const has = (name) => Boolean(value[name]) || value.tiles.some((data) => data[name]);
   const found = [["", "off"], ...(has("truth") ? [["truth", "to the truth"]] : []), ...(has("input") ? [["input", "to the input"]] : [])];
@@ -223,7 +227,7 @@ function layout() {
   const room = full ? window.innerHeight - el.stage.offsetTop - 40 : window.innerHeight * 0.72;
   const wipe = root.dataset.mode === "wipe";
   let columns = 1;
-  if (!wipe) columns = full ? bestColumns(width, room, aspect) : Math.min(tiles.size, width < 240 ? 1 : width < 760 ? 2 : 3) || 1;
+  if (!wipe) columns = full ? bestColumns(width, room, aspect) : pageColumns(width);
   const w = (width - GAP * (columns - 1)) / columns;
   const rows = wipe ? 1 : Math.ceil(tiles.size / columns) || 1;
   const most = full && !wipe ? Math.max(120, (room - rows * 50) / rows) : room;
@@ -238,6 +242,11 @@ function layout() {
     tile.layer.style.height = `${tile.fh}px`;
   }
   schedule();
+}
+
+function pageColumns(width) {
+  const most = width < 240 ? 1 : width < 760 ? 2 : tiles.size === 4 ? (width < 1000 ? 2 : 4) : 3;
+  return Math.min(tiles.size, most) || 1;
 }
 
 function bestColumns(width, room, aspect) {
@@ -525,7 +534,7 @@ for (const name of ["a", "b"]) {
   el[name].addEventListener("change", () => {
     const other = name === "a" ? "b" : "a";
     if (ui[other] === el[name].value) ui[other] = ui[name];
-    [ui[name], ui.swapped] = [el[name].value, false];
+    [ui[name], ui.swapped, ui.chosen] = [el[name].value, false, true];
     arrange();
   });
 }
