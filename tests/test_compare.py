@@ -348,8 +348,6 @@ def test_one_fails_in_its_own_tile_and_the_result_is_measured_sorted_and_copied(
     read = json.loads(Path(download.value.path()).read_text("utf-8"))
     assert read[1]["receipt"]["method"] == "works"
     assert "your picture" in page.locator("#compare-verdicts").inner_text()
-    SHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SHOTS / "compare-1280-light.png", full_page=True)
 
 
 @pytest.mark.browser
@@ -452,10 +450,12 @@ def test_two_visitors_see_their_own_pictures(visit, photo, tmp_path):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_tab_fits_a_phone(visit, photo, dark):
-    page = visit(width=390, dark=dark)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_tab_fits_its_window_and_its_picture_is_kept(visit, photo, width, dark):
+    page = visit(width=width, dark=dark)
     give(page, photo)
     run_all(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator("#compare-verdicts figure img").first.wait_for()
     SHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SHOTS / f"compare-390-{'dark' if dark else 'light'}.png", full_page=True)
+    page.screenshot(path=SHOTS / f"compare-{width}-{'dark' if dark else 'light'}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
