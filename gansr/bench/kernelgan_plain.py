@@ -19,7 +19,6 @@ from gansr.nets.kernelgan import (
     Generator,
     Schedule,
     bicubic_target,
-    gan_loss,
     penalty_mask,
     shave,
 )
@@ -47,6 +46,11 @@ def sparse_loss(k: Tensor) -> Tensor:
     return k.abs().pow(0.2).mean()
 
 
+def gan_loss(judged: Tensor, real: bool) -> Tensor:
+    """mean |D − 1| or mean |D − 0|, over everything."""
+    return (judged - float(real)).abs().mean()
+
+
 class PlainGenerator(nn.Module):
     """The six convolutions one after the other; colour channels are batch items."""
 
@@ -65,8 +69,8 @@ class PlainGenerator(nn.Module):
     def kernel(self) -> Tensor:
         """The (13,13) kernel: the answer to a single bright pixel, flipped."""
         y = F.pad(torch.ones(1, 1, 1, 1, dtype=self.first_layer.weight.dtype), [SIDE - 1] * 4)
-        for layer in (self.first_layer, *self.feature_block, self.final_layer):
-            y = F.conv2d(y, layer.weight)
+        for weight in self.parameters():
+            y = F.conv2d(y, weight)
         return y[0, 0].flip([0, 1])
 
 

@@ -221,7 +221,7 @@ class _Judge(torch.autograd.Function):
         h = _patches(x)
         inputs, sums, statistics = [], [], []
         for i in range(5):
-            z = (weights[i] @ h).view(1, n * WIDTH, -1)
+            z = torch.bmm(weights[i], h).view(1, n * WIDTH, -1)
             channels, pixels = z.shape[1:]  # a group norm of as many groups: batch norm of one, in a quarter
             y, *moments = torch.native_group_norm(z, gains[i], shifts[i], 1, channels, pixels, channels, 1e-5)
             inputs.append(h)
@@ -259,11 +259,11 @@ class _Judge(torch.autograd.Function):
             )
             back = back.view(n, WIDTH, -1)
             if own:
-                g_weights.insert(0, back @ outputs[i].transpose(1, 2))
+                g_weights.insert(0, torch.bmm(back, outputs[i].transpose(1, 2)))
                 g_gain.insert(0, g)
                 g_shift.insert(0, b)
             if i or ctx.needs_input_grad[0]:
-                back = weights[i].transpose(1, 2) @ back
+                back = torch.bmm(weights[i].transpose(1, 2), back)
         g_x = None
         if ctx.needs_input_grad[0]:
             g_x = F.fold(back, ctx.size, 7)
@@ -296,7 +296,7 @@ def _xavier(shape: tuple[int, ...], generator: torch.Generator | None, gain: flo
 
 
 def _unit(x: Tensor, dim: int) -> Tensor:
-    return x / x.norm(dim=dim, keepdim=True).clamp_min(1e-12)
+    return x / torch.linalg.vector_norm(x, dim=dim, keepdim=True)
 
 
 # ----------------------------------------------------------------------------------------------- losses
@@ -333,11 +333,6 @@ def constraints(k: Tensor, mask: Tensor, weights: Schedule) -> tuple[Tensor, Ten
         value = value + weights.sparse * root.mean()
         grad = grad + 0.2 * weights.sparse / k.numel() * sign * root / size
     return value, grad
-
-
-def gan_loss(judged: Tensor, real: bool) -> Tensor:
-    """mean |D − 1| or mean |D − 0|, over everything."""
-    return (judged - float(real)).abs().mean()
 
 
 def bicubic_target(x: Tensor, paper: bool = False) -> Tensor:
@@ -522,6 +517,7 @@ class Trainer:
         self.optimisers.append(torch.optim.Adam(trained, **settings))
         self.mask = penalty_mask(device)
         self.half = None if self.paper else bicubic_target(self.picture)  # G's aim, of every crop at once
+        self._kernel: Tensor | None = None  # of G as it stands, with its graph: for D now, for G next time
         self.done = 0
         self.last: Step | None = None
 
@@ -551,34 +547,38 @@ class Trainer:
         d_loss = self._step_d(rows, real, noise, norms.rows(1, 3))
         g_value, d_value, near = torch.stack([g_loss, d_loss, bicubic]).tolist()
         self.schedule.update(self.done, near)
-        for optimiser in self.optimisers:
-            optimiser.param_groups[0]["lr"] = self.schedule.rate
         self.done += 1
         self.last = Step(k, g_value, d_value, near)
         return self.last
 
     @torch.enable_grad()
     def _step_g(self, rows: Tensor, target: Tensor, norms: Norms) -> tuple[Tensor, Tensor, Tensor]:
-        k = self.for_g.kernel()
+        k = self.for_g.kernel() if self._kernel is None else self._kernel
         fake = _Shrink.apply(k, rows)
-        adversarial = gan_loss(self.for_d(fake[None], norms, frozen=True), real=True)
+        adversarial = 1 - self.for_d(fake[None], norms, frozen=True).mean()  # |D − 1| of a sigmoid
         bicubic = F.mse_loss(fake, target)
         _, pull = constraints(k.detach(), self.mask, self.schedule)
-        self.optimisers[0].zero_grad()
         torch.autograd.backward((adversarial + self.schedule.bicubic * bicubic, k), (None, pull))
-        self.optimisers[0].step()
+        self._update(self.optimisers[0])
+        self._kernel = self.for_g.kernel()
         return k.detach(), adversarial.detach(), bicubic.detach()
 
     @torch.enable_grad()
     def _step_d(self, rows: Tensor, real: Tensor, noise: Tensor, norms: Norms) -> Tensor:
-        with torch.no_grad():
-            fake = _Shrink.apply(self.for_g.kernel(), rows) + noise
-        judged = self.for_d(torch.stack([real, fake]), norms)
-        loss = (gan_loss(judged[0], real=True) + gan_loss(judged[1], real=False)) / 2
-        self.optimisers[1].zero_grad()
+        assert self._kernel is not None
+        fake = _Shrink.apply(self._kernel.detach(), rows) + noise
+        looks_real, looks_fake = self.for_d(torch.stack([real, fake]), norms).mean((1, 2)).unbind()
+        loss = (1 - looks_real + looks_fake) / 2
         loss.backward()
-        self.optimisers[1].step()
+        self._update(self.optimisers[1])
         return loss.detach()
+
+    def _update(self, optimiser: torch.optim.Optimizer) -> None:
+        group = optimiser.param_groups[0]
+        group["lr"] = self.schedule.rate
+        optimiser.step()
+        for p in group["params"]:
+            p.grad = None
 
     @torch.no_grad()
     def kernel(self) -> Tensor:
