@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gansr import bench, compare_cli
+from gansr import bench
+from gansr.compare import command as compare_command
 from gansr.engine import Engine, Reading
 from gansr.method import Frame, Knob, Method, knobs, parse_options
 from gansr.methods import METHODS
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for method in METHODS:
         _add_method(commands, method)
-    compare_cli.add_parser(commands)
+    compare_command.add_parser(commands)
     weights_commands.add_parser(commands)
     bench.add_parser(commands)
     parsed = parser.parse_args(arguments)

@@ -23,15 +23,16 @@ from conftest import ROOT
 from fakes import FAKE
 from PIL import Image
 
-from gansr import compare, compare_cli, table
+from gansr import compare
+from gansr.compare import command, table
+from gansr.compare.table import Row
+from gansr.compare.verdict import verdict
 from gansr.engine import Engine
 from gansr.method import Accepts, Cost
 from gansr.metrics import METRICS
 from gansr.picture import Picture, open_picture
 from gansr.prepare import Request
 from gansr.serve import order
-from gansr.table import Row
-from gansr.verdict import verdict
 
 SHOTS = ROOT / "screenshots"
 MINUTE = 60_000  # a generous bound for a page that hangs, not a measurement
@@ -214,7 +215,7 @@ def test_a_png_without_a_sound_receipt_is_told(text):
 
 def command(*arguments: Any) -> int:
     parser = argparse.ArgumentParser()
-    compare_cli.add_parser(parser.add_subparsers(required=True))
+    command.add_parser(parser.add_subparsers(required=True))
     parsed = parser.parse_args([str(argument) for argument in arguments])
     return parsed.handler(parsed)
 

@@ -23,6 +23,18 @@ MAY = {
     "weights": ("method", "nets", "ops"),
     "engine": ("weights", "method", "methods", "metric", "metrics", "ops"),
     "prepare": ("faces", "method", "ops", "picture"),
+    "compare": (
+        "serve",
+        "engine",
+        "faces",
+        "weights",
+        "method",
+        "methods",
+        "metrics",
+        "ops",
+        "picture",
+        "prepare",
+    ),
     "serve": ("engine", "faces", "weights", "method", "methods", "metrics", "ops", "picture", "prepare"),
 }
 ALONE = ("methods", "metrics")  # their modules never import each other

@@ -17,9 +17,10 @@ from urllib.parse import urlencode
 import gradio as gr
 from gradio.components import Component
 
-from gansr import compare, table
-from gansr.compare import FACTORS, REMEDIES, Lane, Remedy
-from gansr.compare_cli import typed
+from gansr import compare
+from gansr.compare import FACTORS, REMEDIES, Lane, Remedy, table
+from gansr.compare.command import typed
+from gansr.compare.verdict import verdict
 from gansr.method import Method, OptionError, knobs, parse_options
 from gansr.methods import METHODS
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
@@ -32,7 +33,6 @@ from gansr.ui import table as table_view
 from gansr.ui.controls import controls, picture_input, values_of
 from gansr.ui.tab import told
 from gansr.ui.viewer import contents, tile, viewer
-from gansr.verdict import verdict
 
 BY_NAME = {method.name: method for method in METHODS}
 TASK_NAMES = {title: task for task, title in TASKS.items()}

@@ -12,6 +12,7 @@ from gansr import __version__, weights
 from gansr.method import Method
 from gansr.methods import METHODS
 from gansr.ui import gpu
+from gansr.ui.compare import draw_compare
 from gansr.ui.doors import middleware
 from gansr.ui.tab import draw_tab, weights_state
 
@@ -27,6 +28,8 @@ THEME = gr.themes.Default(
     block_info_text_color_dark="*neutral_300",
     block_label_text_color="*neutral_600",
     block_title_text_color="*neutral_700",
+    button_secondary_text_color="*neutral_900",
+    button_cancel_text_color="*neutral_900",
 )
 LAUNCH: dict[str, Any] = {
     "css_paths": [HERE / "page.css"],
@@ -47,7 +50,10 @@ def build() -> gr.Blocks:
     """The whole page, ready to launch."""
     with gr.Blocks(title="gansr: GAN super-resolution, side by side", analytics_enabled=False) as page:
         head = gr.HTML(_head())
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
+            with gr.Tab("Compare", id="compare"):
+                names = ("astronaut.png", "chelsea.png", "coffee.png", "astronaut-face-64.png")
+                draw_compare(page, tabs, pictures(*names))
             for method in METHODS:
                 with gr.Tab(method.title, id=method.name):
                     draw_tab(method, examples(method))
@@ -65,7 +71,12 @@ def examples(method: Method) -> list[str]:
         if method.accepts.face
         else ("chelsea.png", "coffee.png", "rocket.png", "astronaut.png")
     )
-    return [str(EXAMPLES / name) for name in names if (EXAMPLES / name).exists()]
+    return pictures(*names)
+
+
+def pictures(*names: str) -> list[str]:
+    """Paths of the example pictures of these names."""
+    return [str(EXAMPLES / name) for name in names]
 
 
 def _head() -> str:

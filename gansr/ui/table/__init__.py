@@ -1,6 +1,6 @@
 """The comparison's table: sorted by a click on a heading; copied as Markdown or CSV; downloaded as JSON.
 
-Numbers are written in `gansr.table`, once for the page and the command; the script only orders and copies.
+Numbers are written in `gansr.compare.table`, once for the page and the command; the script only orders and copies.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-from gansr import table
-from gansr.table import Row
+from gansr.compare import table
+from gansr.compare.table import Row
 
 HERE = Path(__file__).parent
 

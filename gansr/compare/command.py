@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gansr import compare, table
-from gansr.compare import Lane
+from gansr import compare
+from gansr.compare import Lane, table
 from gansr.engine import Engine
 from gansr.method import Method, OptionError, knobs, parse_options
 from gansr.methods import METHODS
