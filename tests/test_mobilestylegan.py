@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gansr.nets import compiled
 from gansr.nets.mobilestylegan import MobileStyleGAN, inverse_haar
 
 
@@ -91,3 +92,81 @@ def test_the_weights_of_the_registry_draw_a_face(weights_of):
     assert picture.shape == (1, 3, 1024, 1024)
     torch.testing.assert_close(picture.amin(), torch.tensor(-1.56507), rtol=0, atol=1e-3)
     torch.testing.assert_close(picture.amax(), torch.tensor(1.35206), rtol=0, atol=1e-3)
+
+
+# ------------------------------------------------------------------------------- the forms for a search
+
+
+@pytest.fixture
+def deep() -> MobileStyleGAN:
+    """Five blocks: one more than stay uncompiled."""
+    torch.manual_seed(1)
+    net = MobileStyleGAN((8, 8, 8, 8, 8, 4), style=6, mapping_layers=1)
+    return net.requires_grad_(False).eval()
+
+
+def test_the_plain_port_of_the_bench_draws_the_same(tiny: MobileStyleGAN):
+    from gansr.bench.pulse import plain
+
+    rows = rows_of(tiny, 2)
+    torch.testing.assert_close(plain(tiny, rows), tiny.synthesis(rows), rtol=1e-4, atol=1e-5)
+
+
+def test_prepared_in_float32_is_the_net_itself_at_each_boundary(tiny: MobileStyleGAN):
+    rows, form = rows_of(tiny, 2), compiled.prepared(tiny, torch.float32)
+    assert (form.form, form.shapes, form.style_rows) == ("eager float32", tiny.shapes, 8)
+    for k in range(3):
+        torch.testing.assert_close(form.rest(form.first(rows, k), rows, k), tiny.synthesis(rows))
+
+
+def test_prepared_in_bfloat16_leaves_the_net_alone_and_gives_float32(tiny: MobileStyleGAN):
+    rows, form = rows_of(tiny, 1), compiled.prepared(tiny, torch.bfloat16)
+    picture, exact = form.synthesis(rows), tiny.synthesis(rows)
+    assert form.first(rows, 1).dtype == torch.bfloat16 and picture.dtype == torch.float32
+    assert tiny.body.picture.weight.dtype == torch.float32
+    assert (picture - exact).norm() < 0.03 * exact.norm()
+
+
+def test_once_compiled_a_search_runs_compiled_and_gives_the_same(deep: MobileStyleGAN, monkeypatch):
+    calls = []
+
+    def compile_(function, dynamic):
+        return lambda *args: calls.append(len(args)) or function(*args)
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    monkeypatch.setattr("shutil.which", lambda name: "/a/compiler")
+    rows = rows_of(deep, 1).requires_grad_()
+    before = compiled.prepared(deep, torch.float32)
+    thread = compiled.start(deep, torch.float32)
+    assert thread is not None and compiled.start(deep, torch.float32) is None  # once is enough
+    thread.join()
+    assert compiled.state(deep, torch.float32) == "compiled" and before.form == "eager float32"
+    after, rehearsed = compiled.prepared(deep, torch.float32), len(calls)
+    assert after.form == "compiled float32"
+    (eager,) = torch.autograd.grad(before.synthesis(rows).square().sum(), rows)
+    assert len(calls) == rehearsed  # a run keeps the form it began with
+    (fast,) = torch.autograd.grad(after.synthesis(rows).square().sum(), rows)
+    assert len(calls) == rehearsed + 1
+    torch.testing.assert_close(fast, eager)
+    with torch.no_grad():
+        after.synthesis(rows)  # what was not compiled for: no gradients, several pictures
+    after.synthesis(rows_of(deep, 2).requires_grad_())
+    assert len(calls) == rehearsed + 1
+
+
+def test_where_compiling_fails_or_cannot_be_the_search_stays_eager(deep: MobileStyleGAN, tiny, monkeypatch):
+    def broken(function, dynamic):
+        raise RuntimeError("no header")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    monkeypatch.setattr("shutil.which", lambda name: "/a/compiler")
+    thread = compiled.start(deep, torch.float32)
+    assert thread is not None
+    thread.join()
+    assert compiled.state(deep, torch.float32) == "eager: RuntimeError"
+    assert compiled.prepared(deep, torch.float32).form == "eager float32"
+    assert compiled.start(tiny, torch.float32) is None
+    assert compiled.state(tiny, torch.float32) == "eager: too small to compile"
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert compiled.start(deep, torch.bfloat16) is None
+    assert compiled.state(deep, torch.bfloat16) == "eager: no C++ compiler"

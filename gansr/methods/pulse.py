@@ -7,7 +7,8 @@ adamian98/pulse, without licence; this was written from a description (gansr.ops
 How we differ, and why:
 - Several answers are one batch, each with its own draws (seed, seed + 1, …), losses, eps and best picture; in the
   authors' code a batch shares them and can never pass the threshold. Answer i of seed s is answer 0 of s + i.
-- "best" keeps the variables of the smallest loss; the paper's "last" is there too, and in the preset Paper.
+- "best" keeps the variables of the smallest loss, those within eps first; the paper's "last" is there too, and in
+  the preset Paper.
 - A search that stays above eps still gives its picture, and says so; the authors give nothing.
 - The default generator is MobileStyleGAN, whose noise is baked in: the noise options do nothing on it.
   It may be searched in bfloat16; the last frame and its errors are computed anew in float32.
@@ -58,6 +59,7 @@ GENERATORS: Mapping[str, tuple[int, float, float]] = {
     "stylegan2-horse": (256, 0.3e12, 1.5e9),
 }
 FITS = "pulse_fits.npz"
+AIM = 0.95  # of eps: a search in bfloat16 aims a little below it, to be within eps in float32 too
 LIVE = 4  # of the spread over the answers, every LIVE-th pixel is shown before the last frame
 
 
@@ -124,7 +126,7 @@ class Answer:
     optimiser: sphere.SphericalOptimiser
     picture: Tensor = field(default_factory=lambda: torch.empty(0))  # the best so far, (3,S,S) about [−1,1]
     small: Tensor = field(default_factory=lambda: torch.empty(0))  # D of it, in [0,1] but not clamped
-    best: float = math.inf  # the smallest weighted loss
+    best: tuple[bool, float] = (True, math.inf)  # of the best: whether above eps, weighted loss
     mse: float = math.inf  # of the best, not clamped at eps
     kept: list[Tensor] = field(default_factory=list)  # the variables of the best, or of the last step
 
@@ -141,6 +143,7 @@ class Search:
         self.weights = sphere.parse_loss(options.loss)
         self.mean, self.std = fit_of(net)
         self.factor = net.side // low.shape[-1]
+        self.aim = options.eps * (1 if dtype == torch.float32 else AIM)
         fast = isinstance(net, MobileStyleGAN)
         self.form = prepared(net, dtype) if fast else net
         self.gathered = 1 if low.device.type == "cpu" else options.together
@@ -169,7 +172,7 @@ class Search:
             rows = self._rows(answers)
             pictures = self._draw(self.form, rows, answers)
             small = (sphere.shrink(pictures, self.factor) + 1) / 2  # D of a constant is that constant
-            terms = sphere.losses(small, self.low, rows, self.options.eps)
+            terms = sphere.losses(small, self.low, rows, self.aim)
             total = torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum(0)
             total.sum().backward()
         mse = sphere.l2(small.detach(), self.low)
@@ -191,8 +194,9 @@ class Search:
                     f"the search broke down at step {j + 1} of {self.options.steps} (not a number): "
                     "try another seed or a smaller learning rate"
                 )
-            if total < answer.best or last:
-                answer.best, answer.mse = min(total, answer.best), mse
+            rank = mse > self.aim, total  # what is near enough comes before what is not
+            if rank < answer.best or last:
+                answer.best, answer.mse = min(rank, answer.best), mse
                 answer.picture, answer.small = pictures[i], small[i]
                 answer.kept = [x.detach().clone() if x.requires_grad else x for x in (answer.v, *answer.maps)]
 

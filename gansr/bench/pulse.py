@@ -1,0 +1,212 @@
+"""PULSE: how near its answers come (the paper's threshold, 2e-3), and what a step costs, by generator and form.
+
+Quality, preset Paper (100 steps): the astronaut of the examples (NASA, public domain), 4 answers at 32 px, once as
+the page computes it and once all in float32; and eight faces of the prior itself, not truncated. Speed: forward and
+backward of one answer, PULSE's loss included, each form against the plain port in one run. Needs no `data`.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gansr import weights
+from gansr.bench import BenchError, Row
+from gansr.engine import Engine
+from gansr.method import Nets, parse_options
+from gansr.methods.pulse import PAPER, Options, Search, fit_of
+from gansr.methods.pulse import run as search
+from gansr.nets import compiled
+from gansr.nets.mobilestylegan import SLOPE, MobileStyleGAN
+from gansr.nets.stylegan1 import StyleGAN1
+from gansr.nets.stylegan2 import StyleGAN2
+from gansr.ops import sphere
+from gansr.ops.colour import to8bit
+from gansr.picture import open_picture
+
+DEFAULT = "mobilestylegan-ffhq-1024"
+ASTRONAUT = Path(__file__).parents[2] / "assets" / "examples" / "astronaut-face-32.png"
+ANSWERS, FACES = 4, 8
+
+Load = Callable[[str], Any]
+Draw = Callable[[Tensor], Tensor]  # style rows → pictures
+
+
+def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
+    """All rows; the speed first, for it is the shortest. Raises BenchError where the example is missing."""
+    engine = Engine()
+    net = load(DEFAULT).to(engine.device)
+    dtype = torch.bfloat16 if engine.fast_bf16 else torch.float32
+    yield from speed(net, dtype)
+    yield from others()
+    yield from memory()
+    yield from astronaut(net, dtype)
+    yield from own_faces(net, dtype)
+
+
+def astronaut(net: MobileStyleGAN, dtype: torch.dtype) -> Iterator[Row]:
+    """The largest error of 4 answers, in the page's precision, and the error of one all in float32."""
+    if not ASTRONAUT.is_file():
+        raise BenchError(f"{ASTRONAUT} is missing")
+    low = open_picture(ASTRONAUT).rgb.to(next(net.parameters()).device)
+    options = replace(parse_options(Options, PAPER), answers=ANSWERS)
+    yield from _answers("astronaut 32", "paper", _mse(low, options, net, dtype))
+    if dtype != torch.float32:
+        alone = replace(options, answers=1)
+        yield from _answers("astronaut 32", "paper, float32", _mse(low, alone, net, torch.float32))
+
+
+def own_faces(net: MobileStyleGAN, dtype: torch.dtype) -> Iterator[Row]:
+    """Eight pictures of the generator, shrunk to 32 px and 8 bit: how many are reached within the threshold."""
+    options, errors = parse_options(Options, PAPER), []
+    g = torch.Generator().manual_seed(0)
+    for _ in range(FACES):
+        z = torch.randn(1, net.style, generator=g).to(next(net.parameters()).device)
+        with torch.no_grad():
+            low = to8bit(((sphere.shrink(net(z), net.side // 32) + 1) / 2)[0].clamp(0, 1))
+        errors += _mse(low, options, net, dtype)
+    yield from _answers("faces of the prior 32", "paper", errors)
+
+
+def _mse(low: Tensor, options: Options, net: MobileStyleGAN, dtype: torch.dtype) -> list[float]:
+    *_, last = search(low, options, Nets({"generator": net}, dtype), torch.Generator().manual_seed(0))
+    return [value for name, value in last.readings.items() if name.startswith("mse")]
+
+
+def _answers(case: str, model: str, errors: list[float]) -> Iterator[Row]:
+    yield Row(case, model, "mse_max", max(errors))
+    yield Row(case, model, "mse_mean", statistics.fmean(errors))
+    yield Row(case, model, f"within_of_{len(errors)}", float(sum(e <= Options.eps for e in errors)))
+
+
+# ------------------------------------------------------------------------------------------------ speed
+
+
+def speed(net: MobileStyleGAN, dtype: torch.dtype, rounds: int = 5) -> Iterator[Row]:
+    """Seconds a step of the default generator: the plain port, our net, and its forms; ratios of the medians."""
+    forms: dict[str, Draw] = {"plain float32": lambda rows: plain(net, rows)}
+    eager = compiled.prepared(net, dtype)
+    forms |= {"eager float32": compiled.prepared(net, torch.float32).synthesis, eager.form: eager.synthesis}
+    if (thread := compiled.start(net, dtype)) is not None:
+        start = time.perf_counter()
+        thread.join()
+        yield Row("speed 1024", "compiling", "seconds", time.perf_counter() - start)
+    best = compiled.prepared(net, dtype)
+    forms[best.form] = best.synthesis
+    taken = _in_turn(net, forms, rounds)
+    for name, seconds in taken.items():
+        yield Row("speed 1024", name, "seconds_a_step", seconds)
+    for name in taken:
+        if name != "plain float32":
+            yield Row("speed 1024", name, "ratio", taken["plain float32"] / taken[name])
+
+
+def others(rounds: int = 2) -> Iterator[Row]:
+    """Seconds a step of the other generators, with random weights: their speed does not depend on them."""
+    torch.manual_seed(0)
+    for net in (StyleGAN1(), StyleGAN2(256), StyleGAN2(1024)):
+        net.requires_grad_(False).eval()
+        name = type(net).__name__.lower()
+        taken = _in_turn(net, {name: net.synthesis}, rounds)
+        yield Row(f"speed {net.side}", name, "seconds_a_step", taken[name])
+
+
+def _in_turn(net: Any, forms: dict[str, Draw], rounds: int) -> dict[str, float]:
+    """The median seconds of each form's step; the first round, which allocates, is not counted."""
+    device = next(net.parameters()).device
+    low = torch.full((3, 32, 32), 0.5, device=device)
+    v = torch.randn(1, net.style_rows, net.style, generator=torch.Generator().manual_seed(0)).to(device)
+    fit = fit_of(net) if isinstance(net, MobileStyleGAN) else (v.new_zeros(net.style), v.new_ones(net.style))
+    times: dict[str, list[float]] = {name: [] for name in forms}
+    for _ in range(rounds + 1):
+        for name, draw in forms.items():
+            start = time.perf_counter()
+            _step(net, draw, v, fit, low)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken[1:]) for name, taken in times.items()}
+
+
+def _step(net: Any, draw: Draw, v: Tensor, fit: tuple[Tensor, Tensor], low: Tensor) -> None:
+    v = v.clone().requires_grad_()
+    rows = sphere.to_rows(v, *fit, net.gain)
+    small = (sphere.shrink(draw(rows), net.side // low.shape[-1]) + 1) / 2
+    terms = sphere.losses(small, low, rows, 0.0)
+    (100 * terms["L2"] + 0.05 * terms["GEOCROSS"]).sum().backward()
+
+
+def plain(net: MobileStyleGAN, rows: Tensor) -> Tensor:
+    """The generator as its graph is written: every modulation, noise and bias a pass of its own, the wavelets by
+    transposed convolutions. The same numbers as net.synthesis(rows), with which the tests compare it."""
+    s = [style(rows[:, i])[:, :, None, None] for i, style in enumerate(net.styles)]
+    dense, blocks = net.body.dense, cast(Any, net.body.blocks)
+    x = F.conv2d(dense.constant * s[0], dense.weight, padding=1)
+    x = F.leaky_relu(x + dense.noise + dense.bias[:, None, None], SLOPE)
+    for i, block in enumerate(blocks):
+        x = _wavelet(x * s[1 + 3 * i])
+        for k, conv in enumerate((block.conv1, block.conv2)):
+            x = F.conv2d(x * s[2 + k + 3 * i], conv.depthwise, padding=1, groups=x.shape[1])
+            x = F.conv2d(x, conv.pointwise) + conv.noise
+            x = F.leaky_relu(x + conv.bias[:, None, None], SLOPE)
+    picture = net.body.picture
+    return F.pixel_shuffle(F.conv2d(x * s[-1], picture.weight) + picture.bias[:, None, None], 2)
+
+
+def _wavelet(x: Tensor) -> Tensor:
+    low, vertical, horizontal, both = x.chunk(4, dim=1)
+    c = low.shape[1]
+    sums, differences = x.new_tensor([1.0, 1.0]).expand(c, 1, 2), x.new_tensor([1.0, -1.0]).expand(c, 1, 2)
+
+    def up(a: Tensor, b: Tensor, axis: int) -> Tensor:
+        stride = (2, 1) if axis == 2 else (1, 2)
+        first, second = (kernel.unsqueeze(5 - axis) for kernel in (sums, differences))
+        doubled = F.conv_transpose2d(a, first, stride=stride, groups=c)
+        return doubled + F.conv_transpose2d(b, second, stride=stride, groups=c)
+
+    return up(up(low, vertical, 2), up(horizontal, both, 2), 3)
+
+
+# ----------------------------------------------------------------------------------------------- memory
+
+
+def memory() -> Iterator[Row]:
+    """Peak memory of a whole process that searches with the default generator: 1 answer, and 4."""
+    for answers in (1, ANSWERS):
+        command = [sys.executable, "-m", "gansr.bench.pulse", str(answers)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+        if done.returncode:
+            raise BenchError(f"the process with {answers} answers failed: {done.stderr.strip()[-300:]}")
+        for metric, value in json.loads(done.stdout.splitlines()[-1]).items():
+            yield Row("memory 1024", f"answers {answers}", metric, value)
+
+
+def _one_search(answers: int, steps: int = 3) -> dict[str, float]:
+    import resource  # not on Windows, where this bench says so by failing
+
+    engine = Engine()
+    dtype = torch.bfloat16 if engine.fast_bf16 else torch.float32
+    low = torch.full((3, 32, 32), 0.5, device=engine.device)
+    found = Search(low, Options(answers=answers, steps=steps), engine.net(DEFAULT), dtype, 0)
+    found.step(0)  # allocates
+    start = time.perf_counter()
+    for j in range(1, steps):
+        found.step(j)
+    seconds = (time.perf_counter() - start) / (steps - 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
+    return {"eager_seconds_a_step": seconds, "peak_gb": peak / 1e9}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_one_search(int(sys.argv[1]))))
