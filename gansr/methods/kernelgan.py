@@ -98,8 +98,20 @@ class Options:
         title="Kernel",
         choices=("bicubic", "gaussian", "file"),
     )
-    width: float = knob(1.5, "Gaussian: standard deviation along its axis, px", least=0.3, most=8.0, step=0.1)
-    other_width: float = knob(1.0, "Gaussian: standard deviation across, px", least=0.3, most=8.0, step=0.1)
+    width: float = knob(
+        1.5,
+        "Gaussian: standard deviation along its axis, px of the large picture",
+        least=0.3,
+        most=8.0,
+        step=0.1,
+    )
+    other_width: float = knob(
+        1.0,
+        "Gaussian: standard deviation across its axis, px of the large picture",
+        least=0.3,
+        most=8.0,
+        step=0.1,
+    )
     angle: float = knob(
         0.0, "Gaussian: its axis, degrees from the horizontal, clockwise", least=-90.0, most=90.0
     )
@@ -362,10 +374,12 @@ def _enlarge(
 
 
 def preview_every(low: Tensor, options: Options) -> int:
-    """Steps between two looks at the whole picture, so that looking takes about a quarter of the time."""
+    """Steps between two looks at the whole picture: to look takes a quarter of the time, or, where that would be
+    less than eight looks, up to three times as much."""
     look = low.shape[-1] * low.shape[-2] * (options.scale**2 + 1)  # pixels forwards
     step = 3 * (128 if options.paper else options.crop) ** 2  # a third of it forwards
-    return max(10, math.ceil(4 * look / step))
+    often = math.ceil(4 * look / step)
+    return max(10, min(often, max(options.zssr_iterations // 8, often // 3)))
 
 
 # ------------------------------------------------------------------------------------------- what is shown
