@@ -2,7 +2,7 @@
 job against its trivial baseline, the paper's gradient descent beside Adam, and the cost of a step.
 
 The default prior draws FFHQ; the paper's tables are of other pictures and generators, so the numbers compare with
-each other, not with the paper's. Iterations are few, that a processor ends within the hour; ITERATIONS says how many.
+each other, not with the paper's. Iterations are few, that a processor ends within the hour; the constants say how many.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
 from gansr.picture import open_picture
 
-ITERATIONS = 60
-FIGURE = 30  # iterations of each cell of figure 4
+INVERSION = 200  # iterations of the comparison of codes, as many as the specification of the default prior
+ITERATIONS = 60  # of each job
+FIGURE = 30  # of each cell of figure 4
 CODES, LAYERS = (1, 5, 10, 20), ("16", "32", "64")
 NOISE = 25 / 255  # deviation, of the picture to be cleaned
 SIDE = 256
@@ -79,8 +80,8 @@ def codes(engine: Engine, truth: Tensor) -> Iterator[Row]:
         ("N=1 adam", {"codes": 1}),
         ("N=20 gd", {"codes": 20, "optimiser": "gd"}),
     ):
-        found[model] = psnr_rgb(made(engine, truth, job="invert", **options), truth)
-        yield Row("codes", f"{model}, {ITERATIONS} steps", "psnr", found[model])
+        found[model] = psnr_rgb(made(engine, truth, INVERSION, job="invert", **options), truth)
+        yield Row("codes", f"{model}, {INVERSION} steps", "psnr", found[model])
     yield Row("codes", "mobilestylegan", "gain_20_over_1_db", found["N=20 adam"] - found["N=1 adam"])
 
 
