@@ -18,7 +18,12 @@ from types import MappingProxyType
 from typing import Any
 
 BENCHES: Mapping[str, str] = MappingProxyType(
-    {"kernelgan": "gansr.bench.kernelgan", "mganprior": "gansr.bench.mganprior", "srgan": "gansr.bench.srgan"}
+    {
+        "pulse": "gansr.bench.pulse",
+        "kernelgan": "gansr.bench.kernelgan",
+        "mganprior": "gansr.bench.mganprior",
+        "srgan": "gansr.bench.srgan",
+    }
 )  # name → module
 
 
