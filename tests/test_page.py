@@ -37,9 +37,9 @@ def visit(chromium, page_url) -> Iterator[Any]:
         page.set_default_timeout(2 * MINUTE)
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on("response", lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         page.on("request", lambda r: outside.append(r.url) if _foreign(r.url, page_url) else None)
-        page.goto(page_url + ("?__theme=dark" if dark else "?__theme=light"))
-        page.get_by_role("tab", name="SRGAN").click()
+        page.goto(f"{page_url}/?tab=srgan&__theme={'dark' if dark else 'light'}")
         page.locator("#srgan-run").wait_for()
         return page
 
@@ -77,7 +77,7 @@ def measured(page: Any, method: str = "srgan") -> dict[str, str]:
         "id => !document.querySelector(id).innerText.includes('measuring')", arg=f"#{method}-measures"
     )
     page.locator(f"#{method}-download").wait_for()
-    page.locator(f"#{method}-slider img").nth(1).wait_for()
+    page.locator(f"#{method}-pictures .gv[data-mode=wipe] .gv-slot img").nth(1).wait_for()
     rows = page.locator(f"#{method}-measures tbody tr")
     return {row.split(" ")[0]: row for row in rows.all_inner_texts()}
 
@@ -90,7 +90,9 @@ def test_a_picture_is_enlarged_measured_and_downloaded_without_loss(visit, photo
         page.locator("#srgan-download").click()
     result = Image.open(io.BytesIO(Path(download.value.path()).read_bytes()))
     assert (result.format, result.size) == ("PNG", (256, 192))
-    shown = page.locator("#srgan-slider img").evaluate_all("images => images.map(i => i.naturalWidth)")
+    shown = page.locator("#srgan-pictures .gv-slot img").evaluate_all(
+        "images => images.map(i => i.naturalWidth)"
+    )
     assert set(shown) == {256}
     assert np.asarray(result.convert("RGB")).std() > 10
 
@@ -102,8 +104,9 @@ def test_a_known_answer_shows_every_full_reference_metric(visit, photo):
     rows = measured(page)
     for name in ("PSNR-Y", "PSNR-RGB", "SSIM-Y", "SSIM-RGB", "LPIPS-Alex", "LPIPS-VGG", "LR-consistency"):
         assert re.search(r"\t\d+\.\d+", rows[name]), rows
-    page.locator("#srgan-against").get_by_text("Truth").click()
-    page.locator("#srgan-slider", has_text="Truth | result").wait_for()
+    viewer = page.locator("#srgan-pictures")
+    viewer.locator("select[data-el=b]").select_option("truth")
+    assert viewer.locator("[data-el=nameb]").inner_text() == "Truth"
 
 
 def test_a_bad_file_gets_its_message_and_the_next_picture_works(visit, photo, tmp_path):
@@ -132,3 +135,29 @@ def test_the_page_fits_its_window_and_its_picture_is_kept(visit, photo, width, d
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / f"srgan-{width}-{'dark' if dark else 'light'}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_tab_has_a_serious_accessibility_finding(visit, dark):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = visit(1280, dark)
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        page.get_by_role("tabpanel").filter(visible=True).first.wait_for()
+        found = axe.Axe().run(page).response["violations"]
+        serious = [
+            (rule["id"], [node["html"][:160] for node in rule["nodes"]][:4])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], f"{tab.inner_text()}: {serious}"
+
+
+def test_the_page_is_light():
+    """What we add to Gradio's own files: our scripts, styles and pictures of the first view, in bytes."""
+    ours = sum(
+        path.stat().st_size
+        for pattern in ("viewer/viewer.*", "table/table.*", "page.css")
+        for path in (ROOT / "gansr" / "ui").glob(pattern)
+    )
+    assert ours < 200_000

@@ -38,9 +38,6 @@ BY_NAME = {method.name: method for method in METHODS}
 TASK_NAMES = {title: task for task, title in TASKS.items()}
 OWN_FACTOR = "each method's own"
 FACTOR_NAMES = {OWN_FACTOR: None} | {f"×{factor}": factor for factor in FACTORS}
-# Gradio's example pictures are buttons without a name
-NAME_EXAMPLES = """() => document.querySelectorAll("button.gallery-item").forEach(
-    (button, index) => button.setAttribute("aria-label", `Example ${index + 1}`))"""
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 
@@ -77,7 +74,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Non
     picked, factor_box = _draw_inputs(examples)
     with gr.Row():
         run = gr.Button("Run all", variant="primary", elem_id="compare-run")
-        stop = gr.Button("Stop", variant="stop", elem_id="compare-stop")
+        stop = gr.Button("Stop", elem_id="compare-stop")
     status = gr.HTML(show.message("Choose a picture and press Run all."), elem_id="compare-status")
     pictures = viewer(elem_id="compare-viewer")
     measures = table_view.measures(elem_id="compare-table")
@@ -100,7 +97,6 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Non
     )
     _draw_share(picked)
     kinds = list(picked.named.values())
-    page.load(None, None, None, js=NAME_EXAMPLES, api_visibility="private")
     page.load(_from_link, None, [tabs, *kinds], queue=False, api_visibility="private")
     picked.named["task"].change(  # type: ignore[attr-defined]
         lambda task: gr.update(visible=TASK_NAMES.get(task) == "known answer"),

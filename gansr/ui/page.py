@@ -28,10 +28,19 @@ THEME = gr.themes.Default(
     block_info_text_color_dark="*neutral_300",
     block_label_text_color="*neutral_600",
     block_title_text_color="*neutral_700",
+    button_primary_background_fill="*primary_600",
     button_secondary_text_color="*neutral_900",
     button_cancel_text_color="*neutral_900",
 )
+# Gradio's example pictures are buttons without a name, drawn when their tab is first opened.
+NAME_EXAMPLES = """() => {
+  const name = () => document.querySelectorAll("button.gallery-item:not([aria-label])").forEach(
+    (button, index) => button.setAttribute("aria-label", `Example ${index + 1}`));
+  new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
+  name();
+}"""
 LAUNCH: dict[str, Any] = {
+    "js": NAME_EXAMPLES,
     "css_paths": [HERE / "page.css"],
     "theme": THEME,
     "app_kwargs": {"middleware": middleware()},
@@ -66,12 +75,16 @@ def build() -> gr.Blocks:
 
 def examples(method: Method) -> list[str]:
     """The example pictures of a tab: faces for the methods made for faces."""
-    names = (
-        ("astronaut.png",)
-        if method.accepts.face
-        else ("chelsea.png", "coffee.png", "rocket.png", "astronaut.png")
+    faces = ("astronaut.png", "astronaut-face-64.png", "astronaut-face-32.png")
+    photos = (
+        "chelsea-small-x4.png",
+        "coffee-small-x4.png",
+        "chelsea.png",
+        "coffee.png",
+        "rocket.jpg",
+        "astronaut.png",
     )
-    return pictures(*names)
+    return pictures(*(faces if method.accepts.face else photos))
 
 
 def pictures(*names: str) -> list[str]:

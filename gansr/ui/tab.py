@@ -22,6 +22,7 @@ from gansr.prepare import TASKS, Prepared, Request, prepare
 from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, result_png, serve, whole
 from gansr.ui import files, gpu, show
 from gansr.ui.controls import controls, picture_input, values_of
+from gansr.ui.viewer import contents, tile, viewer
 
 KEPT = 64  # frames kept for the replay
 TASK_NAMES = {title: task for task, title in TASKS.items()}
@@ -104,9 +105,6 @@ def draw_tab(method: Method, examples: list[str]) -> None:
         cancels=[started],
         queue=False,
         api_visibility="private",
-    )
-    outputs.against.input(
-        _compared, [outputs.against, outputs.shelf], outputs.slider, api_visibility="private"
     )
     outputs.replay.input(_replayed, [outputs.replay, outputs.shelf], outputs.moment, api_visibility="private")
     _draw_api(method, inputs, limits)
@@ -202,17 +200,7 @@ class _Outputs:
     def __init__(self, method: Method):
         name = method.name
         self.status = gr.HTML(show.message("Choose a picture and press Run."), elem_id=f"{name}-status")
-        self.slider = gr.ImageSlider(
-            label="Bicubic | result", format="png", type="filepath", interactive=False, elem_id=f"{name}-slider",
-            buttons=["fullscreen"], max_height=640,
-        )  # fmt: skip
-        self.against = gr.Radio(
-            ["Bicubic", "Nearest"],
-            value="Bicubic",
-            label="Compare with",
-            visible=False,
-            elem_id=f"{name}-against",
-        )
+        self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures")
         gr.HTML(show.caution(method))
         self.measures = gr.HTML(elem_id=f"{name}-measures")
         with gr.Row():
@@ -231,7 +219,7 @@ class _Outputs:
 
     def all(self) -> list[Any]:
         return [
-            self.status, self.slider, self.against, self.measures, self.download, self.extras, self.views,
+            self.status, self.pictures, self.measures, self.download, self.extras, self.views,
             self.replay, self.moment, self.shelf,
         ]  # fmt: skip
 
@@ -262,8 +250,8 @@ def _page_handler(
                 yield _live(method, outputs, update, shelf)
             else:
                 if not shelf.result:
-                    shown = _shelved(shelf, wanted, update.prepared, update.frame)
-                    yield _finished(method, outputs, update, shelf, shown)
+                    _shelve(shelf, wanted, update.prepared, update.frame)
+                    yield _finished(method, outputs, update, shelf)
                 table = show.readings(update.readings, update.baseline)
                 yield {outputs.measures: table + ("" if update.done else show.message(update.text))}
 
@@ -281,14 +269,20 @@ def _live(method: Method, outputs: _Outputs, update: Update, shelf: Shelf) -> di
         shelf.replay.append(image)
         if len(shelf.replay) > KEPT:
             del shelf.replay[1::2]
+    share = frame.step / max(frame.steps, 1)
+    so_far = tile(
+        "result", method.title, "running", f"step {frame.step} of {frame.steps}", image, progress=share
+    )
     return {
         outputs.status: show.status(method, frame, prepared.notices),
-        outputs.slider: gr.update(value=(shelf.others["live"], image), label="Bicubic | so far"),
+        outputs.pictures: contents(
+            [tile("bicubic", "Bicubic", "done", picture=shelf.others["live"]), so_far]
+        ),
     } | ({outputs.views: show.views(frame.views)} if frame.views else {})
 
 
-def _shelved(shelf: Shelf, wanted: Order, prepared: Prepared, frame: Frame) -> tuple[str, str]:
-    """Write the result and what it is compared with, at full size; returns the first pair shown."""
+def _shelve(shelf: Shelf, wanted: Order, prepared: Prepared, frame: Frame) -> None:
+    """Write the result and what it is compared with, at full size."""
     size = (frame.image.shape[-2], frame.image.shape[-1])
     name = f"gansr-{wanted.method.name}-{wanted.seed}"
     shelf.result = files.save(result_png(wanted, prepared, frame, gpu.ENGINE.describe()), f"{name}.png")
@@ -300,12 +294,17 @@ def _shelved(shelf: Shelf, wanted: Order, prepared: Prepared, frame: Frame) -> t
     }
     if prepared.truth is not None and prepared.truth.shape == frame.image.shape:
         shelf.others["Truth"] = files.save(to_png(prepared.truth), "truth.png")
-    return shelf.others["Bicubic"], shelf.result
 
 
-def _finished(
-    method: Method, outputs: _Outputs, update: Update, shelf: Shelf, shown: tuple[str, str]
-) -> dict[Any, Any]:
+def _pictures(method: Method, shelf: Shelf) -> dict[str, Any]:
+    """The viewer's tiles: bicubic and the result first, as the two that are compared."""
+    bicubic, *others = shelf.others.items()
+    made = [tile(title.lower(), title, "done", picture=path) for title, path in [bicubic, *others]]
+    made.insert(1, tile("result", method.title, "done", picture=shelf.result))
+    return contents(made, truth=shelf.others.get("Truth"))
+
+
+def _finished(method: Method, outputs: _Outputs, update: Update, shelf: Shelf) -> dict[Any, Any]:
     frame, prepared = update.frame, update.prepared
     assert frame is not None and prepared is not None
     extra = [files.save(content, name) for name, content in frame.files.items()]
@@ -313,8 +312,7 @@ def _finished(
     steps = len(shelf.replay)
     return {
         outputs.status: show.status(method, frame, prepared.notices, done=True),
-        outputs.slider: gr.update(value=shown, label="Bicubic | result"),
-        outputs.against: gr.update(choices=list(shelf.others), value="Bicubic", visible=True),
+        outputs.pictures: _pictures(method, shelf),
         outputs.download: gr.update(value=shelf.result, visible=True),
         outputs.extras: gr.update(value=extra or None, visible=bool(extra)),
         outputs.views: show.views(frame.views),
@@ -322,12 +320,6 @@ def _finished(
         outputs.moment: gr.update(value=shelf.replay[-1] if steps > 2 else None, visible=steps > 2),
         outputs.shelf: shelf,
     }
-
-
-def _compared(against: str, shelf: Shelf) -> Any:
-    if against not in shelf.others:
-        return gr.skip()
-    return gr.update(value=(shelf.others[against], shelf.result), label=f"{against} | result")
 
 
 def _replayed(step: float, shelf: Shelf) -> Any:

@@ -61,15 +61,20 @@ def address(path: str | Path | None) -> str | None:
     return None if path is None else "gradio_api/file=" + quote(str(path))
 
 
-def viewer(value: dict[str, Any] | None = None, **settings: Any) -> gr.HTML:
-    """The component: pictures side by side or one over the other, moved and enlarged together.
+def viewer(
+    value: dict[str, Any] | None = None, *, start: Literal["grid", "wipe"] = "grid", **settings: Any
+) -> gr.HTML:
+    """The component: pictures side by side or one over the other, moved and enlarged together. `start` is how it
+    opens.
 
     A tile with an `action` has a button of that text; pressing it raises `select` with
     `{"tile": id, "action": text}` in the event's data. (No subclass: for one Gradio writes a .pyi beside the source.)
     """
     return gr.HTML(
         value or contents(),
-        html_template=(HERE / "viewer.html").read_text("utf-8"),
+        html_template=(HERE / "viewer.html")
+        .read_text("utf-8")
+        .replace("data-zoom", f'data-start="{start}" data-zoom', 1),
         css_template=(HERE / "viewer.css").read_text("utf-8"),
         js_on_load=(HERE / "viewer.js").read_text("utf-8"),
         apply_default_css=False,

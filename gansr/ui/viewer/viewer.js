@@ -12,7 +12,7 @@ const GAP = 8; // px between the tiles, as in the style sheet
 const HOLD = 350; // ms: a shorter press of F toggles
 
 const view = { zoom: 1, x: 0.5, y: 0.5 };
-const ui = { mode: "grid", a: "", b: "", swapped: false, pixels: false, lens: false, diff: "", gain: 4, wipe: 0.5, chosen: false };
+const ui = { mode: root.dataset.start || "grid", a: "", b: "", swapped: false, pixels: false, lens: false, diff: "", gain: 4, wipe: 0.5, chosen: false };
 const tiles = new Map(); // id → tile, in the order of the value
 const references = new Map(); // url → Promise of its image
 let value = { tiles: [], truth: null, input: null };
