@@ -422,3 +422,21 @@ def test_the_product_of_rows_is_the_convolution():
     torch.testing.assert_close(fast, plain)
     for a, b in zip(*(torch.autograd.grad((y * aim).sum(), k) for y in (plain, fast))):
         torch.testing.assert_close(a, b)
+
+
+def test_a_mid_grey_picture_does_not_count_as_near_before_anything_is_learned():
+    """An absolute threshold would: its bicubic aim is small by itself, and G, weighed down, would stay zero."""
+    trainer = N.Trainer(0.5 + 0.1 * (noise_picture(80, 80) - 0.5), torch.Generator().manual_seed(0), 40)
+    steps = [trainer.step() for _ in range(6)]
+    assert all(step.bicubic < 0.4 / 9 for step in steps)
+    assert not trainer.schedule.is_near and trainer.schedule.bicubic == 5
+
+
+def test_the_bicubic_phase_ends_once_the_generator_follows():
+    trainer = N.Trainer(noise_picture(80, 80), torch.Generator().manual_seed(0), 40)
+    x = trainer.picture[:, :64, :64]
+    aim = N._Shrink.apply(trainer.for_g.kernel().detach(), N.rows_of(x))  # G hits it exactly
+    trainer.schedule.rate = 0.0
+    for _ in range(4):
+        trainer.iterate(x, aim, trainer.picture[:, :26, :26], torch.zeros(3, 26, 26))
+    assert trainer.schedule.is_near
