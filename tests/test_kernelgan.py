@@ -187,6 +187,14 @@ def test_not_a_number_while_learning_the_kernel_stops_with_the_last_good_one(mon
     assert np.isfinite(np.load(io.BytesIO(last.files["kernel_x2.npy"]))).all()
 
 
+def test_a_kernel_that_was_not_learned_is_not_to_be_trusted():
+    last = frames(textured(84, 84), iterations=1)[-1]
+    assert "do not trust it" in last.notices[0] and last.step == last.steps
+    good, bad = gaussian_kernel(1.5, 1.0, 0), torch.zeros(13, 13)
+    assert M.doubts([good, good]) == ()
+    assert M.doubts([good, bad])[0].startswith("1 of 2 starts learned no kernel")
+
+
 def test_not_a_number_from_the_start_is_an_error(monkeypatch):
     step = M.Trainer.step
     monkeypatch.setattr(M.Trainer, "step", lambda t: dataclasses.replace(step(t), bicubic=math.inf))

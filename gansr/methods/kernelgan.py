@@ -173,7 +173,8 @@ def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -
     for frame in _enlarge(low, kernels, options, generator, fast, done, total, views):
         readings = {**describe(kernels.wanted), **frame.readings} if frame.step == total else frame.readings
         files = last.files if frame.step == total else frame.files
-        yield dataclasses.replace(frame, readings=readings, files=files)
+        notices = (*last.notices, *frame.notices) if frame.step == total else frame.notices
+        yield dataclasses.replace(frame, readings=readings, files=files, notices=notices)
 
 
 def steps_of(options: Options) -> int:
@@ -216,7 +217,7 @@ def _estimate(
     """Frames while the kernel is learned; returns (the kernel placed for ×2 or None, its finished frame)."""
     large = _bicubic(low, options.scale)
     losses = Trace("generator", "discriminator", "bicubic")
-    kernels: list[Tensor] = []
+    found: list[Tensor] = []
     notice = ""
     for turn in range(options.seeds):
         trainer = Trainer(prepare(low, options.photo == "real"), generator, options.iterations, options.paper)
@@ -235,13 +236,34 @@ def _estimate(
             at = turn * options.iterations + trainer.done
             if at < total:
                 yield Frame(large, at, total, _loss_readings(step), views)
-        kernels.append(placed(trainer.kernel() if not notice else step.kernel, options.paper))
+        found.append(step.kernel if notice else trainer.kernel())
+        if not bool(torch.isfinite(found[-1]).all()):
+            found[-1], notice = step.kernel, f"not a number after iteration {trainer.done}"
         if notice:
             break
-    kernel = kernels[0] if len(kernels) == 1 else averaged(kernels)
-    notices = (f"{notice}; this is the last good kernel",) if notice else ()
+    sound = [k for k in found if is_sound(k)]
+    kernel = averaged([placed(k, options.paper) for k in sound or found])
+    notices = (f"{notice}; this is the last good kernel",) if notice else doubts(found)
     last = _kernel_frame(low, kernel, options, large, total, losses, notices)
     return (None if notice else kernel), last
+
+
+def is_sound(kernel: Tensor) -> bool:
+    """Whether G has learned to keep the brightness: a collapsed G, or one not yet trained, is near zero."""
+    return abs(float(kernel.sum()) - 1) < 0.25
+
+
+def doubts(found: list[Tensor]) -> tuple[str, ...]:
+    """What must be said of kernels (13,13) as they came from G."""
+    poor = [float(k.sum()) for k in found if not is_sound(k)]
+    if not poor:
+        return ()
+    if len(poor) < len(found):
+        return (f"{len(poor)} of {len(found)} starts learned no kernel and were left out",)
+    return (
+        f"the kernel had a sum of {poor[0]:.2f} before it was set to 1: learning has not come to its end, do not "
+        "trust it; try another seed or more iterations",
+    )
 
 
 def _burst(trainer: Trainer, iterations: int) -> tuple[Step | None, str]:
@@ -263,7 +285,9 @@ def placed(kernel: Tensor, paper: bool) -> Tensor:
 
 
 def averaged(kernels: list[Tensor]) -> Tensor:
-    """The mean of placed kernels of different sides, on the largest grid."""
+    """The mean of placed kernels of different sides, on the largest grid; one alone stays as it is."""
+    if len(kernels) == 1:
+        return kernels[0]
     side = max(max(k.shape) for k in kernels)
     return torch.stack([crop_or_pad(k, side) for k in kernels]).mean(0)
 
