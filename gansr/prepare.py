@@ -72,7 +72,8 @@ def prepare(
     to be found. Raises InputError telling what to do."""
     side = method.accepts.side(options) if method.accepts.side else None
     scale = method.scale(method, options)
-    whole = Prepared(picture.rgb, None, request, picture.alpha, picture.grey, notices=picture.notices)
+    grey = picture.grey and not (method.recolours is not None and method.recolours(options))
+    whole = Prepared(picture.rgb, None, request, picture.alpha, grey, notices=picture.notices)
     if side is not None:
         whole = _square(whole, side, side * scale, method.accepts.face, detector)
     if request.task == "enlarge":

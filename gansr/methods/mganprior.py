@@ -45,7 +45,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor, nn
 
 from gansr.method import Accepts, Cost, Curve, Frame, Heat, Method, Nets, OptionError, Paper, knob
@@ -56,6 +56,7 @@ from gansr.nets.pggan import shapes_of as pggan_shapes
 from gansr.nets.vgg import Vgg16
 from gansr.ops.colour import luma, pillow_ycbcr
 from gansr.ops.resize import imresize
+from gansr.picture import PictureError, open_picture
 
 JOBS = ("sr", "colour", "inpaint", "denoise", "invert", "edit")
 SIDES: Mapping[str, int] = MappingProxyType(  # generator → side of its pictures, px
@@ -100,17 +101,10 @@ Features = Callable[[Tensor], Tensor]
 def read_mask(path: Path) -> Tensor:
     """A picture file → (1,H,W), 1 where it is white: the hole. Raises OptionError."""
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as picture:
-            if picture.width * picture.height > 4096**2:
-                raise OptionError(
-                    f"the mask has {picture.width}×{picture.height} px; at most 4096² are taken"
-                )
-            values = np.array(picture.convert("RGB").convert("L"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
-        if isinstance(error, OptionError):
-            raise
-        raise OptionError("the mask cannot be read: give a PNG, black with the hole in white") from None
-    return (torch.from_numpy(values) > 127).float()[None]
+        picture = open_picture(path)
+    except PictureError as error:
+        raise OptionError(f"the mask: {error}") from None
+    return (luma(picture.rgb) > 0.5).float()[None]
 
 
 def read_boundary(path: Path) -> Tensor:
@@ -811,6 +805,7 @@ MGANPRIOR = Method(
     weights={"generator": tuple(SIDES), "vgg": ("lpips-vgg",)},
     needs=needs,
     scale=scale,
+    recolours=lambda options: options.job == "colour",
     caution=(
         "The generator draws faces it has seen the like of. With few codes or a shallow layer the result may be "
         "another person; skin, teeth, hair and background are invented."

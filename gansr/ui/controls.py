@@ -8,9 +8,11 @@ import dataclasses
 from typing import Any
 
 import gradio as gr
+import torch
+from torch import Tensor
 
 from gansr.method import Knob, knobs
-from gansr.picture import PictureError
+from gansr.picture import PictureError, open_picture
 
 
 def picture_input(**given: Any) -> gr.Image:
@@ -51,6 +53,8 @@ def title_of(name: str, knob: Knob) -> str:
 def control(name: str, knob: Knob, default: Any) -> gr.components.Component:
     """The control of one knob: label, one-line explanation, range, default."""
     named: dict[str, Any] = {"label": title_of(name, knob)}
+    if knob.paint:
+        return painted(named["label"], knob.help)
     if knob.read is not None:
         return gr.File(
             label=f"{named['label']} — {knob.help}", file_types=list(knob.suffixes), type="filepath"
@@ -69,6 +73,33 @@ def control(name: str, knob: Knob, default: Any) -> gr.components.Component:
         # a slider of no declared step may hold any value in its range; the step is the handle's only
         return gr.Slider(knob.least, knob.most, step=step, **named)
     return gr.Textbox(max_length=200, **named)
+
+
+def painted(label: str, help: str) -> gr.ImageEditor:
+    """A mask painted in white over what the method gets, which the tab puts there; or a mask uploaded instead."""
+    return gr.ImageEditor(
+        label=f"{label} — {help}",
+        type="filepath",
+        format="png",
+        sources=("upload",),
+        transforms=(),
+        brush=gr.Brush(default_size=24, colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"),
+        layers=False,
+        height=360,
+        buttons=[],
+    )
+
+
+def mask_of(edited: Any) -> Tensor | str | None:
+    """What was painted, (1,H,W) with 1 where there is paint; an uploaded mask's path; nothing if neither.
+
+    `edited` is the editor's value {"background", "layers", "composite"} of paths, or a path from the API.
+    """
+    if not isinstance(edited, dict):
+        return edited
+    layers = [open_picture(layer).alpha for layer in edited.get("layers") or ()]
+    paint = [alpha > 0.5 for alpha in layers if alpha is not None]
+    return torch.stack(paint).any(0).float() if paint and bool(torch.stack(paint).any()) else None
 
 
 def controls(options: type, skip: tuple[str, ...] = ()) -> dict[str, gr.components.Component]:

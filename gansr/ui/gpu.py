@@ -15,15 +15,19 @@ ZERO = bool(os.environ.get("SPACES_ZERO_GPU"))
 if ZERO:
     import spaces  # pyright: ignore[reportMissingImports]  # only there
 
+import torch
 from torch import Tensor
 
+from gansr import weights
 from gansr.engine import Engine, Job, Precision
 from gansr.method import Frame
 from gansr.methods import METHODS
+from gansr.nets import compiled
 
 BY_NAME = {method.name: method for method in METHODS}
 ENGINE = Engine("cuda" if ZERO else None)
 METER = Engine("cpu") if ZERO else ENGINE  # measures outside the worker, which has the GPU
+PRIOR = "mobilestylegan-ffhq-1024"
 GPU_RATE = 5e12  # operations a second that a shared GPU surely reaches on these nets
 WORKER_LIMIT = 120  # seconds, the longest a visitor may ask of ZeroGPU
 
@@ -45,8 +49,12 @@ def frames(name: str, low: Tensor, options: Any, seed: int, precision: Precision
 
 
 def preload() -> None:
-    """On ZeroGPU: the default nets onto the device, before the first visitor."""
+    """On ZeroGPU: the default nets onto the device, before the first visitor. On a processor with a compiler: the
+    face prior is compiled in the background, if its weights are here; GANSR_COMPILE=0 leaves that."""
     if ZERO:
         for method in METHODS:
             for names in method.weights.values():
                 ENGINE.net(names[0])
+    elif os.environ.get("GANSR_COMPILE") != "0" and weights.ready(PRIOR):
+        dtype = torch.bfloat16 if ENGINE.fast_bf16 else torch.float32
+        compiled.start(ENGINE.net(PRIOR), dtype, str(weights.cache.folder() / "compiled"))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gansr import faces, weights
 from gansr.engine import like_input
-from gansr.method import Frame, Method, OptionError, parse_options
+from gansr.method import Frame, Method, OptionError, knobs, parse_options
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
@@ -21,7 +21,7 @@ from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS, Prepared, Request, prepare
 from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, result_png, serve, whole
 from gansr.ui import files, gpu, show
-from gansr.ui.controls import controls, picture_input, values_of
+from gansr.ui.controls import controls, mask_of, picture_input, values_of
 from gansr.ui.viewer import contents, tile, viewer
 
 KEPT = 64  # frames kept for the replay
@@ -71,7 +71,8 @@ class Inputs:
         if not isinstance(align, bool):
             raise OptionError(f"align must be true or false, not {str(align)[:40]!r}")
         request = Request(task, parse_options(Degradation, shrinking), align, face - 1)
-        options = {name: named[name] for name in self.knobs}
+        described = knobs(method.options)
+        options = {n: mask_of(named[n]) if described[n][0].paint else named[n] for n in self.knobs}
         return named["picture"], order(method, options, request, named["seed"], named["precision"])
 
 
@@ -138,6 +139,8 @@ def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[gr.c
             info="Largest first; or click one below",
         )
         found = gr.Gallery(
+            fit_columns=False,
+            object_fit="contain",
             label="Faces found",
             columns=4,
             height=140,
@@ -332,6 +335,7 @@ def _replayed(step: float, shelf: Shelf) -> Any:
 def _wire_look(method: Method, inputs: Inputs, outputs: list[gr.components.Component]) -> None:
     """Show what the method will get, as soon as there is a picture: size, notices, the faces, or what is wrong."""
     seen, found = outputs
+    canvases = [inputs.knobs[name] for name, (knob, _) in knobs(method.options).items() if knob.paint]
 
     def look(*values: Any) -> Iterator[dict[Any, Any]]:
         try:
@@ -352,7 +356,7 @@ def _wire_look(method: Method, inputs: Inputs, outputs: list[gr.components.Compo
             prepared = prepare(
                 opened, method, wanted.options, wanted.request, lambda: gpu.METER.net(DETECTOR)
             )
-            yield {seen: _seen(prepared)}
+            yield {seen: _seen(prepared)} | {canvas: _canvas(prepared) for canvas in canvases}
         except TOLD as error:
             yield {seen: show.message(str(error))}
 
@@ -360,12 +364,16 @@ def _wire_look(method: Method, inputs: Inputs, outputs: list[gr.components.Compo
         return int(event.index) + 1
 
     watched = [inputs.picture, inputs.task, inputs.align, inputs.face, *inputs.degradation.values()]
-    watched += [control for name, control in inputs.knobs.items() if name in ("side", "scale", "model")]
+    watched += [
+        control
+        for name, control in inputs.knobs.items()
+        if name in ("side", "scale", "model", "job", "factor")
+    ]
     gr.on(
         [control.change for control in watched],  # type: ignore[attr-defined]
         look,
         inputs.all(),
-        outputs,
+        [*outputs, *canvases],
         show_progress="hidden",
         api_visibility="private",
         trigger_mode="always_last",
@@ -373,6 +381,11 @@ def _wire_look(method: Method, inputs: Inputs, outputs: list[gr.components.Compo
         concurrency_id="look",
     )
     found.select(chosen, None, inputs.face, queue=False, api_visibility="private")  # type: ignore[attr-defined]
+
+
+def _canvas(prepared: Prepared) -> dict[str, Any]:
+    """What the method gets, to be painted on, in its own pixels."""
+    return {"background": files.save(to_png(prepared.low), "input.png"), "layers": [], "composite": None}
 
 
 def _thumbs(rgb: Tensor) -> list[tuple[int, Tensor]]:
