@@ -213,7 +213,7 @@ def test_a_png_without_a_sound_receipt_is_told(text):
         compare.read_receipt(png)
 
 
-def command(*arguments: Any) -> int:
+def run_command(*arguments: Any) -> int:
     parser = argparse.ArgumentParser()
     command.add_parser(parser.add_subparsers(required=True))
     parsed = parser.parse_args([str(argument) for argument in arguments])
@@ -228,7 +228,7 @@ def test_the_command_writes_everything_and_replay_is_identical(weights_of, tmp_p
     with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
         cat.convert("RGB").crop((130, 80, 178, 120)).save(source)
     assert (
-        command("compare", source, "--methods", "srgan", "--known-answer", "-o", out, "--device", "cpu") == 0
+        run_command("compare", source, "--methods", "srgan", "--known-answer", "-o", out, "--device", "cpu") == 0
     )
     assert {p.name for p in out.iterdir()} == {
         "bicubic.png", "srgan.png", "strip.png", "table.md", "table.csv", "table.json",
@@ -236,12 +236,12 @@ def test_the_command_writes_everything_and_replay_is_identical(weights_of, tmp_p
     assert "PSNR" in (out / "table.md").read_text("utf-8")
     with Image.open(out / "strip.png") as strip:
         assert strip.height > 400
-    assert command("replay", out / "srgan.png", "--input", source, "--device", "cpu") == 0
+    assert run_command("replay", out / "srgan.png", "--input", source, "--device", "cpu") == 0
     assert "identical: every pixel is the same" in capsys.readouterr().out
     wrong = tmp_path / "wrong.png"
     with Image.open(source) as upright:
         upright.rotate(180).save(wrong)
-    assert command("replay", out / "srgan.png", "--input", wrong, "--device", "cpu") == 1
+    assert run_command("replay", out / "srgan.png", "--input", wrong, "--device", "cpu") == 1
     assert "not the picture" in capsys.readouterr().err
 
 

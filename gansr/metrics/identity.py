@@ -39,7 +39,9 @@ def similarity(source: Tensor, target: Tensor) -> Tensor:
     if not torch.isfinite(variance) or variance < 1e-12:
         raise ValueError("the landmarks lie on one point")
     U, D, Vt = torch.linalg.svd(y.T @ x / len(x))
-    S = torch.tensor([1.0, float(torch.sign(torch.linalg.det(U) * torch.linalg.det(Vt)))], dtype=torch.float64)
+    S = torch.tensor(
+        [1.0, float(torch.sign(torch.linalg.det(U) * torch.linalg.det(Vt)))], dtype=torch.float64
+    )
     R, c = U @ S.diag() @ Vt, (D * S).sum() / variance
     return torch.cat([c * R, (mean_y - c * R @ mean_x)[:, None]], 1)
 
