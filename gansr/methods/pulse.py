@@ -70,9 +70,9 @@ class Options:
     )
     side: str = knob("32", "side of the small face, px", choices=("16", "32", "64", "128"))
     answers: int = knob(1, "how many answers, each from its own random start", least=1, most=8)
-    steps: int = knob(50, "optimisation steps", least=1, most=2000)
+    steps: int = knob(60, "optimisation steps", least=1, most=2000)
     loss: str = knob(
-        "100*L2+0.05*GEOCROSS", "what is minimised: a sum of weight*TERM with the terms L2, L1 and GEOCROSS"
+        "100*L2+0.01*GEOCROSS", "what is minimised: a sum of weight*TERM with the terms L2, L1 and GEOCROSS"
     )
     eps: float = knob(
         2e-3, "an answer is near enough below this mean squared error, pictures in [0,1]", least=0, most=1
@@ -83,7 +83,7 @@ class Options:
         choices=("best", "last"),
     )
     optimiser: str = knob("adam", "how a step follows the gradient", choices=tuple(sphere.OPTIMISERS))
-    rate: float = knob(0.4, "largest learning rate", title="learning rate", least=1e-4, most=10)
+    rate: float = knob(0.6, "largest learning rate", title="learning rate", least=1e-4, most=10)
     schedule: str = knob(
         "linear1cycledrop", "how the learning rate rises and falls over the steps", choices=sphere.SCHEDULES
     )
@@ -111,7 +111,7 @@ class Options:
 
 
 QUICK: Mapping[str, object] = {}
-PAPER: Mapping[str, object] = {"steps": 100, "keep": "last"}
+PAPER: Mapping[str, object] = {"steps": 100, "loss": "100*L2+0.05*GEOCROSS", "rate": 0.4, "keep": "last"}
 
 
 # ----------------------------------------------------------------------------------------------- search
@@ -197,7 +197,8 @@ class Search:
             rank = mse > self.aim, total  # what is near enough comes before what is not
             if rank < answer.best or last:
                 answer.best, answer.mse = min(rank, answer.best), mse
-                answer.picture, answer.small = pictures[i], small[i]
+                alone = len(pictures) == 1  # a view of a batch would keep all of it alive
+                answer.picture, answer.small = pictures[i] if alone else pictures[i].clone(), small[i]
                 answer.kept = [x.detach().clone() if x.requires_grad else x for x in (answer.v, *answer.maps)]
 
     def _rows(self, answers: Sequence[Answer]) -> Tensor:
