@@ -424,9 +424,20 @@ def test_the_product_of_rows_is_the_convolution():
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize(("paper", "weight"), [(True, 5.0), (False, 45.0)])
+def test_a_generator_that_does_not_follow_is_pulled_harder_by_ours_only(paper, weight):
+    schedule = N.Schedule(600, paper=paper)
+    for i in range(120):
+        assert schedule.bicubic == (5 if i <= 40 else weight)
+        schedule.update(i, 0.9)
+    for i in range(121, 201):
+        schedule.update(i, 0.01)
+    assert schedule.bicubic == pytest.approx(weight / 1e4) and schedule.sparse == 5
+
+
 def test_a_mid_grey_picture_does_not_count_as_near_before_anything_is_learned():
     """An absolute threshold would: its bicubic aim is small by itself, and G, weighed down, would stay zero."""
-    trainer = N.Trainer(0.5 + 0.1 * (noise_picture(80, 80) - 0.5), torch.Generator().manual_seed(0), 40)
+    trainer = N.Trainer(0.5 + 0.1 * (noise_picture(80, 80) - 0.5), torch.Generator().manual_seed(0), 400)
     steps = [trainer.step() for _ in range(6)]
     assert all(step.bicubic < 0.4 / 9 for step in steps)
     assert not trainer.schedule.is_near and trainer.schedule.bicubic == 5
