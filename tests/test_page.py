@@ -161,3 +161,26 @@ def test_the_page_is_light():
         for path in (ROOT / "gansr" / "ui").glob(pattern)
     )
     assert ours < 200_000
+
+
+def test_a_tab_leads_to_the_comparison_with_its_settings_and_back(visit, photo):
+    page = visit()
+    page.set_input_files("#srgan-picture input[type=file]", str(photo))
+    page.locator("#srgan-seen img").wait_for()
+    page.locator("#srgan-preset").get_by_text("SRResNet: faithful").click()
+    page.get_by_role("button", name="Compare with the other methods").filter(visible=True).click()
+    page.locator("#compare-run").wait_for()
+    page.locator("#compare-picture img").wait_for()
+    page.get_by_role("button", name="Presets and options").click()
+    assert (
+        page.locator("#compare-srgan-options textarea, #compare-srgan-options input").input_value()
+        == "model=srresnet"
+    )
+    page.locator("#compare-srgan-options textarea, #compare-srgan-options input").fill(
+        "model=blend blend=0.3"
+    )
+    page.get_by_role("button", name="Open the tab of SRGAN with these settings").click()
+    page.locator("#srgan-run").wait_for()
+    page.get_by_role("button", name="Options", exact=False).filter(visible=True).first.click()
+    page.get_by_label("blend", exact=True).filter(visible=True).first.wait_for()
+    assert page.locator("input[aria-label*='Blend']").filter(visible=True).first.input_value() == "0.3"

@@ -7,6 +7,7 @@ the same names; nothing is kept on the server.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -25,7 +26,7 @@ from gansr.method import Method, OptionError, knobs, parse_options
 from gansr.methods import METHODS
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
-from gansr.picture import PictureError, open_picture, to_png
+from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS, Request
 from gansr.serve import DETECTOR, TOLD, Order, order
 from gansr.ui import files, gpu, show
@@ -46,6 +47,7 @@ class Controls:
     """The controls of the tab, by the names that links and receipts use."""
 
     named: dict[str, Component]
+    doors: dict[str, gr.Button]  # method → the button that opens its own tab with these settings
 
     def all(self) -> list[Component]:
         return list(self.named.values())
@@ -66,7 +68,7 @@ class Shown:
 # --------------------------------------------------------------------------------------------- drawing
 
 
-def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> None:
+def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Controls:
     """The whole tab, inside an open gr.Tab with id "compare" of `tabs`; reads a share link when the page loads."""
     gr.HTML(
         "<p class='summary'>One picture, every method, side by side: what each recovered and what it invented.</p>"
@@ -105,10 +107,12 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Non
         queue=False,
         api_visibility="private",
     )
+    return picked
 
 
 def _draw_inputs(examples: Sequence[str]) -> tuple[Controls, gr.Accordion]:
     named: dict[str, Component] = {}
+    doors: dict[str, gr.Button] = {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             named["picture"] = picture_input(label="Picture", height=240, elem_id="compare-picture")
@@ -148,6 +152,9 @@ def _draw_inputs(examples: Sequence[str]) -> tuple[Controls, gr.Accordion]:
             with gr.Accordion("Presets and options", open=False):
                 for method in METHODS:
                     named |= _draw_method(method)
+                    doors[method.name] = gr.Button(
+                        f"Open the tab of {method.title} with these settings", size="sm"
+                    )
                 named["seed"] = gr.Number(
                     0, precision=0, minimum=0, maximum=2**31 - 1, label="Seed",
                     info="The same seed gives the same pictures",
@@ -156,7 +163,7 @@ def _draw_inputs(examples: Sequence[str]) -> tuple[Controls, gr.Accordion]:
                     ["fast", "exact"], value="fast", label="Precision",
                     info="fast: half precision where the processor is good at it; exact: float32 throughout",
                 )  # fmt: skip
-    return Controls(named), shrinking
+    return Controls(named, doors), shrinking
 
 
 def _draw_method(method: Method) -> dict[str, Component]:
@@ -214,7 +221,11 @@ def options_of(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(text, str) or len(text) > 400:
         raise OptionError(f"{method.title}: the options must be a text of at most 400 characters")
     found = dict(method.presets[preset])
-    for pair in text.split():
+    try:
+        pairs = shlex.split(text)  # values with spaces stand in quotes
+    except ValueError:
+        raise OptionError(f"{method.title}: a quote is not closed in {text[:60]!r}") from None
+    for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise OptionError(f"{method.title}: write options as name=value, not {pair[:40]!r}")
@@ -472,7 +483,7 @@ def _from_link(request: gr.Request) -> list[Any]:
     known = ("compare", "about", *BY_NAME)
     values = restored(given) if tab == "compare" else {}
     selected = gr.update(selected=tab) if tab in known else gr.skip()
-    return [selected, *(gr.update(value=values[name]) if name in values else gr.skip() for name in _NAMES)]
+    return [selected, *updates(values)]
 
 
 def restored(given: Mapping[str, str]) -> dict[str, Any]:
@@ -508,24 +519,36 @@ def _from_receipt(path: Any) -> list[Any]:
     """Updates of every control from a result's PNG; the picture stays."""
     with told():
         wanted, cut = compare.order_of(compare.read_receipt(path))
-        method, request = wanted.method, wanted.request
-        preset = next(iter(method.presets))
-        base = parse_options(method.options, method.presets[preset])
-        now, before = values_of(wanted.options), values_of(base)
-        text = " ".join(f"{name}={now[name]}" for name in now if now[name] != before[name])
-        if len(text) > 400:
-            raise PictureError("the receipt has more options than fit here: use the method's own tab")
-        factor = next((name for name, value in FACTOR_NAMES.items() if value == cut.factor), OWN_FACTOR)
-        values: dict[str, Any] = {
-            "methods": [method.name], "task": TASKS[request.task], "factor": factor,
-            "align": cut.align if cut.side is not None else request.align, "face": request.face + 1,
-            f"{method.name}.preset": preset, f"{method.name}.options": text,
-            "seed": wanted.seed, "precision": wanted.precision,
-        }  # fmt: skip
-        values |= {f"shrink.{name}": value for name, value in values_of(request.degradation).items()}
-        gr.Info(
-            f"Restored from the receipt: {method.title}, seed {wanted.seed}. Now give it the same picture."
+        values = values_for(wanted)
+        values["factor"] = next(
+            (name for name, value in FACTOR_NAMES.items() if value == cut.factor), OWN_FACTOR
         )
+        values["align"] = cut.align if cut.side is not None else wanted.request.align
+        gr.Info(
+            f"Restored from the receipt: {wanted.method.title}, seed {wanted.seed}. Now give it the same picture."
+        )
+    return updates(values)
+
+
+def values_for(wanted: Order) -> dict[str, Any]:
+    """An order → values by name: its method alone, the first preset, and the options that differ from it.
+    Raises OptionError where those are too many to be written here."""
+    method, request = wanted.method, wanted.request
+    preset = next(iter(method.presets))
+    now, before = values_of(wanted.options), values_of(parse_options(method.options, method.presets[preset]))
+    text = " ".join(shlex.quote(f"{name}={now[name]}") for name in now if now[name] != before[name])
+    if len(text) > 400:
+        raise OptionError("these are more options than the comparison takes: use the method's own tab")
+    values: dict[str, Any] = {
+        "methods": [method.name], "task": TASKS[request.task], "align": request.align, "face": request.face + 1,
+        f"{method.name}.preset": preset, f"{method.name}.options": text,
+        "seed": wanted.seed, "precision": wanted.precision,
+    }  # fmt: skip
+    return values | {f"shrink.{name}": value for name, value in values_of(request.degradation).items()}
+
+
+def updates(values: Mapping[str, Any]) -> list[Any]:
+    """Updates of every control, the picture first; those without a value stay as they are."""
     return [gr.update(value=values[name]) if name in values else gr.skip() for name in _NAMES]
 
 

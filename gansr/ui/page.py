@@ -14,6 +14,7 @@ from gansr.methods import METHODS
 from gansr.ui import gpu
 from gansr.ui.compare import draw_compare
 from gansr.ui.doors import middleware
+from gansr.ui.link import link
 from gansr.ui.tab import draw_tab, weights_state
 
 HERE = Path(__file__).parent
@@ -62,10 +63,10 @@ def build() -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare"):
                 names = ("astronaut.png", "chelsea.png", "coffee.png", "astronaut-face-64.png")
-                draw_compare(page, tabs, pictures(*names))
+                picked = draw_compare(page, tabs, pictures(*names))
             for method in METHODS:
                 with gr.Tab(method.title, id=method.name):
-                    draw_tab(method, examples(method))
+                    link(tabs, picked, method, *draw_tab(method, examples(method)))
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
         page.load(_head, None, head, queue=False, api_visibility="private")

@@ -76,8 +76,8 @@ class Inputs:
         return named["picture"], order(method, options, request, named["seed"], named["precision"])
 
 
-def draw_tab(method: Method, examples: list[str]) -> None:
-    """The whole tab of one paper, inside an open gr.Tab."""
+def draw_tab(method: Method, examples: list[str]) -> tuple[Inputs, gr.Button]:
+    """The whole tab of one paper, inside an open gr.Tab; returns its controls and its way to the comparison."""
     gr.HTML(f"<p class='summary'>{method.summary}</p>")
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=320):
@@ -85,6 +85,7 @@ def draw_tab(method: Method, examples: list[str]) -> None:
             with gr.Row():
                 run = gr.Button("Run", variant="primary", elem_id=f"{method.name}-run")
                 stop = gr.Button("Stop", elem_id=f"{method.name}-stop")
+            away = gr.Button("Compare with the other methods", size="sm", elem_id=f"{method.name}-away")
         with gr.Column(scale=3, min_width=320):
             outputs = _Outputs(method)
     _wire_look(method, inputs, look)
@@ -109,6 +110,7 @@ def draw_tab(method: Method, examples: list[str]) -> None:
     )
     outputs.replay.input(_replayed, [outputs.replay, outputs.shelf], outputs.moment, api_visibility="private")
     _draw_api(method, inputs, limits)
+    return inputs, away
 
 
 def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[gr.components.Component]]:
