@@ -21,6 +21,7 @@ BENCHES: Mapping[str, str] = MappingProxyType(
     {
         "pulse": "gansr.bench.pulse",
         "kernelgan": "gansr.bench.kernelgan",
+        "glean": "gansr.bench.glean",
         "mganprior": "gansr.bench.mganprior",
         "srgan": "gansr.bench.srgan",
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gansr.method import Method
+from gansr.methods.glean import GLEAN
 from gansr.methods.kernelgan import KERNELGAN
 from gansr.methods.mganprior import MGANPRIOR
 from gansr.methods.pulse import PULSE
 from gansr.methods.srgan import SRGAN
 
-METHODS: tuple[Method, ...] = (PULSE, KERNELGAN, MGANPRIOR, SRGAN)
+METHODS: tuple[Method, ...] = (PULSE, KERNELGAN, GLEAN, MGANPRIOR, SRGAN)
