@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from gansr.nets import compiled
 from gansr.nets.mobilestylegan import MobileStyleGAN, inverse_haar
+from gansr.weights import WeightsError
+from gansr.weights.recipes.mobilestylegan import Graph, _blocks, openvino
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +95,30 @@ def test_the_weights_of_the_registry_draw_a_face(weights_of):
     assert picture.shape == (1, 3, 1024, 1024)
     torch.testing.assert_close(picture.amin(), torch.tensor(-1.56507), rtol=0, atol=1e-3)
     torch.testing.assert_close(picture.amax(), torch.tensor(1.35206), rtol=0, atol=1e-3)
+
+
+def test_recipe_reads_constants_by_name_and_by_what_consumes_them(tmp_path):
+    (tmp_path / "a.bin").write_bytes(np.array([9, 1, 2, 3], "<f4").tobytes())
+    (tmp_path / "a.xml").write_text(
+        """<net><layers>
+        <layer id="0" name="x" type="Parameter"/>
+        <layer id="1" name="1531" type="Const"><data element_type="f32" shape="1, 3" offset="4" size="12"/></layer>
+        <layer id="2" name="sum" type="Add"/>
+        </layers><edges>
+        <edge from-layer="0" from-port="0" to-layer="2" to-port="0"/>
+        <edge from-layer="1" from-port="0" to-layer="2" to-port="1"/>
+        </edges></net>"""
+    )
+    graph = Graph(tmp_path / "a.xml", tmp_path / "a.bin")
+    assert graph.constants["1531"].tolist() == graph.into("sum").tolist() == [[1, 2, 3]]
+    assert graph.sources("sum") == ("1531", "x") and graph.of("Add") == ["sum"]
+    with pytest.raises(WeightsError, match=r"a\.xml is not MobileStyleGAN's graph"):
+        openvino(*(tmp_path / name for name in ("a.xml", "a.bin", "a.xml", "a.bin")))
+
+
+def test_recipe_sorts_the_wavelets_channels_into_blocks():
+    # theirs: LL of 2 channels, then LH, HL, HH of the first, then of the second
+    assert _blocks(8).tolist() == [0, 1, 2, 5, 3, 6, 4, 7]
 
 
 # ------------------------------------------------------------------------------- the forms for a search

@@ -14,6 +14,7 @@ from gansr.methods import pulse
 from gansr.methods.pulse import Options, Search
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.stylegan1 import StyleGAN1
+from gansr.nets.stylegan2 import StyleGAN2
 from gansr.ops import sphere
 
 TINY = Options(side="16", steps=6, rate=0.2)
@@ -173,6 +174,14 @@ def test_only_the_wanted_noise_maps_move_and_keep_their_radius(styled, noise: st
     for i in moved:
         torch.testing.assert_close(answer.maps[i].norm(), before[i].norm())
     torch.testing.assert_close(sphere.radius(answer.v.detach()), radii)
+
+
+def test_stylegan2_is_searched_too():
+    torch.manual_seed(2)
+    net = StyleGAN2(32, style=16, mapping_layers=2).requires_grad_(False).eval()
+    first, *_, last = frames(net, replace(TINY, steps=5, eps=1e-6), low=torch.full((3, 16, 16), 0.4))
+    assert last.image.shape == (3, 32, 32)
+    assert last.readings["mse"] < first.readings["mse"]
 
 
 def test_one_latent_row_may_serve_all_layers(mobile):

