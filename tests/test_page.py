@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def visit(chromium, page_url) -> Iterator[Any]:
     """visit(width=1280, dark=False) → the loaded page. At the end: no console error, no request outside."""
     contexts, errors, outside = [], [], []
 
-    def open_page(width: int = 1280, dark: bool = False) -> Any:
+    def open_page(width: int = 1280, dark: bool = False, query: str = "tab=srgan") -> Any:
         context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
         contexts.append(context)
         page = context.new_page()
@@ -39,8 +40,8 @@ def visit(chromium, page_url) -> Iterator[Any]:
         page.on("pageerror", lambda e: errors.append(str(e)))
         page.on("response", lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         page.on("request", lambda r: outside.append(r.url) if _foreign(r.url, page_url) else None)
-        page.goto(f"{page_url}/?tab=srgan&__theme={'dark' if dark else 'light'}")
-        page.locator("#srgan-run").wait_for()
+        page.goto(f"{page_url}/?{query}&__theme={'dark' if dark else 'light'}")
+        page.get_by_role("button", name="Run").filter(visible=True).first.wait_for()
         return page
 
     yield open_page
@@ -184,3 +185,36 @@ def test_a_tab_leads_to_the_comparison_with_its_settings_and_back(visit, photo):
     page.get_by_role("button", name="Options", exact=False).filter(visible=True).first.click()
     page.get_by_label("blend", exact=True).filter(visible=True).first.wait_for()
     assert page.locator("input[aria-label*='Blend']").filter(visible=True).first.input_value() == "0.3"
+
+
+def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weights_of):
+    weights_of("mobilestylegan-ffhq-1024")
+    settings = {
+        "tab": "compare",
+        "example": "astronaut.png",
+        "pulse.options": "steps=2",
+        "kernelgan.options": "iterations=60 zssr_iterations=20",
+        "mganprior.options": "iterations=2 codes=2 roles=false",
+    }
+    page = visit(query=urlencode(settings))
+    viewer = page.locator("#compare-viewer")
+    viewer.get_by_role("button", name="Give it the whole picture").click()  # KernelGAN needs more than 64 px
+    viewer.locator(".gv-tile[data-tile=kernelgan]", has_text="waiting for its turn").wait_for()
+    page.locator("#compare-run").click()
+    page.locator("#compare-status", has_text="Done:").wait_for(timeout=10 * MINUTE)
+    states = viewer.locator(".gv-tile").evaluate_all(
+        "tiles => tiles.map(t => [t.dataset.tile, t.dataset.state])"
+    )
+    assert {name for name, state in states if state == "done"} >= {
+        "pulse",
+        "kernelgan",
+        "glean",
+        "mganprior",
+        "srgan",
+    }
+    viewer.locator("button[data-do=in]").click()
+    zooms = viewer.locator("[data-zoom]").evaluate_all("nodes => nodes.map(n => n.dataset.zoom)")
+    assert len(zooms) > 5 and len(set(zooms)) == 1 and float(zooms[0]) > 1
+    SHOTS.mkdir(exist_ok=True)
+    viewer.locator("button[data-do=fit]").click()
+    page.screenshot(path=SHOTS / "compare-all.png", full_page=True)
