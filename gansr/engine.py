@@ -142,7 +142,11 @@ class Engine:
     def seconds(self, job: Job) -> float | None:
         """How long the job will compute, by what was measured here before; None before the first run."""
         rate = self._rates.get(job.method.name)
-        return job.method.cost(*job.low.shape[-2:], job.options).operations / rate if rate else None
+        return (
+            job.method.cost(job.low.shape[-2], job.low.shape[-1], job.options).operations / rate
+            if rate
+            else None
+        )
 
     def stream(self, job: Job) -> Iterator[Frame]:
         """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
@@ -212,7 +216,7 @@ class Engine:
                 if late:
                     return
                 if last:
-                    cost = job.method.cost(*job.low.shape[-2:], job.options)
+                    cost = job.method.cost(job.low.shape[-2], job.low.shape[-1], job.options)
                     self._rates[job.method.name] = cost.operations / max(spent, 1e-3)
                 began = self._clock()
         finally:

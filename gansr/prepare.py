@@ -58,7 +58,7 @@ class Prepared:
         """The alpha channel at the result's size, (1,H,W) in [0,1]: MATLAB bicubic, not the method."""
         if self.alpha is None:
             return None
-        return imresize(self.alpha, result.shape[-2:]).clamp(0, 1)
+        return imresize(self.alpha, (result.shape[-2], result.shape[-1])).clamp(0, 1)
 
 
 def prepare(
@@ -82,7 +82,9 @@ def prepare(
     generator = torch.Generator().manual_seed(request.degradation.seed)
     low = degrade(truth, scale, request.degradation, generator)
     alpha = (
-        None if whole.alpha is None else imresize(mod_crop(whole.alpha, scale), low.shape[-2:]).clamp(0, 1)
+        None
+        if whole.alpha is None
+        else imresize(mod_crop(whole.alpha, scale), (low.shape[-2], low.shape[-1])).clamp(0, 1)
     )
     if truth.shape != picture.rgb.shape and side is None:
         height, width = truth.shape[-2:]

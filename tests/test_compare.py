@@ -228,7 +228,8 @@ def test_the_command_writes_everything_and_replay_is_identical(weights_of, tmp_p
     with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
         cat.convert("RGB").crop((130, 80, 178, 120)).save(source)
     assert (
-        run_command("compare", source, "--methods", "srgan", "--known-answer", "-o", out, "--device", "cpu") == 0
+        run_command("compare", source, "--methods", "srgan", "--known-answer", "-o", out, "--device", "cpu")
+        == 0
     )
     assert {p.name for p in out.iterdir()} == {
         "bicubic.png", "srgan.png", "strip.png", "table.md", "table.csv", "table.json",

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import torch
+from gradio.components import Component
 from torch import Tensor
 
 from gansr.method import Knob, knobs
@@ -50,7 +51,7 @@ def title_of(name: str, knob: Knob) -> str:
     return knob.title or words[:1].upper() + words[1:]
 
 
-def control(name: str, knob: Knob, default: Any) -> gr.components.Component:
+def control(name: str, knob: Knob, default: Any) -> Component:
     """The control of one knob: label, one-line explanation, range, default."""
     named: dict[str, Any] = {"label": title_of(name, knob)}
     if knob.paint:
@@ -102,7 +103,7 @@ def mask_of(edited: Any) -> Tensor | str | None:
     return torch.stack(paint).any(0).float() if paint and bool(torch.stack(paint).any()) else None
 
 
-def controls(options: type, skip: tuple[str, ...] = ()) -> dict[str, gr.components.Component]:
+def controls(options: type, skip: tuple[str, ...] = ()) -> dict[str, Component]:
     """name → control, for every knob of an options dataclass, in its order."""
     return {
         name: control(name, knob, default)

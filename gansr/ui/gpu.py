@@ -34,7 +34,7 @@ WORKER_LIMIT = 120  # seconds, the longest a visitor may ask of ZeroGPU
 
 def duration(name: str, low: Tensor, options: Any, seed: int, precision: Precision) -> int:
     """Seconds of GPU to ask for."""
-    cost = BY_NAME[name].cost(*low.shape[-2:], options)
+    cost = BY_NAME[name].cost(low.shape[-2], low.shape[-1], options)
     return min(WORKER_LIMIT, 15 + int(cost.operations / GPU_RATE))
 
 

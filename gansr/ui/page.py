@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.themes import Default
 
 from gansr import __version__, weights
 from gansr.method import Method
@@ -20,9 +21,7 @@ from gansr.ui.tab import draw_tab, weights_state
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "assets" / "examples"
 # The fonts that the machine has: nothing is fetched. Subdued text is darker than Gradio's, to be read by all.
-THEME = gr.themes.Default(
-    primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]
-).set(
+THEME = Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]).set(
     body_text_color_subdued="*neutral_600",
     body_text_color_subdued_dark="*neutral_300",
     block_info_text_color="*neutral_600",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from torch import Tensor
 
 from gansr import faces, weights
@@ -41,16 +42,16 @@ class Shelf:
 class Inputs:
     """The controls of a tab that make up a request, in the order the handlers receive their values."""
 
-    picture: gr.components.Component
-    task: gr.components.Component
-    degradation: dict[str, gr.components.Component]
-    align: gr.components.Component
-    face: gr.components.Component
-    knobs: dict[str, gr.components.Component]
-    seed: gr.components.Component
-    precision: gr.components.Component
+    picture: Component
+    task: Component
+    degradation: dict[str, Component]
+    align: Component
+    face: Component
+    knobs: dict[str, Component]
+    seed: Component
+    precision: Component
 
-    def all(self) -> list[gr.components.Component]:
+    def all(self) -> list[Component]:
         shrinking = list(self.degradation.values())
         rest = [self.align, self.face, *self.knobs.values(), self.seed, self.precision]
         return [self.picture, self.task, *shrinking, *rest]
@@ -113,7 +114,7 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[Inputs, gr.Button]:
     return inputs, away
 
 
-def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[gr.components.Component]]:
+def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[Component]]:
     name = method.name
     picture = picture_input(label="Picture", height=260, elem_id=f"{name}-picture")
     gr.Examples([[path] for path in examples], [picture], label="Examples", examples_per_page=8)
@@ -334,7 +335,7 @@ def _replayed(step: float, shelf: Shelf) -> Any:
 # ----------------------------------------------------------------------------- what the method will see
 
 
-def _wire_look(method: Method, inputs: Inputs, outputs: list[gr.components.Component]) -> None:
+def _wire_look(method: Method, inputs: Inputs, outputs: list[Component]) -> None:
     """Show what the method will get, as soon as there is a picture: size, notices, the faces, or what is wrong."""
     seen, found = outputs
     canvases = [inputs.knobs[name] for name, (knob, _) in knobs(method.options).items() if knob.paint]
