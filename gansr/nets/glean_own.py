@@ -88,6 +88,16 @@ class Knowledge(nn.Module):
         return self.up @ x @ self.up.T
 
 
+def bend(x: Tensor) -> Tensor:
+    """The leaky rectifier of a fresh x: in place where no gradient is wanted, which saves a pass over memory."""
+    return F.leaky_relu(x, SLOPE, inplace=not torch.is_grad_enabled())
+
+
+def added(x: Tensor, y: Tensor) -> Tensor:
+    """x + y into a fresh x, in place likewise."""
+    return x + y if torch.is_grad_enabled() else x.add_(y)
+
+
 class Fusion(nn.Module):
     """x + ρ·conv₁ₓ₁[x/ρ, f]; zero at first, so x passes unchanged. f comes through its own 3×3 convolution."""
 
@@ -99,7 +109,7 @@ class Fusion(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, features: Tensor, level: Tensor) -> Tensor:
-        f = F.leaky_relu(self.adapt(features), SLOPE)
+        f = bend(self.adapt(features))
         return x + self.mix(torch.cat((x / level, f), dim=1)) * level
 
 
@@ -117,9 +127,9 @@ class Stage(nn.Module):
     def forward(self, h: Tensor, bank: Tensor | None, level: Tensor) -> Tensor:
         h = self.own(h)
         if bank is not None:
-            h = h + self.tap(self.project(bank / level))
-        h = F.leaky_relu(h, SLOPE)
-        return h if isinstance(self.second, nn.Identity) else F.leaky_relu(self.second(h), SLOPE)
+            h = added(h, self.tap(self.project(bank) / level))
+        h = bend(h)
+        return h if isinstance(self.second, nn.Identity) else bend(self.second(h))
 
 
 class GleanOwn(nn.Module):
@@ -218,14 +228,14 @@ class GleanOwn(nn.Module):
 
     def finest(self, x: Tensor) -> Tensor:
         """x (B,3,side,side) in [−1,1] → the encoder's features (B, wide, side, side)."""
-        return F.leaky_relu(self.widen(self.trunk(x)), SLOPE)
+        return bend(self.widen(self.trunk(x)))
 
     def encode(self, finest: Tensor) -> tuple[list[Tensor], Tensor]:
         """The finest features → all, from `side` down to 4², and the latent rows (B, rows, style)."""
         found = [finest]
         for layer in self.pyramid:
-            found.append(F.leaky_relu(layer(found[-1]), SLOPE))
-        code = F.leaky_relu(self.squeeze(found[-1].flatten(1)), SLOPE)
+            found.append(bend(layer(found[-1])))
+        code = bend(self.squeeze(found[-1].flatten(1)))
         return found, self.latent(code).float().unflatten(1, (self.rows, -1)) + self.mean.float()
 
     def lower(self, finest: Tensor, bank: MobileStyleGAN | None, features: bool = True) -> Parts:
@@ -276,7 +286,7 @@ class GleanOwn(nn.Module):
                 block = blocks_of(bank)[self.depth + i]
                 enter, middle = parts.scales[2 * i - 2 : 2 * i]
                 b = separable(block.conv1, inverse_haar(b * enter[:, :, None, None]), noises[2 * i - 2])
-                b = separable(block.conv2, b * middle[:, :, None, None], noises[2 * i - 1])
+                b = separable(block.conv2, b, noises[2 * i - 1], middle)
             h = stage(F.pixel_shuffle(raising(h), 2), b, self.level(self.depth + 1 + i, h))
         return self.out(h)
 
@@ -296,7 +306,19 @@ def blocks_of(bank: MobileStyleGAN) -> list[Block]:
     return cast("list[Block]", list(bank.body.blocks))
 
 
-def separable(conv: Separable, x: Tensor, noise: Tensor) -> Tensor:
-    """A separable convolution of the bank with the noise map given, as a window's must be."""
-    x = F.conv2d(x, conv.depthwise, padding=1, groups=x.shape[1])
-    return F.leaky_relu(F.conv2d(x, conv.pointwise, conv.bias) + noise, SLOPE)
+def separable(conv: Separable, x: Tensor, noise: Tensor, scale: Tensor | None = None) -> Tensor:
+    """A separable convolution of the bank, its input scaled by `scale` (B,C), with the noise map given.
+
+    A channel's scale commutes with its depthwise filter: for one picture it goes into the filter instead.
+    """
+    filters = conv.depthwise
+    if not torch.is_grad_enabled():
+        x = x.contiguous(
+            memory_format=torch.channels_last
+        )  # the wavelet leaves another order
+    if scale is not None and len(x) == 1 and not torch.is_grad_enabled():
+        filters = filters * scale.view(-1, 1, 1, 1)
+    elif scale is not None:
+        x = x * scale[:, :, None, None]
+    x = F.conv2d(x, filters, padding=1, groups=x.shape[1])
+    return bend(added(F.conv2d(x, conv.pointwise, conv.bias), noise))

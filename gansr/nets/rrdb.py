@@ -24,9 +24,9 @@ class DenseBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        dense = x
+        dense, fresh = x, not torch.is_grad_enabled()
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            dense = torch.cat((dense, F.leaky_relu(conv(dense), SLOPE)), dim=1)
+            dense = torch.cat((dense, F.leaky_relu(conv(dense), SLOPE, inplace=fresh)), dim=1)
         return x + RESIDUAL * self.conv5(dense)
 
 
