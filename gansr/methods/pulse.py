@@ -112,6 +112,7 @@ class Options:
 
 
 QUICK: Mapping[str, object] = {}
+CAREFUL: Mapping[str, object] = {"steps": 100, "rate": 0.4}  # faces of strong contrast come within eps, too
 PAPER: Mapping[str, object] = {"steps": 100, "loss": "100*L2+0.05*GEOCROSS", "rate": 0.4, "keep": "last"}
 
 
@@ -387,7 +388,7 @@ PULSE = Method(
     ),
     scales=(32, 64, 16, 8, 4, 2),
     options=Options,
-    presets={"Quick": QUICK, "Paper": PAPER},
+    presets={"Quick": QUICK, "Careful": CAREFUL, "Paper": PAPER},
     accepts=Accepts(least=16, side=lambda options: int(options.side), face=True),
     cost=cost,
     run=run,
