@@ -2,7 +2,7 @@
 
 Quality: the astronaut of the examples (NASA, public domain), 4 answers at 32 px, preset Paper, once as the page
 computes it and one answer all in float32; and eight faces of the prior itself, not truncated, preset Careful: their
-contrast is stronger than a photograph's, and with the paper's weight of GEOCROSS 2 of the first 3 stayed outside. Speed: forward and
+contrast is stronger than a photograph's, and at the preset Paper 2 of the first 3 stayed outside. Speed: forward and
 backward of one answer, PULSE's loss included, each form against the plain port in one run. Needs no `data`.
 """
 
