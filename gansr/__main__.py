@@ -63,6 +63,9 @@ def _add_method(commands: Any, method: Method) -> None:
         _add_flag(known, f"shrink_{name}", knob, default)
     if method.accepts.face:
         parser.add_argument("--no-align", action="store_true", help="use the middle square, look for no face")
+        parser.add_argument(
+            "--paste-back", action="store_true", help="also write the photograph with the result in it"
+        )
         parser.add_argument("--face", type=int, default=1, help="which of the faces found, largest first (1)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same picture (0)")
     parser.add_argument(
@@ -126,6 +129,7 @@ def _order(method: Method, parsed: argparse.Namespace) -> Order:
         shrinking,
         not given.get("no_align", False),
         given.get("face", 1) - 1,
+        given.get("paste_back", False),
     )
     return order(method, values, request, parsed.seed, parsed.precision)
 

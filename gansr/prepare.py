@@ -21,6 +21,8 @@ from gansr.ops.degrade import Degradation, degrade, mod_crop, shrink
 from gansr.ops.resize import imresize
 from gansr.picture import Picture
 
+PHOTO_PIXELS = 16_000_000  # the largest photograph a face is pasted back into
+
 Task = Literal["enlarge", "known answer"]
 TASKS: dict[Task, str] = {
     "enlarge": "Enlarge my picture",
@@ -36,6 +38,7 @@ class Request:
     degradation: Degradation = field(default_factory=Degradation)
     align: bool = True  # find the face and align it, where a method wants one
     face: int = 0  # which of the faces found, largest first
+    paste_back: bool = False  # put the result back into the photograph, as a further file
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Prepared:
     alpha: Tensor | None = None  # (1,h,w) of the input, enlarged separately
     grey: bool = False
     quad: Tensor | None = None  # (4,2) corners of the aligned face in the photograph, px
+    photo: Tensor | None = None  # (3,H,W), the photograph that the face was found in
     notices: tuple[str, ...] = ()
 
     def shrink(self, result: Tensor) -> Tensor:
@@ -59,6 +63,19 @@ class Prepared:
         if self.alpha is None:
             return None
         return imresize(self.alpha, (result.shape[-2], result.shape[-1])).clamp(0, 1)
+
+
+def pasted(prepared: Prepared, face: Tensor) -> Tensor | None:
+    """The photograph with the enlarged face (3,n,n) in its place, a feathered square. The photograph is enlarged by
+    bicubic until the face fits pixel for pixel, but to no more than PHOTO_PIXELS. None where no face was aligned."""
+    if prepared.quad is None or prepared.photo is None:
+        return None
+    height, width = prepared.photo.shape[-2:]
+    side = float((prepared.quad[1] - prepared.quad[0]).norm())
+    factor = max(1.0, min(face.shape[-1] / side, (PHOTO_PIXELS / (height * width)) ** 0.5))
+    size = (round(height * factor), round(width * factor))
+    large = imresize(prepared.photo, size).clamp(0, 1)
+    return faces.paste_back(large, face, faces.scaled(prepared.quad, factor)).clamp(0, 1)
 
 
 def prepare(
@@ -124,7 +141,7 @@ def _aligned(whole: Prepared, side: int, large: int, detector: Callable[[], Any]
     aligned = faces.align(whole.low, chosen.points, max(large, 256))
     note = f"face {whole.request.face + 1} of {len(found)}, aligned as FFHQ is"
     sized = _sized(whole, aligned.image, side, large, (*whole.notices, note, *aligned.notices))
-    return replace(sized, quad=aligned.quad)
+    return replace(sized, quad=aligned.quad, photo=whole.low)
 
 
 def _sized(whole: Prepared, square: Tensor, side: int, large: int, notices: tuple[str, ...]) -> Prepared:

@@ -22,12 +22,14 @@ from gansr.method import Frame, InputError, Method, MethodError, OptionError, kn
 from gansr.metrics import METRICS
 from gansr.ops.resize import imresize
 from gansr.picture import Picture, PictureError, open_picture, to_png
-from gansr.prepare import Prepared, Request, prepare
+from gansr.prepare import Prepared, Request, pasted, prepare
 
 # What is said to the person as it stands; any other exception is a fault of ours.
 TOLD = (PictureError, OptionError, InputError, MethodError, faces.FaceError, weights.WeightsError)
 DETECTOR = "scrfd-500m"
-DEAR_PIXELS = 1_500_000  # above this, measures by a network (LPIPS-VGG: 10 s a megapixel) skip the bicubic one
+DEAR_PIXELS = (
+    1_500_000  # above this, measures by a network (LPIPS-VGG: 10 s a megapixel) skip the bicubic one
+)
 
 Frames = Callable[[str, Tensor, Any, int, Precision], Iterator[Frame]]
 
@@ -97,6 +99,8 @@ def serve(
     if frame is None or frame.step == 0:
         raise MethodError("the run ended before its first step: press Run again")
     result = replace(frame, image=like_input(frame.image, prepared.grey))
+    if wanted.request.paste_back and (photo := pasted(prepared, result.image)) is not None:
+        result = replace(result, files={**result.files, "photo.png": to_png(photo)})
     yield Update(prepared=prepared, frame=result, finished=True)
     yield from _measured(result, prepared, engine, wanted.method)
 

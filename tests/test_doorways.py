@@ -101,6 +101,7 @@ def test_a_folder_with_one_bad_picture_gives_the_others(tmp_path, capsys):
         ({"precision": "half"}, "precision must be fast or exact"),
         ({"task": "win"}, "task must be one of"),
         ({"align": "yes"}, "align must be true or false"),
+        ({"paste_back": None}, "paste_back must be true or false"),
         ({"face": float("nan")}, "face must be a whole number"),
         ({"shrink_noise": 51}, "noise must be a number from 0 to 50"),
         ({"break_at": 2}, "broke down at step 2"),

@@ -47,19 +47,30 @@ class Inputs:
     degradation: dict[str, Component]
     align: Component
     face: Component
+    paste_back: Component
     knobs: dict[str, Component]
     seed: Component
     precision: Component
 
     def all(self) -> list[Component]:
         shrinking = list(self.degradation.values())
-        rest = [self.align, self.face, *self.knobs.values(), self.seed, self.precision]
+        rest = [self.align, self.face, self.paste_back, *self.knobs.values(), self.seed, self.precision]
         return [self.picture, self.task, *shrinking, *rest]
 
     def names(self) -> list[str]:
         """The API's argument names, one for each of `all`."""
         shrinking = [f"shrink_{name}" for name in self.degradation]
-        return ["picture", "task", *shrinking, "align", "face", *self.knobs, "seed", "precision"]
+        return [
+            "picture",
+            "task",
+            *shrinking,
+            "align",
+            "face",
+            "paste_back",
+            *self.knobs,
+            "seed",
+            "precision",
+        ]
 
     def order(self, method: Method, values: tuple[Any, ...]) -> tuple[Any, Order]:
         """Values of `all` → (picture, order). Raises OptionError."""
@@ -69,9 +80,10 @@ class Inputs:
             raise OptionError(f"task must be one of {', '.join(TASKS)}, not {str(task)[:40]!r}")
         shrinking = {name: named[f"shrink_{name}"] for name in self.degradation}
         align, face = named["align"], whole("face", named["face"], 1, 99)
-        if not isinstance(align, bool):
-            raise OptionError(f"align must be true or false, not {str(align)[:40]!r}")
-        request = Request(task, parse_options(Degradation, shrinking), align, face - 1)
+        for name in ("align", "paste_back"):
+            if not isinstance(named[name], bool):
+                raise OptionError(f"{name} must be true or false, not {str(named[name])[:40]!r}")
+        request = Request(task, parse_options(Degradation, shrinking), align, face - 1, named["paste_back"])
         described = knobs(method.options)
         options = {n: mask_of(named[n]) if described[n][0].paint else named[n] for n in self.knobs}
         return named["picture"], order(method, options, request, named["seed"], named["precision"])
@@ -141,6 +153,11 @@ def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[Comp
             label="Which face",
             info="Largest first; or click one below",
         )
+        paste_back = gr.Checkbox(
+            False,
+            label="Paste back",
+            info="Also put the result back into the photograph, with a soft edge: a further file",
+        )
         found = gr.Gallery(
             fit_columns=False,
             object_fit="contain",
@@ -189,7 +206,7 @@ def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[Comp
     set_knobs = [knob for key, knob in knobs.items() if any(key in p for p in method.presets.values())]
     if set_knobs:
         preset.input(lambda p: _preset(method, p), preset, set_knobs, queue=False, api_visibility="private")
-    return Inputs(picture, task, degradation, align, face, knobs, seed, precision), [seen, found]
+    return Inputs(picture, task, degradation, align, face, paste_back, knobs, seed, precision), [seen, found]
 
 
 def _preset(method: Method, name: str) -> Any:
