@@ -7,8 +7,9 @@ model; their means; the gain of the estimate over the bicubic kernel and its dis
 seeds with their spread. "paper" is KernelGAN exactly as the authors' (3000 iterations), with our ZSSR, first seed.
 
 Measured: bicubic 26.75, ZSSR with the bicubic kernel 27.21, with the estimate 28.66, 28.55, 28.69 (three seeds;
-gain 1.42, spread 0.07), with that of the authors' own recipe at twice the iterations 28.74 (gain 1.53), with the true kernel 30.13 dB. An iteration takes 4.3 to 5 ms of one core, layer by layer
-65 to 69 (14 to 15 times; on a machine busy with other work).
+gain 1.42, spread 0.07), with that of the authors' own recipe at twice the iterations 28.74 (gain 1.53), with the
+true kernel 30.13 dB. An iteration takes 4.3 to 5 ms of one core, layer by layer 65 to 69 (14 to 15 times, on a
+machine busy with other work).
 
 The networks are measured at the settings of the page's Quick preset. What was measured is kept in the file that
 GANSR_BENCH_CACHE names, if it names one, so that a long run can be taken up again; GANSR_BENCH_SEEDS and

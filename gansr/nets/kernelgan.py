@@ -27,10 +27,10 @@ Departures, each undone by `paper=True` (then the authors' numbers come out, tes
 3. The kernel handed out is the one after the last step; theirs is that of the last forward pass.
 4. The gradient's magnitude is clipped as |gx| and |gy| are; theirs is not, so single edges dominate the map.
 5. The learning rate stays until four fifths of the iterations; theirs is a tenth from the first quarter on, when
-   the kernel is still wide. With 1500 iterations ours then restores Set14 nearly as well as theirs with 3000 (`bench
-   kernelgan`: 28.63 and 28.74 dB, three seeds of ours and one of theirs; ours spread by 0.07): worse where the blur is
-   wide (011: 30.8 and 32.0), better where there is little (010: 29.8 and 28.8; 006: 33.5 and 31.2, where the
-   bicubic kernel, with 35.0, is better than either).
+   the kernel is still wide. With 1500 iterations ours then restores Set14 nearly as well as theirs with 3000
+   (`bench kernelgan`: 28.63 and 28.74 dB, three seeds of ours and one of theirs; ours spread by 0.07): worse
+   where the blur is wide (011: 30.8 and 32.0), better where there is little (010: 29.8 and 28.8; 006: 33.5 and
+   31.2, where the bicubic kernel, with 35.0, is better than either).
 6. The reduction that the crops' map is taken from mirrors on all sides (see ops/resize).
 """
 
