@@ -15,7 +15,7 @@ from typing import Any
 from gansr import bench
 from gansr.compare import command as compare_command
 from gansr.engine import Engine, Reading
-from gansr.method import Frame, Knob, Method, knobs, parse_options
+from gansr.method import Frame, Knob, Method, OptionError, knobs, parse_options
 from gansr.methods import METHODS
 from gansr.ops.degrade import Degradation
 from gansr.picture import open_picture, to_png
@@ -56,6 +56,14 @@ def _add_method(commands: Any, method: Method) -> None:
     parser.add_argument("--preset", choices=method.presets, help=f"{presets}; flags given besides it win")
     for name, (knob, default) in knobs(method.options).items():
         _add_flag(parser, name, knob, default)
+    for flag, values in method.shortcuts.items():
+        parser.add_argument(
+            f"--{flag}", action="store_true", help=", ".join(f"{k}: {v}" for k, v in values.items())
+        )
+    if method.save:
+        parser.add_argument(
+            f"--{method.save}", dest="save", type=Path, metavar="FILE", help="also write this file"
+        )
     known = parser.add_argument_group("measuring")
     known.add_argument("--truth", type=Path, metavar="HR.png", help="the true picture, to measure against")
     known.add_argument("--known-answer", action="store_true", help="IN is the truth: shrink it first")
@@ -104,6 +112,8 @@ def _run(method: Method, parsed: argparse.Namespace) -> int:
         target = parsed.output if to_file else parsed.output / f"{source.stem}_{method.name}.png"
         try:
             last = _one(source, target, wanted, engine, truth)
+            if getattr(parsed, "save", None):
+                _save(parsed.save, last.frame)
         except TOLD as error:  # the other pictures go on
             print(f"gansr: {source.name}: {error}", file=sys.stderr)
             failed += 1
@@ -119,6 +129,8 @@ def _run(method: Method, parsed: argparse.Namespace) -> int:
 def _order(method: Method, parsed: argparse.Namespace) -> Order:
     given = vars(parsed)
     values = dict(method.presets[parsed.preset]) if parsed.preset else {}
+    for flag, short in method.shortcuts.items():
+        values |= dict(short) if given[flag.replace("-", "_")] else {}
     values |= {name: given[name] for name in knobs(method.options) if given[name] is not None}
     names = {name: given[f"shrink_{name}"] for name in knobs(Degradation)}
     shrinking = parse_options(
@@ -156,6 +168,17 @@ def _one(source: Path, target: Path, wanted: Order, engine: Engine, truth: Any) 
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     return last
+
+
+def _save(path: Path, frame: Frame | None) -> None:
+    """The last of the result's files with the ending of `path`, there. Raises OptionError if there is none."""
+    files = frame.files if frame is not None else {}
+    fitting = [content for name, content in files.items() if name.endswith(path.suffix or ".mat")]
+    if not fitting:
+        raise OptionError(
+            f"there is no {path.suffix} file of this result; there are: {', '.join(files) or 'none'}"
+        )
+    path.write_bytes(fitting[-1])
 
 
 def _write_more(target: Path, frame: Frame) -> None:

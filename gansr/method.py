@@ -272,7 +272,13 @@ class Method:
     needs: Callable[[Method, Any], Mapping[str, str]] = default_needs  # what these options load
     scale: Callable[[Method, Any], int] = default_scale  # the factor these options give
     smaller: Callable[[Any], Any] | None = None  # options that need less memory, or None: tried once
-    recolours: Callable[[Any], bool] | None = None  # options that give a grey picture colours; else it stays grey
+    recolours: Callable[[Any], bool] | None = (
+        None  # options that give a grey picture colours; else it stays grey
+    )
+    shortcuts: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # the command's own flags → option values
+    save: str = ""  # the command's flag for where to write one of the result's files, chosen by its ending
     caution: str = ""  # stands where the result is, beside what every result says
 
 

@@ -37,6 +37,7 @@ def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -
             step,
             options.steps,
             readings={"loss": 1 - share},
+            files={"map.npy": b"a map", "map.csv": b"a table"} if step == options.steps else {},
             views={
                 "loss": Curve({"loss": tuple(1 - i / options.steps for i in range(step))}),
                 "map": Heat(noise[0]),
@@ -55,5 +56,7 @@ FAKE = Method(
     accepts=Accepts(least=4, pixels=10_000),
     cost=lambda height, width, options: Cost(1e3 * height * width * options.steps, 12.0 * height * width),
     run=run,
+    shortcuts={"brief": {"steps": 1}},
+    save="save-map",
     smaller=lambda options: Options(**{**vars(options), "tile": options.tile // 2}),
 )

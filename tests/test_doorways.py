@@ -137,3 +137,12 @@ def test_the_command_prints_json_with_the_receipt(tmp_path, capsys):
     (report,) = json.loads(capsys.readouterr().out)
     assert report["receipt"]["method"] == "fake" and report["receipt"]["options"]["steps"] == 5
     assert Path(report["output"]).name == "chelsea-small-x4_fake.png"
+
+
+def test_a_methods_own_flags_set_its_options_and_save_its_file(tmp_path, capsys):
+    given = ["fake", str(GOOD), "-o", str(tmp_path), "--brief", "--json"]
+    assert command.main([*given, "--save-map", str(tmp_path / "mine.csv")]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["receipt"]["options"]["steps"] == 1
+    assert (tmp_path / "mine.csv").read_bytes() == b"a table"
+    assert command.main([*given, "--save-map", str(tmp_path / "mine.mat")]) == 1
+    assert "there is no .mat file of this result; there are: map.npy, map.csv" in capsys.readouterr().err

@@ -604,6 +604,8 @@ KERNELGAN = Method(
     run=run,
     scale=scale,
     smaller=smaller,
+    shortcuts={"kernel-only": {"mode": "kernel only"}},
+    save="save-kernel",
     caution=(
         "The kernel found varies from start to start: look at it, and try another seed or several. Where it is "
         "too wide the result is oversharpened, with halos along the edges."
