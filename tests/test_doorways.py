@@ -81,7 +81,7 @@ def test_a_folder_with_one_bad_picture_gives_the_others(tmp_path, capsys):
     (tmp_path / "a.png").write_bytes(b"no picture")
     (tmp_path / "b.png").write_bytes(GOOD.read_bytes())
     assert command.main(["fake", str(tmp_path), "-o", str(tmp_path / "out")]) == 1
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b_fake.png"]
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["b_fake.png"]
     assert "a.png: not a PNG, JPEG or WebP picture" in capsys.readouterr().err
 
 
