@@ -213,6 +213,7 @@ def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weigh
         "srgan",
     }
     viewer.locator("button[data-do=in]").click()
+    page.wait_for_function("document.querySelector('#compare-viewer .gv').dataset.zoom > 1")
     zooms = viewer.locator("[data-zoom]").evaluate_all("nodes => nodes.map(n => n.dataset.zoom)")
     assert len(zooms) > 5 and len(set(zooms)) == 1 and float(zooms[0]) > 1
     SHOTS.mkdir(exist_ok=True)

@@ -234,7 +234,8 @@ def test_three_updates_of_the_whole_search_equal_the_authors_numbers(monkeypatch
     start = [torch.from_numpy(array(f"pulse/run/draw{i}", shape)) for i, shape in enumerate(shapes)]
     maps = [*start[1:], torch.zeros(1, 1, 1024, 1024)]
     monkeypatch.setattr(pulse, "draws", lambda *_: (start[0], maps, [0, 1, 2, 3, 4]))
-    search = Search(golden.tensor("pulse/run/ref")[0], Options(steps=10), net, torch.float32, 0)
+    paper = parse_options(Options, {**pulse.PAPER, "steps": 10})
+    search = Search(golden.tensor("pulse/run/ref")[0], paper, net, torch.float32, 0)
     answer = search.answers[0]
     search.step(0)
     golden.check("run.lr0", answer.small[None].clamp(0, 1))
