@@ -313,9 +313,7 @@ def separable(conv: Separable, x: Tensor, noise: Tensor, scale: Tensor | None = 
     """
     filters = conv.depthwise
     if not torch.is_grad_enabled():
-        x = x.contiguous(
-            memory_format=torch.channels_last
-        )  # the wavelet leaves another order
+        x = x.contiguous(memory_format=torch.channels_last)  # the wavelet leaves another order
     if scale is not None and len(x) == 1 and not torch.is_grad_enabled():
         filters = filters * scale.view(-1, 1, 1, 1)
     elif scale is not None:
