@@ -26,7 +26,7 @@ check: .venv/dev ## format, lint, types, tests
 	$(BIN)/python -m pytest
 
 bench: .venv/run ## speed against the plain networks; DATA=folder adds the papers' tables
-	@for name in srgan $(BENCHES); do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done
+	@for name in srgan kernelgan glean; do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done
 
 weights: .venv/run ## fetch and verify every set of weights that can be fetched
 	$(BIN)/python -m gansr weights fetch && $(BIN)/python -m gansr weights verify
