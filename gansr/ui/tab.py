@@ -25,6 +25,8 @@ from gansr.ui import files, gpu, show
 from gansr.ui.controls import controls, mask_of, picture_input, values_of
 from gansr.ui.viewer import contents, tile, viewer
 
+# Hidden, yet in the page: what Gradio draws only when it is first shown can miss the value given with that.
+HIDDEN = "hidden"
 KEPT = 64  # frames kept for the replay
 TASK_NAMES = {title: task for task, title in TASKS.items()}
 
@@ -228,15 +230,17 @@ class _Outputs:
         self.measures = gr.HTML(elem_id=f"{name}-measures")
         with gr.Row():
             self.download = gr.DownloadButton(
-                "Download the result (PNG, lossless)", visible=False, elem_id=f"{name}-download"
+                "Download the result (PNG, lossless)", visible=HIDDEN, elem_id=f"{name}-download"
             )
-            self.extras = gr.File(label="More files", file_count="multiple", visible=False, interactive=False)
+            self.extras = gr.File(
+                label="More files", file_count="multiple", visible=HIDDEN, interactive=False
+            )
         self.views = gr.HTML(elem_id=f"{name}-views")
         self.replay = gr.Slider(
-            0, 1, value=0, step=1, label="Replay", info="The frames of the search", visible=False
+            0, 1, value=0, step=1, label="Replay", info="The frames of the search", visible=HIDDEN
         )
         self.moment = gr.Image(
-            label="At that step", format="png", type="filepath", visible=False, interactive=False, buttons=[]
+            label="At that step", format="png", type="filepath", visible=HIDDEN, interactive=False, buttons=[]
         )
         self.shelf = gr.State(Shelf())
 
@@ -263,7 +267,7 @@ def _page_handler(
         picture, wanted = inputs.order(method, values)
         if picture is None:
             raise OptionError("no picture yet: drop one, paste one, or choose an example")
-        shelf, hidden = Shelf(), gr.update(visible=False)
+        shelf, hidden = Shelf(), gr.update(visible=HIDDEN)
         yield {outputs.status: show.message("Starting …"), outputs.measures: "", outputs.views: ""}
         yield dict.fromkeys((outputs.download, outputs.extras, outputs.replay, outputs.moment), hidden)
         for update in serve(picture, wanted, gpu.METER, gpu.frames):
@@ -337,10 +341,12 @@ def _finished(method: Method, outputs: _Outputs, update: Update, shelf: Shelf) -
         outputs.status: show.status(method, frame, prepared.notices, done=True),
         outputs.pictures: _pictures(method, shelf),
         outputs.download: gr.update(value=shelf.result, visible=True),
-        outputs.extras: gr.update(value=extra or None, visible=bool(extra)),
+        outputs.extras: gr.update(value=extra or None, visible=bool(extra) or HIDDEN),
         outputs.views: show.views(frame.views),
-        outputs.replay: gr.update(minimum=1, maximum=max(steps, 2), value=max(steps, 1), visible=steps > 2),
-        outputs.moment: gr.update(value=shelf.replay[-1] if steps > 2 else None, visible=steps > 2),
+        outputs.replay: gr.update(
+            minimum=1, maximum=max(steps, 2), value=max(steps, 1), visible=steps > 2 or HIDDEN
+        ),
+        outputs.moment: gr.update(value=shelf.replay[-1] if steps > 2 else None, visible=steps > 2 or HIDDEN),
         outputs.shelf: shelf,
     }
 
