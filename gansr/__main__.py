@@ -15,12 +15,11 @@ from typing import Any
 from gansr import bench
 from gansr.compare import command as compare_command
 from gansr.engine import Engine, Reading
-from gansr.method import Frame, Knob, Method, OptionError, knobs, parse_options
+from gansr.method import Frame, Knob, Method, OptionError, knobs
 from gansr.methods import METHODS
 from gansr.ops.degrade import Degradation
 from gansr.picture import open_picture, to_png
-from gansr.prepare import Request
-from gansr.serve import TOLD, Order, Update, here, order, receipt, result_png, serve
+from gansr.serve import TOLD, Order, Update, here, order, receipt, request_of, result_png, serve
 from gansr.weights import commands as weights_commands
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -133,14 +132,11 @@ def _order(method: Method, parsed: argparse.Namespace) -> Order:
         values |= dict(short) if given[flag.replace("-", "_")] else {}
     values |= {name: given[name] for name in knobs(method.options) if given[name] is not None}
     names = {name: given[f"shrink_{name}"] for name in knobs(Degradation)}
-    shrinking = parse_options(
-        Degradation, {name: value for name, value in names.items() if value is not None}
-    )
-    request = Request(
+    request = request_of(
         "known answer" if parsed.known_answer else "enlarge",
-        shrinking,
+        {name: value for name, value in names.items() if value is not None},
         not given.get("no_align", False),
-        given.get("face", 1) - 1,
+        given.get("face", 1),
         given.get("paste_back", False),
     )
     return order(method, values, request, parsed.seed, parsed.precision)

@@ -20,9 +20,10 @@ from gansr import __version__, faces, weights
 from gansr.engine import Engine, Job, Precision, Reading, like_input
 from gansr.method import Frame, InputError, Method, MethodError, OptionError, knobs, parse_options
 from gansr.metrics import METRICS
+from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
 from gansr.picture import Picture, PictureError, open_picture, to_png
-from gansr.prepare import Prepared, Request, pasted, prepare
+from gansr.prepare import TASKS, Prepared, Request, Task, pasted, prepare
 
 # What is said to the person as it stands; any other exception is a fault of ours.
 TOLD = (PictureError, OptionError, InputError, MethodError, faces.FaceError, weights.WeightsError)
@@ -64,6 +65,20 @@ def order(method: Method, values: Mapping[str, Any], request: Request, seed: Any
     if precision not in ("fast", "exact"):
         raise OptionError(f"precision must be fast or exact, not {str(precision)[:40]!r}")
     return Order(method, parse_options(method.options, values), request, seed, precision)
+
+
+def request_of(
+    task: Any, shrinking: Mapping[str, Any], align: Any, face: Any, paste_back: Any = False
+) -> Request:
+    """Untrusted values → a request. `task` by its name or its title, `face` counted from 1. Raises OptionError."""
+    named: Task | None = next((name for name, title in TASKS.items() if task in (name, title)), None)
+    if named is None:
+        raise OptionError(f"task must be one of {', '.join(TASKS)}, not {str(task)[:40]!r}")
+    for name, value in (("align", align), ("paste_back", paste_back)):
+        if not isinstance(value, bool):
+            raise OptionError(f"{name} must be true or false, not {str(value)[:40]!r}")
+    which = whole("face", face, 1, 99) - 1
+    return Request(named, parse_options(Degradation, shrinking), align, which, paste_back)
 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:

@@ -18,7 +18,6 @@ import json
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
+from gansr.bench.timing import in_turn
 from gansr.engine import Engine, Job
 from gansr.methods.glean import BANK, GLEAN, NO_BANK, OWN, Options, enlarge
 from gansr.nets import build
@@ -174,24 +174,10 @@ def speed(engine: Engine, rounds: int = 9) -> Iterator[Row]:
             net(low[None], bank)
 
     works = (plainly, lambda: enlarge(low, Options(), nets))
-    plain, quick = _in_turn(engine.device, works, rounds)
+    plain, quick = in_turn(engine.device, *works, rounds=rounds)
     yield Row("speed", "plain 32x32", "seconds", plain)
     yield Row("speed", "fast 32x32", "seconds", quick)
     yield Row("speed", "glean-face", "ratio", plain / quick)
-
-
-@torch.no_grad()
-def _in_turn(device: torch.device, works: tuple[Callable[[], Any], ...], rounds: int) -> list[float]:
-    """The median seconds of each work; the first round, which allocates, is not counted."""
-    times: list[list[float]] = [[] for _ in works]
-    for _ in range(rounds + 1):
-        for work, taken in zip(works, times):
-            start = time.perf_counter()
-            work()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            taken.append(time.perf_counter() - start)
-    return [statistics.median(taken[1:]) for taken in times]
 
 
 def memory() -> Iterator[Row]:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
+from gansr.bench.timing import in_turn
 from gansr.engine import Engine, Job, Precision
 from gansr.methods.srgan import SRGAN, Options
 from gansr.metrics.psnr import psnr_y
@@ -91,24 +92,10 @@ def speed(engine: Engine, net: SRResNet, side: int, rounds: int = 7) -> Iterator
     other in turn; the ratio of the medians is how many times faster."""
     x = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(engine.device)
     quick = fast(net, torch.bfloat16 if engine.fast_bf16 else torch.float32)
-    plain, better = _in_turn(engine.device, lambda: net(x), lambda: quick(x), rounds=rounds)
+    plain, better = in_turn(engine.device, lambda: net(x), lambda: quick(x), rounds=rounds)
     yield Row("speed", f"plain {side}x{side}", "seconds", plain)
     yield Row("speed", f"fast {side}x{side}", "seconds", better)
     yield Row("speed", "srgan", "ratio", plain / better)
-
-
-@torch.no_grad()
-def _in_turn(device: torch.device, *works: Callable[[], Any], rounds: int) -> list[float]:
-    """The median seconds of each work; the first round, which allocates, is not counted."""
-    times: list[list[float]] = [[] for _ in works]
-    for _ in range(rounds + 1):
-        for work, taken in zip(works, times):
-            start = time.perf_counter()
-            work()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            taken.append(time.perf_counter() - start)
-    return [statistics.median(taken[1:]) for taken in times]
 
 
 def large(side: int) -> Iterator[Row]:

@@ -19,28 +19,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SLOPE = 0.2
-GAIN = 2**0.5
+from gansr.nets.mobilestylegan import GAIN, SLOPE, Mapping  # the student kept its teacher's mapping
+
 FIR = (0.25, 0.75, 0.75, 0.25)  # [1,3,3,1]/8, times 2 for every axis that is doubled
 
 
 def channels_at(side: int, multiplier: int = 2) -> int:
     """C(r) of config-f: 512 up to 64 px, then halved with every doubling."""
     return min(512, 16384 * multiplier // side)
-
-
-class Mapping(nn.Module):
-    """z (B, style) → w (B, style): pixel norm, then `layers` × (linear, leaky rectifier, ×√2)."""
-
-    def __init__(self, style: int, layers: int):
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(style, style) for _ in range(layers))
-
-    def forward(self, z: Tensor) -> Tensor:
-        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), SLOPE) * GAIN
-        return x
 
 
 def blur(x: Tensor, pad: tuple[int, int]) -> Tensor:

@@ -27,19 +27,18 @@ from gansr.methods import METHODS
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
 from gansr.picture import open_picture, to_png
-from gansr.prepare import TASKS, Request
-from gansr.serve import DETECTOR, TOLD, Order, order
+from gansr.prepare import TASKS
+from gansr.serve import DETECTOR, TOLD, Order, order, request_of
 from gansr.ui import files, gpu, show
 from gansr.ui import table as table_view
 from gansr.ui.controls import controls, picture_input, values_of
+from gansr.ui.doors import EXAMPLES
 from gansr.ui.tab import told
 from gansr.ui.viewer import contents, tile, viewer
 
 BY_NAME = {method.name: method for method in METHODS}
-TASK_NAMES = {title: task for task, title in TASKS.items()}
 OWN_FACTOR = "each method's own"
 FACTOR_NAMES = {OWN_FACTOR: None} | {f"×{factor}": factor for factor in FACTORS}
-EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Con
     kinds = list(picked.named.values())
     page.load(_from_link, None, [tabs, *kinds], queue=False, api_visibility="private")
     picked.named["task"].change(  # type: ignore[attr-defined]
-        lambda task: gr.update(visible=TASK_NAMES.get(task) == "known answer"),
+        lambda task: gr.update(visible=task == TASKS["known answer"]),
         picked.named["task"],
         factor_box,
         queue=False,
@@ -196,16 +195,8 @@ def orders_of(values: Mapping[str, Any]) -> list[Order]:
         raise OptionError(f"methods must be some of {', '.join(BY_NAME)}")
     if not chosen:
         raise OptionError("no method is chosen: tick at least one")
-    task = TASK_NAMES.get(values["task"], values["task"])
-    if task not in TASKS:
-        raise OptionError(f"task must be one of {', '.join(TASKS)}")
-    if not isinstance(values["align"], bool):
-        raise OptionError("align must be true or false")
-    face = values["face"]
-    if isinstance(face, bool) or not isinstance(face, (int, float)) or face not in range(1, 100):
-        raise OptionError(f"face must be a whole number from 1, not {str(face)[:40]!r}")
     shrinking = {name: values[f"shrink.{name}"] for name in knobs(Degradation)}
-    request = Request(task, parse_options(Degradation, shrinking), values["align"], int(face) - 1)
+    request = request_of(values["task"], shrinking, values["align"], values["face"])
     return [
         order(method, options_of(method, values), request, values["seed"], values["precision"])
         for method in METHODS

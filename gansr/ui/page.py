@@ -14,12 +14,11 @@ from gansr.method import Method
 from gansr.methods import METHODS
 from gansr.ui import gpu
 from gansr.ui.compare import draw_compare
-from gansr.ui.doors import middleware
+from gansr.ui.doors import EXAMPLES, middleware
 from gansr.ui.link import link
 from gansr.ui.tab import draw_tab, weights_state
 
 HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[1] / "assets" / "examples"
 # The fonts that the machine has: nothing is fetched. Subdued text is darker than Gradio's, to be read by all.
 THEME = Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]).set(
     body_text_color_subdued="*neutral_600",

@@ -19,8 +19,8 @@ from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
 from gansr.picture import open_picture, to_png
-from gansr.prepare import TASKS, Prepared, Request, prepare
-from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, result_png, serve, whole
+from gansr.prepare import TASKS, Prepared, prepare
+from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, request_of, result_png, serve
 from gansr.ui import files, gpu, show
 from gansr.ui.controls import controls, mask_of, picture_input, values_of
 from gansr.ui.viewer import contents, tile, viewer
@@ -28,7 +28,6 @@ from gansr.ui.viewer import contents, tile, viewer
 # Hidden, yet in the page: what Gradio draws only when it is first shown can miss the value given with that.
 HIDDEN = "hidden"
 KEPT = 64  # frames kept for the replay
-TASK_NAMES = {title: task for task, title in TASKS.items()}
 
 
 @dataclass
@@ -77,15 +76,8 @@ class Inputs:
     def order(self, method: Method, values: tuple[Any, ...]) -> tuple[Any, Order]:
         """Values of `all` → (picture, order). Raises OptionError."""
         named = dict(zip(self.names(), values, strict=True))
-        task = TASK_NAMES.get(named["task"], named["task"])
-        if task not in TASKS:
-            raise OptionError(f"task must be one of {', '.join(TASKS)}, not {str(task)[:40]!r}")
         shrinking = {name: named[f"shrink_{name}"] for name in self.degradation}
-        align, face = named["align"], whole("face", named["face"], 1, 99)
-        for name in ("align", "paste_back"):
-            if not isinstance(named[name], bool):
-                raise OptionError(f"{name} must be true or false, not {str(named[name])[:40]!r}")
-        request = Request(task, parse_options(Degradation, shrinking), align, face - 1, named["paste_back"])
+        request = request_of(named["task"], shrinking, named["align"], named["face"], named["paste_back"])
         described = knobs(method.options)
         options = {n: mask_of(named[n]) if described[n][0].paint else named[n] for n in self.knobs}
         return named["picture"], order(method, options, request, named["seed"], named["precision"])
@@ -192,7 +184,7 @@ def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[Comp
             info="fast: half precision where the processor is good at it; exact: float32 throughout",
         )
     task.change(
-        lambda t: gr.update(visible=TASK_NAMES.get(t) == "known answer"),
+        lambda t: gr.update(visible=t == TASKS["known answer"]),
         task,
         shrinking,
         queue=False,
