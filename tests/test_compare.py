@@ -33,6 +33,7 @@ from gansr.metrics import METRICS
 from gansr.picture import Picture, open_picture
 from gansr.prepare import Request
 from gansr.serve import order
+from gansr.ui.running import Turn
 
 SHOTS = ROOT / "screenshots"
 MINUTE = 60_000  # a generous bound for a page that hangs, not a measurement
@@ -244,6 +245,40 @@ def test_the_command_writes_everything_and_replay_is_identical(weights_of, tmp_p
         upright.rotate(180).save(wrong)
     assert run_command("replay", out / "srgan.png", "--input", wrong, "--device", "cpu") == 1
     assert "not the picture" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------ what is under way
+
+
+def test_a_look_never_overwrites_a_run():
+    turn = Turn()
+    assert turn.unless_run(lambda: "ready") == "ready"
+    run = turn.until_stopped(i for i in range(3))
+    assert next(run) == 0
+    assert turn.unless_run(lambda: "ready") is None
+    assert turn.unless_run(lambda: list(run)) is None  # the run ended while it looked
+    assert turn.unless_run(lambda: "ready") == "ready"
+
+
+def test_a_run_that_is_asked_to_stop_ends_after_its_step_and_frees_what_it_holds():
+    turn, closed = Turn(), []
+
+    def steps():
+        try:
+            yield from range(10)
+        finally:
+            closed.append(True)
+
+    assert "Nothing is running" in turn.stop()
+    turn.ask()
+    run = turn.until_stopped(steps())
+    assert [next(run), next(run)] == [0, 1]
+    assert "Stopping" in turn.stop()
+    assert list(run) == []
+    assert closed == [True]
+    turn.ask()
+    assert len(list(turn.until_stopped(steps()))) == 10
+    assert "Nothing is running" in turn.stop()
 
 
 # ------------------------------------------------------------------------------------ in a real browser

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import gradio as gr
 from gradio.components import Component
 
-from gansr import compare
+from gansr import compare, weights
 from gansr.compare import FACTORS, REMEDIES, Lane, Remedy, table
 from gansr.compare.command import typed
 from gansr.compare.verdict import verdict
@@ -33,6 +33,7 @@ from gansr.ui import files, gpu, show
 from gansr.ui import table as table_view
 from gansr.ui.controls import controls, picture_input, values_of
 from gansr.ui.doors import EXAMPLES
+from gansr.ui.running import Turn, before_run, stoppable
 from gansr.ui.tab import told
 from gansr.ui.viewer import contents, tile, viewer
 
@@ -80,12 +81,13 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Con
     pictures = viewer(elem_id="compare-viewer")
     measures = table_view.measures(elem_id="compare-table")
     verdicts = gr.HTML(elem_id="compare-verdicts")
-    remedied = gr.State({})
-    _wire_look(picked, pictures, status, remedied)
+    remedied, turn = gr.State({}), gr.State(Turn())
+    _wire_look(picked, pictures, status, remedied, turn)
     outputs = [status, pictures, measures, verdicts]
+    before_run(run, turn)
     started = run.click(
         _run,
-        [remedied, *picked.all()],
+        [turn, remedied, *picked.all()],
         outputs,
         show_progress="hidden",
         api_visibility="private",
@@ -93,9 +95,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Con
         concurrency_limit=8,
         concurrency_id="run",
     )
-    stop.click(
-        _stopped, pictures, [status, pictures], cancels=[started], queue=False, api_visibility="private"
-    )
+    stoppable(stop, started, turn, status, pictures)
     _draw_share(picked)
     kinds = list(picked.named.values())
     page.load(_from_link, None, [tabs, *kinds], queue=False, api_visibility="private")
@@ -236,20 +236,32 @@ def _planned(remedied: Mapping[str, Remedy], values: Mapping[str, Any]) -> list[
 # ------------------------------------------------------------------------------ what will be, before Run
 
 
-def _wire_look(picked: Controls, pictures: gr.HTML, status: gr.HTML, remedied: gr.State) -> None:
-    def look(remedies: Mapping[str, Remedy], *given: Any) -> Iterator[dict[Any, Any]]:
+def _wire_look(
+    picked: Controls, pictures: gr.HTML, status: gr.HTML, remedied: gr.State, turn: gr.State
+) -> None:
+    # Two functions that each answer once: a generator's last answer is sent again when it ends, and might arrive
+    # after a short run has ended.
+    def announce(turn: Turn, remedies: Mapping[str, Remedy], *given: Any) -> Any:
         values = picked.values(given)
+        wanted = values["picture"] is not None and values["align"] is True and not turn.under_way
+        if not wanted or weights.ready(DETECTOR) or not _for_faces(values):
+            return gr.skip()
+        return show.message("fetching what finds faces, once …")
+
+    def look(turn: Turn, remedies: Mapping[str, Remedy], *given: Any) -> tuple[Any, Any]:
+        return turn.unless_run(lambda: looked(remedies, picked.values(given))) or (gr.skip(), gr.skip())
+
+    def looked(remedies: Mapping[str, Remedy], values: Mapping[str, Any]) -> tuple[Any, Any]:
         if values["picture"] is None:
-            yield {pictures: contents(), status: show.message("Choose a picture and press Run all.")}
-            return
+            return contents(), show.message("Choose a picture and press Run all.")
         try:
             if values["align"] and compare.wants_face(orders_of(values)):
-                for text, _ in gpu.METER.fetch((DETECTOR,)):
-                    yield {status: show.message(text)}
+                for _ in gpu.METER.fetch((DETECTOR,)):
+                    pass
             made = _planned(remedies, values)
-            yield {pictures: _pictures(made, Shown()), status: _given(made)}
+            return _pictures(made, Shown()), _given(made)
         except TOLD as error:
-            yield {pictures: contents(), status: show.message(str(error))}
+            return contents(), show.message(str(error))
 
     def remedy(remedies: dict[str, Remedy], event: gr.EventData) -> dict[str, Remedy]:
         named: dict[Any, Remedy] = {title: name for name, title in REMEDIES.items()}
@@ -264,14 +276,22 @@ def _wire_look(picked: Controls, pictures: gr.HTML, status: gr.HTML, remedied: g
         "concurrency_id": "look",
     }
     watched = [c for name, c in picked.named.items() if name not in ("picture", "seed", "precision")]
-    inputs, outputs = [remedied, *picked.all()], [pictures, status]
-    gr.on([c.change for c in watched], look, inputs, outputs, **settings)  # type: ignore[attr-defined]
+    inputs = [turn, remedied, *picked.all()]
+
+    def looks(event: Any) -> None:
+        event.then(look, inputs, [pictures, status], **settings)
+
+    looks(gr.on([c.change for c in watched], announce, inputs, status, **settings))  # type: ignore[attr-defined]
     fresh = picked.named["picture"].change(  # type: ignore[attr-defined]
         dict, None, remedied, queue=False, api_visibility="private"
     )
-    fresh.then(look, inputs, outputs, **settings)
+    looks(fresh.then(announce, inputs, status, **settings))
     chosen = pictures.select(remedy, remedied, remedied, queue=False, api_visibility="private")
-    chosen.then(look, inputs, outputs, **settings)
+    looks(chosen)
+
+
+def _for_faces(values: Mapping[str, Any]) -> bool:
+    return any(BY_NAME[name].accepts.face for name in values["methods"] or () if name in BY_NAME)
 
 
 def _given(made: Sequence[Lane]) -> str:
@@ -291,28 +311,33 @@ def _given(made: Sequence[Lane]) -> str:
 # ----------------------------------------------------------------------------------------------- running
 
 
-def _run(remedies: Mapping[str, Remedy], *given: Any) -> Iterator[tuple[Any, ...]]:
+def _run(turn: Turn, remedies: Mapping[str, Remedy], *given: Any) -> Iterator[tuple[Any, ...]]:
     """(status, viewer, table, verdicts) whenever something is new."""
     with told():
-        values = dict(zip(_NAMES, given, strict=True))
-        if values["picture"] is None:
-            raise OptionError("no picture yet: drop one, paste one, or choose an example")
-        yield show.message("Starting …"), gr.skip(), table_view.contents(()), ""
-        if values["align"] and compare.wants_face(orders_of(values)):
-            for text, _ in gpu.METER.fetch((DETECTOR,)):
-                yield show.message(text), gr.skip(), gr.skip(), gr.skip()
-        made, shown, device = _planned(remedies, values), Shown(), gpu.ENGINE.describe()
-        measured = 0
-        yield _status(made), _pictures(made, shown), gr.skip(), gr.skip()
-        for _ in compare.run(made, gpu.METER, gpu.frames):
-            now = sum(len(lane.update.readings) for lane in made if lane.update)
-            rows: Any = gr.skip()
-            if now != measured:
-                rows = table_view.contents(table.rows(made, device), "measuring")
-            measured = now
-            yield _status(made), _pictures(made, shown), rows, _verdicts(made, shown)
-        rows = table_view.contents(table.rows(made, device))
-        yield _status(made, done=True), _pictures(made, shown), rows, _verdicts(made, shown)
+        yield from turn.until_stopped(_updates(remedies, dict(zip(_NAMES, given, strict=True))))
+
+
+def _updates(
+    remedies: Mapping[str, Remedy], values: Mapping[str, Any]
+) -> Generator[tuple[Any, ...], None, None]:
+    if values["picture"] is None:
+        raise OptionError("no picture yet: drop one, paste one, or choose an example")
+    yield show.message("Starting …"), gr.skip(), table_view.contents(()), ""
+    if values["align"] and compare.wants_face(orders_of(values)):
+        for text, _ in gpu.METER.fetch((DETECTOR,)):
+            yield show.message(text), gr.skip(), gr.skip(), gr.skip()
+    made, shown, device = _planned(remedies, values), Shown(), gpu.ENGINE.describe()
+    measured = 0
+    yield _status(made), _pictures(made, shown), gr.skip(), gr.skip()
+    for _ in compare.run(made, gpu.METER, gpu.frames):
+        now = sum(len(lane.update.readings) for lane in made if lane.update)
+        rows: Any = gr.skip()
+        if now != measured:
+            rows = table_view.contents(table.rows(made, device), "measuring")
+        measured = now
+        yield _status(made), _pictures(made, shown), rows, _verdicts(made, shown)
+    rows = table_view.contents(table.rows(made, device))
+    yield _status(made, done=True), _pictures(made, shown), rows, _verdicts(made, shown)
 
 
 def _status(made: Sequence[Lane], done: bool = False) -> str:
@@ -401,16 +426,6 @@ def _verdicts(made: Sequence[Lane], shown: Shown) -> Any:
         "white agrees, red is brighter than your picture, blue is darker (in steps of 255).</p>"
         f'<div class="views">{figures}</div>'
     )
-
-
-def _stopped(value: Any) -> tuple[str, Any]:
-    """What was under way says that it was stopped. `value` comes back from the person's own browser."""
-    if not isinstance(value, dict) or not isinstance(value.get("tiles"), list):
-        return show.message("Stopped."), gr.skip()
-    for one in value["tiles"]:
-        if isinstance(one, dict) and one.get("state") in ("running", "waiting"):
-            one |= {"state": "waiting", "text": "stopped", "progress": 0}
-    return show.message("Stopped. What was finished stays."), value
 
 
 # ----------------------------------------------------------------------------------- links and receipts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from gansr.prepare import TASKS, Prepared, prepare
 from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, request_of, result_png, serve
 from gansr.ui import files, gpu, show
 from gansr.ui.controls import controls, mask_of, picture_input, values_of
+from gansr.ui.running import Turn, before_run, stoppable
 from gansr.ui.viewer import contents, tile, viewer
 
 # Hidden, yet in the page: what Gradio draws only when it is first shown can miss the value given with that.
@@ -98,23 +99,18 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[Inputs, gr.Button]:
     _wire_look(method, inputs, look)
     runner = _page_handler(method, inputs, outputs)
     limits: dict[str, Any] = {"concurrency_limit": 8, "concurrency_id": "run"}
+    turn = gr.State(Turn())
+    before_run(run, turn)
     started = run.click(
         runner,
-        inputs.all(),
+        [turn, *inputs.all()],
         outputs.all(),
         show_progress="hidden",
         api_visibility="private",
         trigger_mode="once",
         **limits,
     )
-    stop.click(
-        lambda: show.message("Stopped."),
-        None,
-        outputs.status,
-        cancels=[started],
-        queue=False,
-        api_visibility="private",
-    )
+    stoppable(stop, started, turn, outputs.status, outputs.pictures)
     outputs.replay.input(_replayed, [outputs.replay, outputs.shelf], outputs.moment, api_visibility="private")
     _draw_api(method, inputs, limits)
     return inputs, away
@@ -246,16 +242,16 @@ class _Outputs:
 def _page_handler(
     method: Method, inputs: Inputs, outputs: _Outputs
 ) -> Callable[..., Iterator[dict[Any, Any]]]:
-    def run(*values: Any) -> Iterator[dict[Any, Any]]:
+    def run(turn: Turn, *values: Any) -> Iterator[dict[Any, Any]]:
         # Each yield has the whole state, not only what changed: of updates that arrive together the browser
         # applies the last alone, and an output left out of that one would lose what came before.
         state: dict[Any, Any] = {}
         with told():
-            for changed in updates(values):
+            for changed in turn.until_stopped(updates(values)):
                 state |= changed
                 yield dict(state)
 
-    def updates(values: tuple[Any, ...]) -> Iterator[dict[Any, Any]]:
+    def updates(values: tuple[Any, ...]) -> Generator[dict[Any, Any], None, None]:
         picture, wanted = inputs.order(method, values)
         if picture is None:
             raise OptionError("no picture yet: drop one, paste one, or choose an example")
