@@ -2,11 +2,12 @@
 
 import os
 
-# Large pages for torch's CPU memory, read when torch is imported: fresh maps cost page faults otherwise (a bfloat16
-# product of 84 MB took 270 ms without and 85 ms with them).
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+from gansr import allocator
+
+if os.environ.get("GANSR_KEEP_BLOCKS", "1") != "0":
+    allocator.keep_blocks()
 # Threads that wait for work sleep rather than spin: beside another job a KernelGAN iteration took 72 ms or more with
-# spinning threads and 7 to 13 ms with sleeping ones. Read when torch is imported, too.
+# spinning threads and 7 to 13 ms with sleeping ones. Read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"

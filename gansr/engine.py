@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gansr import weights
+from gansr import allocator, weights
 from gansr.method import Frame, Heat, InputError, Method, MethodError, Nets, refusal
 from gansr.metric import Metric
 from gansr.metrics import METRICS
@@ -166,6 +166,7 @@ class Engine:
             for frame in self._attempts(job):
                 yield dataclasses.replace(frame, waited=waited)
         finally:
+            allocator.give_back()
             self._turn.release()
 
     def upscale(self, job: Job) -> Frame:

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
-from gansr.bench.timing import in_turn
+from gansr.bench.measure import in_turn
 from gansr.engine import Engine, Job
 from gansr.methods.glean import BANK, GLEAN, NO_BANK, OWN, Options, enlarge
 from gansr.nets import build

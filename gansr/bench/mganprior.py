@@ -7,7 +7,6 @@ each other, not with the paper's. Iterations are few, that a processor ends with
 
 from __future__ import annotations
 
-import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from gansr import faces, weights
 from gansr.bench import Row
+from gansr.bench.measure import peak_gb
 from gansr.engine import Engine, Job
 from gansr.method import Nets
 from gansr.methods import mganprior as m
@@ -156,8 +156,7 @@ def speed(engine: Engine, rounds: int = 2) -> Iterator[Row]:
         for n in quick:
             yield Row(case, f"N={n}", "seconds", least[n])
         yield Row(case, "N=20", "ratio", least["plain"] / least[20])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
-    yield Row("memory", "the loop's included", "peak_gb", peak / 1e9)
+    yield Row("memory", "the loop's included", "peak_gb", peak_gb())
 
 
 def _quick(net: MobileStyleGAN, low: Tensor, layer: str, n: int, dtype: torch.dtype) -> Callable[[], Any]:

@@ -9,6 +9,7 @@ backward of one answer, PULSE's loss included, each form against the plain port 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
+from gansr.bench.measure import peak_gb
 from gansr.engine import Engine
 from gansr.method import Nets, parse_options
 from gansr.methods.pulse import CAREFUL, PAPER, Options, Search, fit_of
@@ -95,8 +97,14 @@ def _answers(case: str, model: str, errors: list[float]) -> Iterator[Row]:
 
 
 def speed(net: MobileStyleGAN, dtype: torch.dtype, rounds: int = 5) -> Iterator[Row]:
-    """Seconds a step of the default generator: the plain port, our net, and its forms; ratios of the medians."""
-    forms: dict[str, Draw] = {"plain float32": lambda rows: plain(net, rows)}
+    """Seconds a step of the default generator: the plain port, our net, and its forms; ratios of the medians.
+
+    The plain port is run in a process of its own with the allocator as torch and glibc have it, for ours is a part
+    of the arrangement; and here beside the others, with the allocator as we set it.
+    """
+    alone = _process("plain", str(rounds), GANSR_KEEP_BLOCKS="0")["seconds_a_step"]
+    here = "plain float32, our allocator"
+    forms: dict[str, Draw] = {here: lambda rows: plain(net, rows)}
     eager = compiled.prepared(net, dtype)
     forms |= {"eager float32": compiled.prepared(net, torch.float32).synthesis, eager.form: eager.synthesis}
     if (thread := compiled.start(net, dtype)) is not None:
@@ -106,11 +114,11 @@ def speed(net: MobileStyleGAN, dtype: torch.dtype, rounds: int = 5) -> Iterator[
     best = compiled.prepared(net, dtype)
     forms[best.form] = best.synthesis
     taken = _in_turn(net, forms, rounds)
-    for name, seconds in taken.items():
+    for name, seconds in {"plain float32": alone, **taken}.items():
         yield Row("speed 1024", name, "seconds_a_step", seconds)
-    for name in taken:
-        if name != "plain float32":
-            yield Row("speed 1024", name, "ratio", taken["plain float32"] / taken[name])
+    for name, seconds in taken.items():
+        yield Row("speed 1024", name, "ratio", alone / seconds)
+    yield Row("speed 1024", best.form, "ratio_our_allocator", taken[here] / taken[best.form])
 
 
 def others(rounds: int = 2) -> Iterator[Row]:
@@ -183,31 +191,50 @@ def _wavelet(x: Tensor) -> Tensor:
 
 
 def memory() -> Iterator[Row]:
-    """Peak memory of a whole process that searches with the default generator: 1 answer, and 4."""
+    """Peak memory of a whole process that searches with the default generator: 1 answer, and 4; and what a step of
+    4 costs, as a multiple of a step of 1."""
+    seconds = {}
     for answers in (1, ANSWERS):
-        command = [sys.executable, "-m", "gansr.bench.pulse", str(answers)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-        if done.returncode:
-            raise BenchError(f"the process with {answers} answers failed: {done.stderr.strip()[-300:]}")
-        for metric, value in json.loads(done.stdout.splitlines()[-1]).items():
+        for metric, value in _process("search", str(answers)).items():
+            seconds[answers] = value if metric == "eager_seconds_a_step" else seconds[answers]
             yield Row("memory 1024", f"answers {answers}", metric, value)
+    yield Row("speed 1024", f"{ANSWERS} answers, of one", "ratio", seconds[ANSWERS] / seconds[1])
 
 
-def _one_search(answers: int, steps: int = 3) -> dict[str, float]:
-    import resource  # not on Windows, where this bench says so by failing
+def _process(*arguments: str, **environment: str) -> dict[str, float]:
+    """What this module prints when it is run as a process of its own. Raises BenchError."""
+    command = [sys.executable, "-m", "gansr.bench.pulse", *arguments]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **environment},
+    )
+    if done.returncode:
+        raise BenchError(f"the process {' '.join(arguments)} failed: {done.stderr.strip()[-300:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
+
+def _one_search(answers: int, steps: int = 10) -> dict[str, float]:
     engine = Engine()
     dtype = torch.bfloat16 if engine.fast_bf16 else torch.float32
     low = torch.full((3, 32, 32), 0.5, device=engine.device)
     found = Search(low, Options(answers=answers, steps=steps), engine.net(DEFAULT), dtype, 0)
-    found.step(0)  # allocates
-    start = time.perf_counter()
-    for j in range(1, steps):
+    taken = []
+    for j in range(steps):
+        start = time.perf_counter()
         found.step(j)
-    seconds = (time.perf_counter() - start) / (steps - 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
-    return {"eager_seconds_a_step": seconds, "peak_gb": peak / 1e9}
+        taken.append(time.perf_counter() - start)
+    return {"eager_seconds_a_step": statistics.median(taken[2:]), "peak_gb": peak_gb()}
+
+
+def _plainly(rounds: int) -> dict[str, float]:
+    net = weights.load(DEFAULT)
+    taken = _in_turn(net, {"plain": lambda rows: plain(net, rows)}, rounds)
+    return {"seconds_a_step": taken["plain"]}
 
 
 if __name__ == "__main__":
-    print(json.dumps(_one_search(int(sys.argv[1]))))
+    what, number = sys.argv[1:]
+    print(json.dumps(_one_search(int(number)) if what == "search" else _plainly(int(number))))

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
-from gansr.bench.timing import in_turn
+from gansr.bench.measure import in_turn, peak_gb
 from gansr.engine import Engine, Job, Precision
 from gansr.methods.srgan import SRGAN, Options
 from gansr.metrics.psnr import psnr_y
@@ -109,7 +109,6 @@ def large(side: int) -> Iterator[Row]:
 
 
 def _one_large(side: int) -> dict[str, float]:
-    import resource  # not on Windows, where this bench says so by failing
 
     engine, low = Engine(), torch.rand(3, side, side, generator=torch.Generator().manual_seed(0))
     job = Job(SRGAN, low, Options())
@@ -117,8 +116,7 @@ def _one_large(side: int) -> dict[str, float]:
     start = time.perf_counter()
     engine.upscale(job)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
-    return {"seconds": seconds, "peak_gb": peak / 1e9}
+    return {"seconds": seconds, "peak_gb": peak_gb()}
 
 
 if __name__ == "__main__":

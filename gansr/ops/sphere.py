@@ -55,9 +55,12 @@ def shrink_matrix(n: int, factor: int) -> Tensor:
 
 
 def shrink(x: Tensor, factor: int) -> Tensor:
-    """PULSE's D: pictures (…,H,W) → (…,H/factor,W/factor), vertical first. Linear; nothing is clamped."""
+    """PULSE's D: pictures (…,H,W) → (…,H/factor,W/factor). Linear; nothing is clamped.
+
+    Horizontal first, which is one matrix product for the whole batch; the authors begin with the vertical.
+    """
     rows, columns = (shrink_matrix(n, factor).to(x) for n in x.shape[-2:])
-    return rows @ x @ columns.T
+    return rows @ (x @ columns.T)
 
 
 # --------------------------------------------------------------------------------------------- losses

