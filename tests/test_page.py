@@ -117,14 +117,14 @@ def test_a_bad_file_gets_its_message_and_the_next_picture_works(visit, photo, tm
     page.set_input_files("#srgan-picture input[type=file]", str(bad))
     page.locator("#srgan-seen", has_text="the file is damaged").wait_for()
     page.locator("#srgan-run").click()
-    page.get_by_text("the file is damaged").nth(1).wait_for()
+    page.locator("#srgan-status", has_text="the file is damaged").wait_for()
     run(page, photo)
 
 
 def test_run_without_a_picture_says_what_to_do(visit):
     page = visit()
     page.locator("#srgan-run").click()
-    page.get_by_text("no picture yet").wait_for()
+    page.locator("#srgan-status", has_text="no picture yet").wait_for()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -185,6 +185,39 @@ def test_a_tab_leads_to_the_comparison_with_its_settings_and_back(visit, photo):
     page.get_by_role("button", name="Options", exact=False).filter(visible=True).first.click()
     page.get_by_label("blend", exact=True).filter(visible=True).first.wait_for()
     assert page.locator("input[aria-label*='Blend']").filter(visible=True).first.input_value() == "0.3"
+
+
+def test_what_a_method_cannot_take_is_said_before_the_run(visit, photo):
+    page = visit(query="tab=kernelgan")
+    page.set_input_files("#kernelgan-picture input[type=file]", str(photo))
+    page.locator("#kernelgan-seen", has_text="needs at least").wait_for()
+    page.locator("#kernelgan-run").click()
+    page.locator("#kernelgan-status", has_text="needs at least").wait_for()
+
+
+def test_kernelgans_files_and_replay_appear_and_the_kernel_is_a_matlab_file(visit):
+    settings = {
+        "tab": "compare",
+        "example": "coffee-small-x4.png",
+        "kernelgan.options": "iterations=400 zssr_iterations=40",
+    }
+    page = visit(query=urlencode(settings))
+    page.locator("#compare-picture img").wait_for()
+    page.get_by_role("button", name="Presets and options").click()
+    page.get_by_role("button", name=re.compile("Open the tab of KernelGAN")).click()
+    page.locator("#kernelgan-seen img").wait_for()
+    page.locator("#kernelgan-run").click()
+    page.locator("#kernelgan-status", has_text="Done").wait_for()
+    with page.expect_download() as download:
+        page.locator("#kernelgan-files a[href*='kernel_x2.mat']").click()
+    assert download.value.suggested_filename == "kernel_x2.mat"
+    assert Path(download.value.path()).read_bytes().startswith(b"MATLAB 5.0 MAT-file")
+    replay = page.locator("#kernelgan-replay input[type=range]")
+    last = page.locator("#kernelgan-moment img").get_attribute("src")
+    replay.fill("1")
+    page.wait_for_function(
+        "last => document.querySelector('#kernelgan-moment img').getAttribute('src') !== last", arg=last
+    )
 
 
 def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weights_of):

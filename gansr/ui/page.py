@@ -12,6 +12,7 @@ from gradio.themes import Default
 from gansr import __version__, weights
 from gansr.method import Method
 from gansr.methods import METHODS
+from gansr.picture import open_picture
 from gansr.ui import gpu
 from gansr.ui.compare import draw_compare
 from gansr.ui.doors import EXAMPLES, middleware
@@ -73,7 +74,7 @@ def build() -> gr.Blocks:
 
 
 def examples(method: Method) -> list[str]:
-    """The example pictures of a tab: faces for the methods made for faces."""
+    """The example pictures of a tab: faces for the methods made for faces; none that is too small."""
     faces = ("astronaut.png", "astronaut-face-64.png", "astronaut-face-32.png")
     photos = (
         "chelsea-small-x4.png",
@@ -83,7 +84,8 @@ def examples(method: Method) -> list[str]:
         "rocket.jpg",
         "astronaut.png",
     )
-    return pictures(*(faces if method.accepts.face else photos))
+    found = pictures(*(faces if method.accepts.face else photos))
+    return [path for path in found if min(open_picture(path).rgb.shape[-2:]) >= method.accepts.least]
 
 
 def pictures(*names: str) -> list[str]:

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from gansr.serve import TOLD
 from gansr.ui import show
 
 Item = TypeVar("Item")
 STOPPED = "Stopped. What was finished stays."
+FAULT = "It could not be done, by a fault of ours."
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Turn:
     wanted: bool = False  # Run was pressed, and the run has not ended
     stopping: bool = False
     under_way: bool = False
+    why: str = ""  # what the last run failed of
 
     def ask(self) -> None:
         """Run was pressed. While one is wanted already the page ignores the press."""
@@ -57,10 +60,14 @@ class Turn:
     def until_stopped(self, items: Generator[Item, None, None]) -> Iterator[Item]:
         """The first of the items, and the others until Stop is pressed; then their generator is closed."""
         with self.taken(), closing(items):
-            for item in items:
-                yield item
-                if self.stopping:
-                    return
+            try:
+                for item in items:
+                    yield item
+                    if self.stopping:
+                        return
+            except Exception as error:
+                self.why = str(error) if isinstance(error, TOLD) else FAULT
+                raise
 
 
 def before_run(run: gr.Button, turn: gr.State) -> None:
@@ -77,8 +84,8 @@ def stoppable(stop: gr.Button, started: Any, turn: gr.State, status: gr.HTML, pi
         return (show.message(STOPPED), _stopped(value)) if asked else (gr.skip(), gr.skip())
 
     def failed(turn: Turn) -> str:
-        turn.wanted = turn.stopping = False
-        return show.message("It could not be done; the message says why.")
+        turn.wanted, turn.stopping, why, turn.why = False, False, turn.why, ""
+        return show.message(why or "The server is busy or out of reach: press Run again.")
 
     settings: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     stop.click(Turn.stop, turn, status, **settings)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gansr import faces, weights
 from gansr.engine import like_input
-from gansr.method import Frame, Method, OptionError, knobs, parse_options
+from gansr.method import Frame, Method, OptionError, knobs, parse_options, refusal
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
@@ -221,14 +221,31 @@ class _Outputs:
                 "Download the result (PNG, lossless)", visible=HIDDEN, elem_id=f"{name}-download"
             )
             self.extras = gr.File(
-                label="More files", file_count="multiple", visible=HIDDEN, interactive=False
+                label="More files",
+                file_count="multiple",
+                visible=HIDDEN,
+                interactive=False,
+                elem_id=f"{name}-files",
             )
         self.views = gr.HTML(elem_id=f"{name}-views")
         self.replay = gr.Slider(
-            0, 1, value=0, step=1, label="Replay", info="The frames of the search", visible=HIDDEN
+            0,
+            1,
+            value=0,
+            step=1,
+            label="Replay",
+            info="The frames of the search",
+            visible=HIDDEN,
+            elem_id=f"{name}-replay",
         )
         self.moment = gr.Image(
-            label="At that step", format="png", type="filepath", visible=HIDDEN, interactive=False, buttons=[]
+            label="At that step",
+            format="png",
+            type="filepath",
+            visible=HIDDEN,
+            interactive=False,
+            buttons=[],
+            elem_id=f"{name}-moment",
         )
         self.shelf = gr.State(Shelf())
 
@@ -370,7 +387,9 @@ def _wire_look(method: Method, inputs: Inputs, outputs: list[Component]) -> None
             prepared = prepare(
                 opened, method, wanted.options, wanted.request, lambda: gpu.METER.net(DETECTOR)
             )
-            yield {seen: _seen(prepared)} | {canvas: _canvas(prepared) for canvas in canvases}
+            height, width = prepared.low.shape[-2:]
+            refused = refusal(method, height, width, wanted.options)
+            yield {seen: _seen(prepared, refused)} | {canvas: _canvas(prepared) for canvas in canvases}
         except TOLD as error:
             yield {seen: show.message(str(error))}
 
@@ -407,14 +426,16 @@ def _thumbs(rgb: Tensor) -> list[tuple[int, Tensor]]:
     return [(i, faces.thumbnail(rgb, face)) for i, face in enumerate(found)]
 
 
-def _seen(prepared: Prepared) -> str:
+def _seen(prepared: Prepared, refused: str | None = None) -> str:
+    """What the method gets, and why it cannot take it if so."""
     height, width = prepared.low.shape[-2:]
+    head = f"The method gets {width}×{height} px" if refused is None else show.escape(refused)
     notes = "".join(f"<li>{note}</li>" for note in map(show.escape, prepared.notices))
     small = show.preview(prepared.low, 256)
     kind = "pixels" if max(height, width) <= 128 else ""
     return (
         f'<div class="seen"><img class="{kind}" alt="the input of the method" src="{show.data_uri(small)}">'
-        f"<div><b>The method gets {width}×{height} px</b><ul>{notes}</ul></div></div>"
+        f"<div><b>{head}</b><ul>{notes}</ul></div></div>"
     )
 
 
