@@ -9,6 +9,7 @@ The page, the API and the command line consume the same iterator, `Engine.stream
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import threading
@@ -200,6 +201,7 @@ class Engine:
     def _paced(self, job: Job) -> Iterator[Frame]:
         nets, low = self.nets(job), job.low.to(self.device)
         generator = torch.Generator().manual_seed(job.seed)
+        _forget_peak(self.device)
         began, spent = self._clock(), 0.0  # spent: computing only, not the time the receiver takes
         shown = began - self._pace  # the first step is shown at once
         frames = job.method.run(low, job.options, nets, generator)
@@ -213,7 +215,8 @@ class Engine:
                     frame = dataclasses.replace(frame, notices=(*frame.notices, note))
                 if last or late or now - shown >= self._pace:
                     shown = now
-                    yield dataclasses.replace(_to_cpu(frame), computed=spent)
+                    memory = _peak_memory(self.device)
+                    yield dataclasses.replace(_to_cpu(frame), computed=spent, memory=memory)
                 if late:
                     return
                 if last:
@@ -333,6 +336,27 @@ def _in_thread(work: Callable[[Callable[[str, float | None], None]], Any]) -> It
 
 def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def _forget_peak(device: torch.device) -> None:
+    """Let the peak be counted from now on, where that can be done."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):  # not Linux, or not permitted
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory(device: torch.device) -> float | None:
+    """The most bytes that were taken since `_forget_peak`: on a GPU by our arrays there, else by the whole process
+    with all it keeps. None where the system does not tell."""
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device))
+    try:
+        rows = Path("/proc/self/status").read_text().split("\n")
+    except OSError:  # not Linux
+        return None
+    return next((float(row.split()[1]) * 1024 for row in rows if row.startswith("VmHWM")), None)
 
 
 def _free_memory(device: torch.device) -> float | None:

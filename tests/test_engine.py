@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 import torch
 from fakes import FAKE, Options
 
 from gansr.engine import Engine, Job, like_input
-from gansr.method import InputError, MethodError
+from gansr.method import Frame, InputError, MethodError
 from gansr.metric import Metric
 
 
@@ -113,6 +115,42 @@ def test_the_waiting_of_one_visitor_does_not_block_the_interpreter():
     first.close()
     thread.join(60)
     assert done.is_set()
+
+
+def hungry(low, options, nets, generator):
+    """Takes 200 MB for a moment."""
+    large = torch.ones(50_000_000)
+    yield Frame(low.repeat_interleave(2, 1).repeat_interleave(2, 2) * large[0], 1, 2)
+    del large
+    yield Frame(low.repeat_interleave(2, 1).repeat_interleave(2, 2), 2, 2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak")
+def test_the_peak_of_memory_is_measured_from_the_start_of_each_run():
+    greedy = dataclasses.replace(FAKE, run=hungry)
+    before = engine().upscale(Job(FAKE, low(), Options()))
+    during = engine().upscale(Job(greedy, low(), Options()))
+    after = engine().upscale(Job(FAKE, low(), Options()))
+    assert None not in (before.memory, during.memory, after.memory)
+    assert during.memory - before.memory > 180e6
+    assert during.memory - after.memory > 180e6
+
+
+@pytest.mark.gpu
+def test_the_peak_of_memory_on_a_gpu_is_that_of_our_arrays():
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+    machine, job = Engine("cuda", load=lambda name: None), Job(FAKE, low(), Options())
+    first = machine.upscale(job)
+    held = torch.ones(50_000_000, device="cuda")
+    second = machine.upscale(job)
+    assert first.memory is not None and second.memory is not None
+    assert second.memory - first.memory == pytest.approx(4 * held.numel(), rel=0.01)
+
+
+def test_where_the_system_does_not_tell_the_peak_there_is_none(monkeypatch):
+    monkeypatch.setattr("gansr.engine.Path", lambda *_: Path("/nowhere/at/all"))
+    assert engine().upscale(Job(FAKE, low(), Options())).memory is None
 
 
 def test_frames_survive_pickling_as_a_gpu_worker_demands():

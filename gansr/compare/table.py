@@ -43,13 +43,21 @@ class Row:
 
 
 OWN = (
-    Column("seconds", "Seconds", "s", "lower", "How long it computed here, without waiting.", 1),
+    Column("seconds", "Time", "s", "lower", "How long it computed here, without waiting.", 2),
     Column(
         "memory",
-        "Memory",
+        "Peak memory",
+        "MB",
+        "",
+        "Peak memory of the whole process while it ran, with all that was loaded before; on a GPU, of the device.",
+        0,
+    ),
+    Column(
+        "estimated_memory",
+        "Memory (estimate)",
         "MB",
         "lower",
-        "About how much memory it takes at its peak: an estimate from the sizes.",
+        "About how much it takes at its peak, reckoned from the sizes: this system does not tell.",
         0,
     ),
 )
@@ -80,9 +88,11 @@ def _row(lane: Lane, device: str) -> Row:
     values = {r.metric.name: r.value for r in lane.update.readings if r.value is not None}
     reasons = {r.metric.name: r.reason for r in lane.update.readings if r.value is None}
     height, width = lane.prepared.low.shape[-2:]
-    memory = lane.method.cost(height, width, lane.order.options).memory / 1e6
+    estimate = lane.method.cost(height, width, lane.order.options).memory
+    measured = lane.frame.memory
+    memory = {"estimated_memory": estimate / 1e6} if measured is None else {"memory": measured / 1e6}
     recipe = lane_receipt(lane, device) if device else None
-    own = {"seconds": lane.frame.computed, "memory": memory}
+    own = {"seconds": lane.frame.computed} | memory
     title = f"{lane.method.title} {_factor(lane)}"
     return Row(lane.method.name, title, values | own, reasons, recipe, _size(lane))
 
