@@ -27,7 +27,7 @@ class DenseBlock(nn.Module):
         dense, fresh = x, not torch.is_grad_enabled()
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             dense = torch.cat((dense, F.leaky_relu(conv(dense), SLOPE, inplace=fresh)), dim=1)
-        return x + RESIDUAL * self.conv5(dense)
+        return torch.add(x, self.conv5(dense), alpha=RESIDUAL)
 
 
 class RRDB(nn.Module):
@@ -40,7 +40,7 @@ class RRDB(nn.Module):
         self.rdb3 = DenseBlock(channels, growth)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + RESIDUAL * self.rdb3(self.rdb2(self.rdb1(x)))
+        return torch.add(x, self.rdb3(self.rdb2(self.rdb1(x))), alpha=RESIDUAL)
 
 
 class Trunk(nn.Module):
