@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from gansr.bench import BenchError
+
+# The environment of a process that has torch's and glibc's allocators as they are: what a network that is written
+# down plainly costs anybody. Ours (gansr.allocator) is a part of what is compared with it.
+PLAIN = {"GANSR_KEEP_BLOCKS": "0"}
 
 
 @torch.no_grad()
@@ -32,3 +42,17 @@ def peak_gb() -> float:
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
+
+
+def in_process(module: str, *arguments: str, **environment: str) -> Any:
+    """What `module`, run as a program of its own, prints as JSON in its last line. Raises BenchError."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **environment},
+    )
+    if done.returncode:
+        raise BenchError(f"the process {module} {' '.join(arguments)} failed: {done.stderr.strip()[-300:]}")
+    return json.loads(done.stdout.splitlines()[-1])

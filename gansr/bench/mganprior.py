@@ -7,8 +7,7 @@ each other, not with the paper's. Iterations are few, that a processor ends with
 
 from __future__ import annotations
 
-import threading
-import time
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from gansr import faces, weights
 from gansr.bench import Row
-from gansr.bench.measure import peak_gb
+from gansr.bench.measure import PLAIN, in_process, in_turn, peak_gb
 from gansr.engine import Engine, Job
 from gansr.method import Nets
 from gansr.methods import mganprior as m
@@ -37,6 +36,7 @@ FIGURE = 30  # of each cell of figure 4
 CODES, LAYERS = (1, 5, 10, 20), ("16", "32", "64")
 NOISE = 25 / 255  # deviation, of the picture to be cleaned
 SIDE = 256
+DEFAULT, ITSELF = "mobilestylegan-ffhq-1024", "gansr.bench.mganprior"
 EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "astronaut.png"
 
 Load = Callable[[str], Any]
@@ -46,18 +46,11 @@ def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
     """The same with and without `data`: the picture is an example of ours."""
     engine = Engine(load=load)
     yield from speed(engine)
-    if (compiling := _compiling(engine)) is not None:
-        compiling.join()  # what follows is about quality: the faster form serves
     large = face(engine)
     small = to8bit(imresize(large, (SIDE, SIDE)).clamp(0, 1))
     yield from codes(engine, small)
     yield from jobs(engine, large, small)
     yield from figure(engine, small)
-
-
-def _compiling(engine: Engine) -> threading.Thread | None:
-    dtype = torch.bfloat16 if engine.fast_bf16 else torch.float32
-    return compiled.start(engine.net("mobilestylegan-ffhq-1024"), dtype)
 
 
 def face(engine: Engine) -> Tensor:
@@ -135,28 +128,37 @@ def figure(engine: Engine, truth: Tensor) -> Iterator[Row]:
 # ------------------------------------------------------------------------------------------------ speed
 
 
-def speed(engine: Engine, rounds: int = 2) -> Iterator[Row]:
-    """Seconds of an iteration by layer and N; at N = 20 against codes in a loop in float32, measured in turn.
-    Nothing is compiled here."""
-    net = engine.net("mobilestylegan-ffhq-1024")
+def speed(engine: Engine) -> Iterator[Row]:
+    """Seconds of an iteration by layer and N, uncompiled and compiled, and how many times faster than the codes in
+    a loop in float32, both with the allocator as torch has it and with ours."""
+    net = engine.net(DEFAULT)
     dtype = torch.bfloat16 if engine.fast_bf16 else torch.float32
+    seconds = {"": in_process(ITSELF, **PLAIN), ", our allocator": in_process(ITSELF)}
+    for allocator, loops in seconds.items():
+        for layer, taken in loops.items():
+            yield Row(f"a step, layer {layer}", f"N=20, loop, float32{allocator}", "seconds", taken)
     low = torch.rand(3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(engine.device)
-    for layer in LAYERS:
-        plain = _plain(net, low, int(layer), 20)
-        quick = {n: _quick(net, low, layer, n, dtype) for n in (1, 20)}
-        times: dict[Any, list[float]] = {key: [] for key in ("plain", *quick)}
-        for _ in range(rounds + 1):
-            for key, work in (("plain", plain), *quick.items()):
-                start = time.perf_counter()
-                work()
-                times[key].append(time.perf_counter() - start)
-        least = {key: min(taken[1:]) for key, taken in times.items()}
-        case = f"a step, layer {layer}"
-        yield Row(case, "N=20, loop, float32", "seconds", least["plain"])
-        for n in quick:
-            yield Row(case, f"N={n}", "seconds", least[n])
-        yield Row(case, "N=20", "ratio", least["plain"] / least[20])
-    yield Row("memory", "the loop's included", "peak_gb", peak_gb())
+    for form in ("", ", compiled"):
+        if form and (compiling := compiled.start(net, dtype)) is not None:
+            compiling.join()
+        for layer in LAYERS:
+            case = f"a step, layer {layer}"
+            one, many = in_turn(
+                engine.device, *(_quick(net, low, layer, n, dtype) for n in (1, 20)), rounds=3
+            )
+            yield Row(case, f"N=1{form}", "seconds", one)
+            yield Row(case, f"N=20{form}", "seconds", many)
+            for allocator, loops in seconds.items():
+                yield Row(case, f"N=20{form}, of the loop{allocator}", "ratio", loops[layer] / many)
+    yield Row("memory", "bfloat16" if engine.fast_bf16 else "float32", "peak_gb", peak_gb())
+
+
+def _loops(rounds: int = 3) -> dict[str, float]:
+    """Layer → seconds of an iteration with 20 codes in a loop."""
+    engine = Engine()
+    low = torch.rand(3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(engine.device)
+    works = [_plain(engine.net(DEFAULT), low, int(layer), 20) for layer in LAYERS]
+    return dict(zip(LAYERS, in_turn(engine.device, *works, rounds=rounds)))
 
 
 def _quick(net: MobileStyleGAN, low: Tensor, layer: str, n: int, dtype: torch.dtype) -> Callable[[], Any]:
@@ -182,3 +184,7 @@ def _plain(net: MobileStyleGAN, low: Tensor, layer: int, n: int) -> Callable[[],
 
     search.picture = picture  # type: ignore[method-assign]
     return lambda: search.step(1)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_loops()))

@@ -9,9 +9,7 @@ backward of one answer, PULSE's loss included, each form against the plain port 
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +23,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
-from gansr.bench.measure import peak_gb
+from gansr.bench.measure import PLAIN, in_process, peak_gb
 from gansr.engine import Engine
 from gansr.method import Nets, parse_options
 from gansr.methods.pulse import CAREFUL, PAPER, Options, Search, fit_of
@@ -41,6 +39,7 @@ from gansr.picture import open_picture
 DEFAULT = "mobilestylegan-ffhq-1024"
 ASTRONAUT = Path(__file__).parents[2] / "assets" / "examples" / "astronaut-face-32.png"
 ANSWERS, FACES = 4, 8
+ITSELF = "gansr.bench.pulse"
 
 Load = Callable[[str], Any]
 Draw = Callable[[Tensor], Tensor]  # style rows → pictures
@@ -102,7 +101,7 @@ def speed(net: MobileStyleGAN, dtype: torch.dtype, rounds: int = 5) -> Iterator[
     The plain port is run in a process of its own with the allocator as torch and glibc have it, for ours is a part
     of the arrangement; and here beside the others, with the allocator as we set it.
     """
-    alone = _process("plain", str(rounds), GANSR_KEEP_BLOCKS="0")["seconds_a_step"]
+    alone = in_process(ITSELF, "plain", str(rounds), **PLAIN)["seconds_a_step"]
     here = "plain float32, our allocator"
     forms: dict[str, Draw] = {here: lambda rows: plain(net, rows)}
     eager = compiled.prepared(net, dtype)
@@ -195,25 +194,10 @@ def memory() -> Iterator[Row]:
     4 costs, as a multiple of a step of 1."""
     seconds = {}
     for answers in (1, ANSWERS):
-        for metric, value in _process("search", str(answers)).items():
+        for metric, value in in_process(ITSELF, "search", str(answers)).items():
             seconds[answers] = value if metric == "eager_seconds_a_step" else seconds[answers]
             yield Row("memory 1024", f"answers {answers}", metric, value)
     yield Row("speed 1024", f"{ANSWERS} answers, of one", "ratio", seconds[ANSWERS] / seconds[1])
-
-
-def _process(*arguments: str, **environment: str) -> dict[str, float]:
-    """What this module prints when it is run as a process of its own. Raises BenchError."""
-    command = [sys.executable, "-m", "gansr.bench.pulse", *arguments]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, **environment},
-    )
-    if done.returncode:
-        raise BenchError(f"the process {' '.join(arguments)} failed: {done.stderr.strip()[-300:]}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _one_search(answers: int, steps: int = 10) -> dict[str, float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
-from gansr.bench.measure import in_turn, peak_gb
+from gansr.bench.measure import in_process, in_turn, peak_gb
 from gansr.engine import Engine, Job, Precision
 from gansr.methods.srgan import SRGAN, Options
 from gansr.metrics.psnr import psnr_y
@@ -100,16 +99,11 @@ def speed(engine: Engine, net: SRResNet, side: int, rounds: int = 7) -> Iterator
 
 def large(side: int) -> Iterator[Row]:
     """Seconds and peak memory of a whole process that enlarges side×side pixels through the engine."""
-    command = [sys.executable, "-m", "gansr.bench.srgan", str(side)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    if done.returncode:
-        raise BenchError(f"the process for {side}×{side} px failed: {done.stderr.strip()[-300:]}")
-    for metric, value in json.loads(done.stdout.splitlines()[-1]).items():
+    for metric, value in in_process("gansr.bench.srgan", str(side)).items():
         yield Row(f"{side}x{side} input", "srgan", metric, value)
 
 
 def _one_large(side: int) -> dict[str, float]:
-
     engine, low = Engine(), torch.rand(3, side, side, generator=torch.Generator().manual_seed(0))
     job = Job(SRGAN, low, Options())
     engine.nets(job)
