@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gansr.bench import mobilestylegan_plain
 from gansr.nets import compiled
 from gansr.nets.mobilestylegan import MobileStyleGAN, inverse_haar
 from gansr.weights import WeightsError
@@ -132,13 +133,6 @@ def deep() -> MobileStyleGAN:
     return net.requires_grad_(False).eval()
 
 
-def test_the_plain_port_of_the_bench_draws_the_same(tiny: MobileStyleGAN):
-    from gansr.bench.pulse import plain
-
-    rows = rows_of(tiny, 2)
-    torch.testing.assert_close(plain(tiny, rows), tiny.synthesis(rows), rtol=1e-4, atol=1e-5)
-
-
 def test_prepared_in_float32_is_the_net_itself_at_each_boundary(tiny: MobileStyleGAN):
     rows, form = rows_of(tiny, 2), compiled.prepared(tiny, torch.float32)
     assert (form.form, form.shapes, form.style_rows) == ("eager float32", tiny.shapes, 8)
@@ -197,3 +191,16 @@ def test_where_compiling_fails_or_cannot_be_the_search_stays_eager(deep: MobileS
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert compiled.start(deep, torch.bfloat16) is None
     assert compiled.state(deep, torch.bfloat16) == "eager: no C++ compiler"
+
+
+@torch.no_grad()
+def test_the_arranged_net_equals_its_graph_written_plainly(tiny: MobileStyleGAN):
+    for i, noise in enumerate(tiny.buffers()):
+        noise.normal_(generator=torch.Generator().manual_seed(i))
+    rows, near = rows_of(tiny, 2), {"atol": 1e-5, "rtol": 1e-4}
+    torch.testing.assert_close(mobilestylegan_plain.synthesis(tiny, rows), tiny.synthesis(rows), **near)
+    features = mobilestylegan_plain.first(tiny, rows, 1)
+    torch.testing.assert_close(features, tiny.first(rows, 1), **near)
+    torch.testing.assert_close(
+        mobilestylegan_plain.rest(tiny, features, rows, 1), tiny.rest(features, rows, 1), **near
+    )

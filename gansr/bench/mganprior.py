@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gansr import faces, weights
 from gansr.bench import Row
+from gansr.bench import mobilestylegan_plain as graph
 from gansr.bench.measure import PLAIN, in_process, in_turn, peak_gb
 from gansr.engine import Engine, Job
 from gansr.method import Nets
@@ -168,7 +169,7 @@ def _quick(net: MobileStyleGAN, low: Tensor, layer: str, n: int, dtype: torch.dt
 
 
 def _plain(net: MobileStyleGAN, low: Tensor, layer: int, n: int) -> Callable[[], Any]:
-    """The same step as it is written down: code by code, float32, the net as it is loaded."""
+    """The same step as it is written down: code by code, float32, the net as its graph is."""
     options = Options(job="invert", layer=str(layer), codes=n, iterations=1000)
     search = m.search_for(low, options, Nets({"generator": net}), torch.Generator().manual_seed(0))
     boundary = next(k for k, (_, side) in enumerate(net.shapes) if side == layer)
@@ -179,8 +180,8 @@ def _plain(net: MobileStyleGAN, low: Tensor, layer: int, n: int) -> Callable[[],
     def picture() -> Tensor:
         total = torch.zeros(())
         for w, a in zip(search.codes, search.alpha):
-            total = total + net.first(rows(w[None]), boundary) * a[None, :, None, None]
-        return net.rest(total, rows(search.tail), boundary)
+            total = total + graph.first(net, rows(w[None]), boundary) * a[None, :, None, None]
+        return graph.rest(net, total, rows(search.tail), boundary)
 
     search.picture = picture  # type: ignore[method-assign]
     return lambda: search.step(1)

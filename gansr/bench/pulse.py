@@ -15,21 +15,21 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
 from gansr.bench.measure import PLAIN, in_process, peak_gb
+from gansr.bench.mobilestylegan_plain import synthesis
 from gansr.engine import Engine
 from gansr.method import Nets, parse_options
 from gansr.methods.pulse import CAREFUL, PAPER, Options, Search, fit_of
 from gansr.methods.pulse import run as search
 from gansr.nets import compiled
-from gansr.nets.mobilestylegan import SLOPE, MobileStyleGAN
+from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.stylegan1 import StyleGAN1
 from gansr.nets.stylegan2 import StyleGAN2
 from gansr.ops import sphere
@@ -103,7 +103,7 @@ def speed(net: MobileStyleGAN, dtype: torch.dtype, rounds: int = 5) -> Iterator[
     """
     alone = in_process(ITSELF, "plain", str(rounds), **PLAIN)["seconds_a_step"]
     here = "plain float32, our allocator"
-    forms: dict[str, Draw] = {here: lambda rows: plain(net, rows)}
+    forms: dict[str, Draw] = {here: lambda rows: synthesis(net, rows)}
     eager = compiled.prepared(net, dtype)
     forms |= {"eager float32": compiled.prepared(net, torch.float32).synthesis, eager.form: eager.synthesis}
     if (thread := compiled.start(net, dtype)) is not None:
@@ -155,37 +155,6 @@ def _step(net: Any, draw: Draw, v: Tensor, fit: tuple[Tensor, Tensor], low: Tens
     (100 * terms["L2"] + 0.05 * terms["GEOCROSS"]).sum().backward()
 
 
-def plain(net: MobileStyleGAN, rows: Tensor) -> Tensor:
-    """The generator as its graph is written: every modulation, noise and bias a pass of its own, the wavelets by
-    transposed convolutions. The same numbers as net.synthesis(rows), with which the tests compare it."""
-    s = [style(rows[:, i])[:, :, None, None] for i, style in enumerate(net.styles)]
-    dense, blocks = net.body.dense, cast(Any, net.body.blocks)
-    x = F.conv2d(dense.constant * s[0], dense.weight, padding=1)
-    x = F.leaky_relu(x + dense.noise + dense.bias[:, None, None], SLOPE)
-    for i, block in enumerate(blocks):
-        x = _wavelet(x * s[1 + 3 * i])
-        for k, conv in enumerate((block.conv1, block.conv2)):
-            x = F.conv2d(x * s[2 + k + 3 * i], conv.depthwise, padding=1, groups=x.shape[1])
-            x = F.conv2d(x, conv.pointwise) + conv.noise
-            x = F.leaky_relu(x + conv.bias[:, None, None], SLOPE)
-    picture = net.body.picture
-    return F.pixel_shuffle(F.conv2d(x * s[-1], picture.weight) + picture.bias[:, None, None], 2)
-
-
-def _wavelet(x: Tensor) -> Tensor:
-    low, vertical, horizontal, both = x.chunk(4, dim=1)
-    c = low.shape[1]
-    sums, differences = x.new_tensor([1.0, 1.0]).expand(c, 1, 2), x.new_tensor([1.0, -1.0]).expand(c, 1, 2)
-
-    def up(a: Tensor, b: Tensor, axis: int) -> Tensor:
-        stride = (2, 1) if axis == 2 else (1, 2)
-        first, second = (kernel.unsqueeze(5 - axis) for kernel in (sums, differences))
-        doubled = F.conv_transpose2d(a, first, stride=stride, groups=c)
-        return doubled + F.conv_transpose2d(b, second, stride=stride, groups=c)
-
-    return up(up(low, vertical, 2), up(horizontal, both, 2), 3)
-
-
 # ----------------------------------------------------------------------------------------------- memory
 
 
@@ -215,7 +184,7 @@ def _one_search(answers: int, steps: int = 10) -> dict[str, float]:
 
 def _plainly(rounds: int) -> dict[str, float]:
     net = weights.load(DEFAULT)
-    taken = _in_turn(net, {"plain": lambda rows: plain(net, rows)}, rounds)
+    taken = _in_turn(net, {"plain": lambda rows: synthesis(net, rows)}, rounds)
     return {"seconds_a_step": taken["plain"]}
 
 

@@ -78,7 +78,8 @@ class Separable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
-        return F.leaky_relu(F.conv2d(x, self.pointwise, self.bias) + self.noise, SLOPE)
+        x = F.conv2d(x, self.pointwise, self.bias).add_(self.noise)
+        return F.leaky_relu_(x, SLOPE)
 
 
 class Block(nn.Module):
