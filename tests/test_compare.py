@@ -519,6 +519,31 @@ def test_a_dropped_receipt_restores_and_gives_the_same_picture(visit, photo, tmp
 
 
 @pytest.mark.browser
+def test_a_result_given_as_the_picture_offers_its_settings(visit, photo, tmp_path):
+    page = visit("?tab=compare&methods=works&works.options=steps%3D4&seed=5")
+    give(page, photo, 2)
+    assert not page.locator("#compare-recipe").is_visible()
+    run_all(page)
+    with page.expect_download() as download:
+        cell(page, "works").get_by_role("link").click()
+    result = tmp_path / "result.png"
+    download.value.save_as(result)
+    other = visit("?tab=compare&methods=breaks,works")
+    give(other, result, 2)
+    other.locator("#compare-recipe-note", has_text="made here: Works, seed 5").wait_for()
+    other.locator("#compare-recipe").click()
+    other.locator("#compare-recipe-note", has_text="give it the picture it was made from").wait_for()
+    other.wait_for_function("document.querySelectorAll('#compare-methods input:checked').length === 1")
+    assert other.locator("#compare-picture img").count() == 0
+    other.locator("#compare-recipe").wait_for(state="hidden")
+    give(other, photo, 2)
+    run_all(other)
+    with other.expect_download() as download:
+        cell(other, "works").get_by_role("link").click()
+    assert torch.equal(open_picture(result).rgb, open_picture(Path(download.value.path())).rgb)
+
+
+@pytest.mark.browser
 def test_two_visitors_see_their_own_pictures(visit, photo, tmp_path):
     red = tmp_path / "red.png"
     Image.new("RGB", (40, 40), "red").save(red)

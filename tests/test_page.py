@@ -220,6 +220,38 @@ def test_kernelgans_files_and_replay_appear_and_the_kernel_is_a_matlab_file(visi
     )
 
 
+def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads_to_the_comparison(
+    visit, photo, tmp_path
+):
+    page = visit()
+    page.locator("#srgan-preset").get_by_text("SRResNet: faithful").click()
+    page.locator("#srgan-task").get_by_text("Test with a known answer").click()
+    run(page, photo)
+    page.locator("#srgan-download").wait_for()
+    with page.expect_download() as download:
+        page.locator("#srgan-download").click()
+    result = tmp_path / "result.png"
+    download.value.save_as(result)
+    other = visit()
+    other.set_input_files("#srgan-picture input[type=file]", str(result))
+    other.locator("#srgan-recipe-note", has_text="made here: SRGAN").wait_for()
+    other.locator("#srgan-recipe").click()
+    other.locator("#srgan-recipe-note", has_text="give it the picture it was made from").wait_for()
+    assert other.locator("#srgan-task").get_by_label("Test with a known answer").is_checked()
+    run(other, photo)
+    other.locator("#srgan-download").wait_for()
+    with other.expect_download() as download:
+        other.locator("#srgan-download").click()
+    with Image.open(result) as one, Image.open(download.value.path()) as again:
+        assert np.array_equal(np.asarray(one), np.asarray(again))
+    third = visit(query="tab=kernelgan")
+    third.set_input_files("#kernelgan-picture input[type=file]", str(result))
+    third.locator("#kernelgan-recipe").click()
+    third.locator("#compare-recipe-note", has_text="Restored: SRGAN").wait_for()
+    assert third.locator("#compare-methods").get_by_label("SRGAN").is_checked()
+    assert third.locator("#compare-methods input:checked").count() == 1
+
+
 def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weights_of):
     weights_of("mobilestylegan-ffhq-1024")
     settings = {

@@ -33,6 +33,7 @@ from gansr.ui import files, gpu, show
 from gansr.ui import table as table_view
 from gansr.ui.controls import controls, picture_input, values_of
 from gansr.ui.doors import EXAMPLES
+from gansr.ui.recipe import Offer, Recipe, draw_offer, read
 from gansr.ui.running import Turn, before_run, stoppable
 from gansr.ui.tab import told
 from gansr.ui.viewer import contents, tile, viewer
@@ -48,6 +49,7 @@ class Controls:
 
     named: dict[str, Component]
     doors: dict[str, gr.Button]  # method → the button that opens its own tab with these settings
+    offer: Offer
 
     def all(self) -> list[Component]:
         return list(self.named.values())
@@ -118,6 +120,7 @@ def _draw_inputs(examples: Sequence[str]) -> tuple[Controls, gr.Accordion]:
             gr.Examples(
                 [[path] for path in examples], [named["picture"]], label="Examples", examples_per_page=8
             )
+            offer = draw_offer("compare", named["picture"])
         with gr.Column(scale=3, min_width=300):
             named["methods"] = gr.CheckboxGroup(
                 [(m.title, m.name) for m in METHODS], value=[m.name for m in METHODS], label="Methods",
@@ -162,7 +165,7 @@ def _draw_inputs(examples: Sequence[str]) -> tuple[Controls, gr.Accordion]:
                     ["fast", "exact"], value="fast", label="Precision",
                     info="fast: half precision where the processor is good at it; exact: float32 throughout",
                 )  # fmt: skip
-    return Controls(named, doors), shrinking
+    return Controls(named, doors, offer), shrinking
 
 
 def _draw_method(method: Method) -> dict[str, Component]:
@@ -453,7 +456,10 @@ def _draw_share(picked: Controls) -> None:
         js="q => window.location.origin + window.location.pathname + q",
         api_visibility="private",
     )
-    dropped.upload(_from_receipt, dropped, picked.all(), api_visibility="private")
+    outputs = [picked.offer.note, *picked.all()]
+    quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    dropped.upload(_from_receipt, dropped, outputs, **quiet)  # which stand elsewhere, hence the Info
+    picked.offer.button.click(_from_receipt, picked.named["picture"], outputs, **quiet)
 
 
 def query(values: Mapping[str, Any]) -> str:
@@ -522,18 +528,21 @@ def restored(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_receipt(path: Any) -> list[Any]:
-    """Updates of every control from a result's PNG; the picture stays."""
     with told():
-        wanted, cut = compare.order_of(compare.read_receipt(path))
-        values = values_for(wanted)
-        values["factor"] = next(
-            (name for name, value in FACTOR_NAMES.items() if value == cut.factor), OWN_FACTOR
-        )
-        values["align"] = cut.align if cut.side is not None else wanted.request.align
-        gr.Info(
-            f"Restored from the receipt: {wanted.method.title}, seed {wanted.seed}. Now give it the same picture."
-        )
-    return updates(values)
+        recipe = read(path)
+        found = from_recipe(recipe)
+    gr.Info(recipe.restored())
+    return found
+
+
+def from_recipe(recipe: Recipe) -> list[Any]:
+    """Updates of [the offer's line, every control]: a result's settings, without its picture. Raises OptionError."""
+    wanted, cut = recipe.order, recipe.cut
+    values = values_for(wanted)
+    values["factor"] = next((name for name, value in FACTOR_NAMES.items() if value == cut.factor), OWN_FACTOR)
+    if cut.side is not None:
+        values["align"], values["face"] = cut.align, cut.face + 1
+    return [show.message(recipe.restored()), *updates(values | {"picture": None})]
 
 
 def values_for(wanted: Order) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from gansr.prepare import TASKS, Prepared, prepare
 from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, request_of, result_png, serve
 from gansr.ui import files, gpu, show
 from gansr.ui.controls import controls, mask_of, picture_input, values_of
+from gansr.ui.recipe import Offer, draw_offer
 from gansr.ui.running import Turn, before_run, stoppable
 from gansr.ui.viewer import contents, tile, viewer
 
@@ -84,12 +85,13 @@ class Inputs:
         return named["picture"], order(method, options, request, named["seed"], named["precision"])
 
 
-def draw_tab(method: Method, examples: list[str]) -> tuple[Inputs, gr.Button]:
-    """The whole tab of one paper, inside an open gr.Tab; returns its controls and its way to the comparison."""
+def draw_tab(method: Method, examples: list[str]) -> tuple[Inputs, gr.Button, Offer]:
+    """The whole tab of one paper, inside an open gr.Tab; returns its controls, its way to the comparison, and what
+    restores a result's settings."""
     gr.HTML(f"<p class='summary'>{method.summary}</p>")
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=320):
-            inputs, look = _draw_inputs(method, examples)
+            inputs, look, offer = _draw_inputs(method, examples)
             with gr.Row():
                 run = gr.Button("Run", variant="primary", elem_id=f"{method.name}-run")
                 stop = gr.Button("Stop", elem_id=f"{method.name}-stop")
@@ -113,10 +115,10 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[Inputs, gr.Button]:
     stoppable(stop, started, turn, outputs.status, outputs.pictures)
     outputs.replay.input(_replayed, [outputs.replay, outputs.shelf], outputs.moment, api_visibility="private")
     _draw_api(method, inputs, limits)
-    return inputs, away
+    return inputs, away, offer
 
 
-def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[Component]]:
+def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[Component], Offer]:
     name = method.name
     picture = picture_input(label="Picture", height=260, elem_id=f"{name}-picture")
     gr.Examples([[path] for path in examples], [picture], label="Examples", examples_per_page=8)
@@ -160,6 +162,7 @@ def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[Comp
             buttons=[],
         )
     seen = gr.HTML(elem_id=f"{name}-seen")
+    offer = draw_offer(name, picture)
     preset = gr.Radio(
         list(method.presets), value=next(iter(method.presets)), label="Preset", elem_id=f"{name}-preset"
     )
@@ -196,7 +199,8 @@ def _draw_inputs(method: Method, examples: list[str]) -> tuple[Inputs, list[Comp
     set_knobs = [knob for key, knob in knobs.items() if any(key in p for p in method.presets.values())]
     if set_knobs:
         preset.input(lambda p: _preset(method, p), preset, set_knobs, queue=False, api_visibility="private")
-    return Inputs(picture, task, degradation, align, face, paste_back, knobs, seed, precision), [seen, found]
+    inputs = Inputs(picture, task, degradation, align, face, paste_back, knobs, seed, precision)
+    return inputs, [seen, found], offer
 
 
 def _preset(method: Method, name: str) -> Any:
@@ -215,7 +219,6 @@ class _Outputs:
         self.status = gr.HTML(show.message("Choose a picture and press Run."), elem_id=f"{name}-status")
         self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures")
         gr.HTML(show.caution(method))
-        self.measures = gr.HTML(elem_id=f"{name}-measures")
         with gr.Row():
             self.download = gr.DownloadButton(
                 "Download the result (PNG, lossless)", visible=HIDDEN, elem_id=f"{name}-download"
@@ -227,6 +230,7 @@ class _Outputs:
                 interactive=False,
                 elem_id=f"{name}-files",
             )
+        self.measures = gr.HTML(elem_id=f"{name}-measures")  # below: it grows while the buttons are in use
         self.views = gr.HTML(elem_id=f"{name}-views")
         self.replay = gr.Slider(
             0,
