@@ -33,7 +33,7 @@ from gansr.picture import open_picture
 
 INVERSION = 200  # iterations of the comparison of codes, as many as the specification of the default prior
 ITERATIONS = 60  # of each job
-FIGURE = 30  # of each cell of figure 4
+FIGURE = 60  # of each cell of figure 4
 CODES, LAYERS = (1, 5, 10, 20), ("16", "32", "64")
 NOISE = 25 / 255  # deviation, of the picture to be cleaned
 SIDE = 256
@@ -89,10 +89,9 @@ def jobs(engine: Engine, large: Tensor, truth: Tensor) -> Iterator[Row]:
         return lpips(picture, truth, net)
 
     for job, low, baseline, options in _cases(large, truth):
-        picture = made(engine, low, job=job, **options)
-        picture = (
-            picture if picture.shape == truth.shape else to8bit(imresize(picture, (SIDE, SIDE)).clamp(0, 1))
-        )
+        picture = made(engine, low, **options)
+        if picture.shape != truth.shape:
+            picture = to8bit(imresize(picture, (SIDE, SIDE)).clamp(0, 1))
         in_db = (psnr_rgb(picture, truth), psnr_rgb(baseline, truth))
         in_lpips = (distance(picture), distance(baseline))
         for name, (ours, theirs) in (("dB", in_db), ("LPIPS", in_lpips)):
@@ -105,17 +104,19 @@ def jobs(engine: Engine, large: Tensor, truth: Tensor) -> Iterator[Row]:
 
 def _cases(large: Tensor, truth: Tensor) -> Iterator[tuple[str, Tensor, Tensor, dict[str, Any]]]:
     """job, input, baseline, options."""
-    tiny = to8bit(imresize(large, (64, 64)).clamp(0, 1))
-    yield "sr", tiny, to8bit(imresize(tiny, (SIDE, SIDE)).clamp(0, 1)), {}
+    for name, side in (("sr", 64), ("sr 16 to 256", 16)):  # ×16 to the generator's side; ×16 to the truth's
+        tiny = to8bit(imresize(large, (side, side)).clamp(0, 1))
+        bicubic = to8bit(imresize(tiny, (SIDE, SIDE)).clamp(0, 1))
+        yield name, tiny, bicubic, {"job": "sr", "factor": 1024 // side}
     grey = to8bit(luma(truth).expand(3, -1, -1))
-    yield "colour", grey, grey, {}
+    yield "colour", grey, grey, {"job": "colour"}
     hole = torch.zeros(1, SIDE, SIDE)
     hole[:, SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = 1
     outside = truth[:, hole[0] == 0].mean(1)[:, None, None]
-    yield "inpaint", truth, torch.where(hole > 0, outside, truth), {"mask": hole}
+    yield "inpaint", truth, torch.where(hole > 0, outside, truth), {"job": "inpaint", "mask": hole}
     noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     noisy = to8bit(truth + NOISE * noise)
-    yield "denoise", noisy, noisy, {}
+    yield "denoise", noisy, noisy, {"job": "denoise"}
 
 
 def figure(engine: Engine, truth: Tensor) -> Iterator[Row]:

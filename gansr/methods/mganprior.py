@@ -19,8 +19,8 @@ How we differ, and why:
 - The default prior is a StyleGAN (MobileStyleGAN, FFHQ), whose codes live in w: w_n start as samples drawn towards
   the mean, each goes to all style rows of F1, and one further row, for F2, is learned from the mean on. No norm
   follows the cut there, so the outer 1/N is left out: with it the features would be N times too small.
-- Adam besides gradient descent; it moves each α by its rate/N, as α is of the size 1/N. It slows down over the
-  second half.
+- Adam besides gradient descent; it moves each α by four times its rate/N, as α is of the size 1/N. It slows down
+  over the last quarter.
 - A generator larger than the working size is compared at the working size, by the mean over each square.
 - Down-scaling for super-resolution offers what inputs are really made by; the authors' is "bilinear-point", at ×16
   the mean of the middle 2×2 of 16×16 pixels.
@@ -83,7 +83,8 @@ PAPER_TABLE: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job → l
     }
 )
 STYLE_LAYERS = {"sr": 64, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
-RATES = {"adam": 0.1, "gd": 1.0}
+RATES = {"adam": 0.05, "gd": 1.0}
+ALPHA_RATE = 4  # Adam: an α moves by this times rate/N, a fifth of its start at the default rate
 DIRECTIONS = tuple(f"principal direction {i}" for i in range(1, 9))
 TRUNCATION = 0.7  # how far the first w lie from the mean
 SAMPLES = 2048  # of w, for its mean and principal directions
@@ -169,7 +170,7 @@ class Options:
     optimiser: str = knob("adam", "adam, or the paper's gradient descent", choices=("adam", "gd"))
     lr: float = knob(
         0.0,
-        "learning rate; 0: the optimiser's own (adam 0.1, gd 1)",
+        "learning rate; 0: the optimiser's own (adam 0.05, gd 1)",
         title="learning rate",
         least=0,
         most=10,
@@ -512,7 +513,10 @@ class Search:
         if self.options.optimiser == "gd":
             self.optimiser = torch.optim.SGD([*learned, self.alpha], lr=lr)
         else:
-            groups = [{"params": learned, "lr": lr}, {"params": [self.alpha], "lr": lr / len(self.alpha)}]
+            groups = [
+                {"params": learned, "lr": lr},
+                {"params": [self.alpha], "lr": ALPHA_RATE * lr / len(self.alpha)},
+            ]
             self.optimiser = torch.optim.Adam(groups, eps=1e-12)
         for group in self.optimiser.param_groups:
             group["start"] = group["lr"]
@@ -539,9 +543,9 @@ class Search:
         return x.detach(), {name: float(value.detach()) for name, value in told.items()}
 
     def _slow_down(self, step: int) -> None:
-        """Adam: half a cosine from the full rate at half the steps to a twentieth at the end."""
+        """Adam: half a cosine from the full rate at three quarters of the steps to a twentieth at the end."""
         if self.options.optimiser == "adam":
-            late = max(0.0, 2 * step / self.plan.iterations - 1)
+            late = max(0.0, 4 * step / self.plan.iterations - 3)
             share = 0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * late))
             for group in self.optimiser.param_groups:
                 group["lr"] = group["start"] * share
