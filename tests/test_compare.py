@@ -111,6 +111,8 @@ def test_all_methods_get_the_square_that_one_of_them_wants(plain):
     assert torch.equal(enlarged[0].prepared.low, enlarged[1].prepared.low)
     known = compare.lanes(picture(), orders(QUICK, square), engine)
     assert [tuple(lane.prepared.truth.shape) for lane in known] == [(3, 16, 16), (3, 16, 16)]
+    more = compare.lanes(picture(), orders(LARGE, square), engine)  # it needs 64 px; there are 1024
+    assert (more[0].state, tuple(more[0].prepared.low.shape)) == ("waiting", (3, 64, 64))
     whole = compare.lanes(picture(), orders(QUICK, square), engine, remedied={"quick": "whole"})
     assert whole[0].prepared.low.shape[-2:] == (12, 16)
 

@@ -227,7 +227,7 @@ def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads
     page.locator("#srgan-preset").get_by_text("SRResNet: faithful").click()
     page.locator("#srgan-task").get_by_text("Test with a known answer").click()
     run(page, photo)
-    page.locator("#srgan-download").wait_for()
+    measured(page)  # then nothing moves any more
     with page.expect_download() as download:
         page.locator("#srgan-download").click()
     result = tmp_path / "result.png"
@@ -239,7 +239,7 @@ def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads
     other.locator("#srgan-recipe-note", has_text="give it the picture it was made from").wait_for()
     assert other.locator("#srgan-task").get_by_label("Test with a known answer").is_checked()
     run(other, photo)
-    other.locator("#srgan-download").wait_for()
+    measured(other)
     with other.expect_download() as download:
         other.locator("#srgan-download").click()
     with Image.open(result) as one, Image.open(download.value.path()) as again:

@@ -18,6 +18,7 @@ from fakes import FAKE
 from gansr.engine import Engine
 from gansr.methods import METHODS
 from gansr.ui import gpu, page, tab
+from gansr.ui.running import Turn
 
 
 def front_matter() -> dict[str, str]:
@@ -64,7 +65,7 @@ def handler(method) -> tuple[tab.Inputs, object, list]:
 
     async def draw():  # in a running loop, or Gradio makes loops of its own and leaves them open
         with gr.Blocks(analytics_enabled=False):
-            inputs, _ = tab._draw_inputs(method, [])
+            inputs, *_ = tab._draw_inputs(method, [])
             outputs = tab._Outputs(method)
             return inputs, outputs, tab._page_handler(method, inputs, outputs)
 
@@ -88,7 +89,7 @@ def test_a_tab_runs_behind_zerogpus_door(fake, monkeypatch, door):
     monkeypatch.setattr(gpu, "frames", door(gpu.frames))
     _, (run, outputs), values = handler(fake)
     values[0] = str(ROOT / "assets" / "examples" / "chelsea-small-x4.png")
-    updates = list(run(*values))
+    updates = list(run(Turn(), *values))
     said = "".join(str(update.get(outputs.status, "")) for update in updates)
     assert "Done" in said and "Step" in said
     shelf = next(update[outputs.shelf] for update in updates if outputs.shelf in update)

@@ -3,7 +3,8 @@
 A method that takes squares of a fixed side (those for faces do) sees another part of a photograph than one that
 takes any picture. So where one of the chosen methods wants a square, all get the same one: the chosen face,
 aligned as FFHQ is, or the middle of the picture, at the largest side that is wanted. A test with a known answer
-shrinks it from 1024 px. A person may let a method have the whole picture after all (`Cut.whole`).
+shrinks it from 1024 px, and less for a method that needs more pixels. A person may let a method have the whole
+picture after all (`Cut.whole`).
 
 Methods run one after the other, cheap ones first; a failure stays in its own lane. The dear measures of every
 result are taken once all results are there.
@@ -117,13 +118,19 @@ def given(
     known, scale = order.request.task == "known answer", order.method.scale(order.method, order.options)
     if not whole and order.method.accepts.side is None:
         assert cut.side is not None
-        edge = cut.side * scale if known else cut.side
+        edge = _enough(cut.side, order.method.accepts.least) * scale if known else cut.side
         return _resized(subject, (edge, edge))
     if known and cut.factor and whole and order.method.accepts.side is None:
         return _by_factor(subject, cut.factor, scale)
     if cut.pixels is not None:
         return _at_most(subject, cut.pixels * (scale**2 if known else 1))
     return subject
+
+
+def _enough(side: int, least: int) -> int:
+    """The common side; for a method that needs more, the next power of two: where the answer is known there are
+    pixels enough."""
+    return side if side >= least else 1 << (least - 1).bit_length()
 
 
 def _square(picture: Picture, cut: Cut, request: Request, detector: Callable[[], Any]) -> Picture:
@@ -291,7 +298,8 @@ def _take(lane: Lane, update: Update) -> None:
     lane.state = "done" if update.finished else "running"
     if update.finished:
         height, width = frame.image.shape[-2:]
-        lane.text = f"{width}×{height} · {frame.computed:.1f} s"
+        before = "" if lane.prepared is None else "{1}×{0} → ".format(*lane.prepared.low.shape[-2:])
+        lane.text = f"{before}{width}×{height} · {frame.computed:.1f} s"
     elif frame.step == 0:
         lane.text = "waiting for the device" if frame.waited > 0.5 else "starting"
     else:

@@ -298,17 +298,19 @@ def _for_faces(values: Mapping[str, Any]) -> bool:
 
 
 def _given(made: Sequence[Lane]) -> str:
-    """What each method gets, in words."""
+    """What each method gets, in words, or why it will not run."""
     items = []
     for lane in made:
-        if lane.prepared is None:
-            items.append(f"<b>{escape(lane.method.title)}</b>: {escape(lane.text)}")
-            continue
-        height, width = lane.prepared.low.shape[-2:]
-        notes = "; ".join(map(escape, lane.prepared.notices))
-        items.append(f"<b>{escape(lane.method.title)}</b> gets {width}×{height} px. {notes}")
-    lines = "".join(f"<li>{item}</li>" for item in items)
-    return f'<div class="status" role="status" aria-live="polite"><b>Ready</b><ul>{lines}</ul></div>'
+        text = escape(lane.text)
+        if lane.state != "blocked" and lane.prepared is not None:
+            height, width = lane.prepared.low.shape[-2:]
+            notes = "; ".join(map(escape, lane.prepared.notices))
+            text = f"gets {width}×{height} px" + (f": {notes}" if notes else "")
+        items.append(f"<li><b>{escape(lane.method.title)}</b> {text}</li>")
+    head = "Ready" if any(lane.state != "blocked" for lane in made) else "None of them can take it"
+    return (
+        f'<div class="status" role="status" aria-live="polite"><b>{head}</b><ul>{"".join(items)}</ul></div>'
+    )
 
 
 # ----------------------------------------------------------------------------------------------- running

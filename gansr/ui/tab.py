@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -25,7 +26,7 @@ from gansr.ui import files, gpu, show
 from gansr.ui.controls import controls, mask_of, picture_input, values_of
 from gansr.ui.recipe import Offer, draw_offer
 from gansr.ui.running import Turn, before_run, stoppable
-from gansr.ui.viewer import contents, tile, viewer
+from gansr.ui.viewer import address, contents, tile, viewer
 
 # Hidden, yet in the page: what Gradio draws only when it is first shown can miss the value given with that.
 HIDDEN = "hidden"
@@ -219,17 +220,9 @@ class _Outputs:
         self.status = gr.HTML(show.message("Choose a picture and press Run."), elem_id=f"{name}-status")
         self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures")
         gr.HTML(show.caution(method))
-        with gr.Row():
-            self.download = gr.DownloadButton(
-                "Download the result (PNG, lossless)", visible=HIDDEN, elem_id=f"{name}-download"
-            )
-            self.extras = gr.File(
-                label="More files",
-                file_count="multiple",
-                visible=HIDDEN,
-                interactive=False,
-                elem_id=f"{name}-files",
-            )
+        self.downloads = gr.HTML(
+            elem_id=f"{name}-files"
+        )  # plain links: Gradio's button at times does nothing
         self.measures = gr.HTML(elem_id=f"{name}-measures")  # below: it grows while the buttons are in use
         self.views = gr.HTML(elem_id=f"{name}-views")
         self.replay = gr.Slider(
@@ -255,8 +248,8 @@ class _Outputs:
 
     def all(self) -> list[Any]:
         return [
-            self.status, self.pictures, self.measures, self.download, self.extras, self.views,
-            self.replay, self.moment, self.shelf,
+            self.status, self.pictures, self.measures, self.downloads, self.views, self.replay,
+            self.moment, self.shelf,
         ]  # fmt: skip
 
 
@@ -277,8 +270,9 @@ def _page_handler(
         if picture is None:
             raise OptionError("no picture yet: drop one, paste one, or choose an example")
         shelf, hidden = Shelf(), gr.update(visible=HIDDEN)
-        yield {outputs.status: show.message("Starting …"), outputs.measures: "", outputs.views: ""}
-        yield dict.fromkeys((outputs.download, outputs.extras, outputs.replay, outputs.moment), hidden)
+        empty: dict[Any, Any] = dict.fromkeys((outputs.measures, outputs.views, outputs.downloads), "")
+        yield {outputs.status: show.message("Starting …")} | empty
+        yield dict.fromkeys((outputs.replay, outputs.moment), hidden)
         for update in serve(picture, wanted, gpu.METER, gpu.frames):
             if update.frame is None or update.prepared is None:
                 yield {outputs.status: show.message(update.text)}
@@ -349,8 +343,7 @@ def _finished(method: Method, outputs: _Outputs, update: Update, shelf: Shelf) -
     return {
         outputs.status: show.status(method, frame, prepared.notices, done=True),
         outputs.pictures: _pictures(method, shelf),
-        outputs.download: gr.update(value=shelf.result, visible=True),
-        outputs.extras: gr.update(value=extra or None, visible=bool(extra) or HIDDEN),
+        outputs.downloads: _downloads(method, shelf.result, extra),
         outputs.views: show.views(frame.views),
         outputs.replay: gr.update(
             minimum=1, maximum=max(steps, 2), value=max(steps, 1), visible=steps > 2 or HIDDEN
@@ -358,6 +351,19 @@ def _finished(method: Method, outputs: _Outputs, update: Update, shelf: Shelf) -
         outputs.moment: gr.update(value=shelf.replay[-1] if steps > 2 else None, visible=steps > 2 or HIDDEN),
         outputs.shelf: shelf,
     }
+
+
+def _downloads(method: Method, result: str, others: list[str]) -> str:
+    """Links to the result and to the files besides."""
+
+    def link(path: str, text: str, attributes: str = "") -> str:
+        name = show.escape(Path(path).name)
+        return f'<a href="{address(path)}" download="{name}"{attributes}>{show.escape(text)}</a>'
+
+    words = f' class="download" id="{method.name}-download"'
+    rows = "".join(f"<li>{link(path, Path(path).name)}</li>" for path in others)
+    files = f"<div><b>More files</b><ul>{rows}</ul></div>" if rows else ""
+    return f'<div class="files">{link(result, "Download the result (PNG, lossless)", words)}{files}</div>'
 
 
 def _replayed(step: float, shelf: Shelf) -> Any:

@@ -18,7 +18,7 @@ function draw() {
   if (order.column >= columns.length) order.column = -1;
   const heads = columns.map((column, index) => {
     const words = { type: "button", title: `${column.explain} Press to sort.`, "data-column": index };
-    const button = make("button", words, `${column.title} ${column.arrow}`.trim(), make("small", {}, column.unit));
+    const button = make("button", words, `${column.title}\u00a0${column.arrow}`.trim(), make("small", {}, column.unit));
     const sorted = order.column === index ? (order.up ? "ascending" : "descending") : "none";
     return make("th", { scope: "col", "aria-sort": sorted }, button);
   });

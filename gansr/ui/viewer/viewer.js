@@ -245,7 +245,7 @@ function layout() {
 }
 
 function pageColumns(width) {
-  const most = width < 240 ? 1 : width < 760 ? 2 : tiles.size === 4 ? (width < 1000 ? 2 : 4) : 3;
+  const most = width < 240 ? 1 : width < 760 ? 2 : tiles.size === 4 ? (width < 1000 ? 2 : 4) : width > 1000 && tiles.size > 6 ? 4 : 3;
   return Math.min(tiles.size, most) || 1;
 }
 
