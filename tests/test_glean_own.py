@@ -8,7 +8,7 @@ import torch
 from gansr.bench.glean import ASTRONAUT, LARGE, SEED, compared
 from gansr.engine import Engine, Job
 from gansr.method import InputError, OptionError, parse_options
-from gansr.methods.glean import GLEAN, NO_BANK, NO_FEATURES, OWN, SIZES, Options
+from gansr.methods.glean import GLEAN, NO_BANK, NO_FEATURES, OWN, ROW, SIZES, Options
 from gansr.nets.glean_own import GleanOwn, Knowledge, Window, shrink_matrix
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.colour import to8bit
@@ -136,7 +136,9 @@ def eight(monkeypatch):
 def test_glean_yields_once_and_shows_the_latent_rows(eight):
     _, frame, asked = run(Options())
     assert (frame.step, frame.steps) == (1, 1)
-    assert frame.views["latent rows"].values.shape == (13, 12)
+    drawn = frame.views["latent rows"].values
+    assert drawn.shape == (13 * ROW, 12)
+    assert torch.equal(drawn[0], drawn[ROW - 1]) and not torch.equal(drawn[0], drawn[ROW])
     assert asked == [OWN, "mobilestylegan-ffhq-1024"]
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from test_glean_own import CHANNELS
 
 from gansr.nets.alexnet import LpipsAlex
@@ -15,6 +16,7 @@ from gansr.nets.glean_own import GleanOwn
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
 from gansr.train import losses
+from gansr.train.__main__ import with_real
 from gansr.train.glean import Config, Kit, Stage, Training, exported, psnr, rate, read_config, report, shrink
 from gansr.train.synthetic import cache, face, rows_of
 from gansr.weights.tensors import parse
@@ -67,7 +69,7 @@ def test_inversion_learns_the_features_and_touches_nothing_else(kit):
     assert changed == {"pyramid", "squeeze", "latent", "fusions"}
 
 
-@pytest.mark.parametrize("cut", [2, 5, 8])
+@pytest.mark.parametrize("cut", [2, 6, 8])
 def test_an_interrupted_run_goes_on_bit_by_bit(kit, tmp_path, cut):
     whole = Training(CONFIG, kit)
     found = steps(whole, 10)
@@ -81,6 +83,33 @@ def test_an_interrupted_run_goes_on_bit_by_bit(kit, tmp_path, cut):
     for name in ("net", "average", "judge"):
         ours, theirs = getattr(second, name).state_dict(), getattr(whole, name).state_dict()
         assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+
+
+def test_a_finished_run_keeps_its_state_and_can_be_lengthened(kit):
+    first = Training(replace(CONFIG, stages=STAGES[1:2]), kit)
+    steps(first, 3)
+    again = Training(first.config, kit)
+    again.restore(first.state())
+    assert again.done and again.images == first.images
+    for name in ("net", "average", "judge"):
+        ours, theirs = getattr(again, name).state_dict(), getattr(first, name).state_dict()
+        assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+    longer = Training(replace(CONFIG, stages=STAGES[1:]), kit)
+    longer.restore(first.state())
+    whole = Training(longer.config, kit)
+    steps(whole, 3)
+    assert steps(longer, 4) == steps(whole, 4)
+
+
+def test_real_faces_stand_behind_the_synthetic_ones_and_must_be_square(tmp_path, kit):
+    with pytest.raises(ValueError, match="holds no picture"):
+        with_real(kit.pictures, tmp_path, 64)
+    Image.new("RGB", (128, 128), (9, 8, 7)).save(tmp_path / "a.png")
+    both = with_real(kit.pictures, tmp_path, 64)
+    assert len(both) == len(kit.pictures) + 1 and (both[-1] == (9, 8, 7)).all()
+    Image.new("RGB", (128, 64)).save(tmp_path / "b.png")
+    with pytest.raises(ValueError, match="128×64 px: an aligned face is square"):
+        with_real(kit.pictures, tmp_path, 64)
 
 
 def test_the_exported_file_is_the_averaged_network(kit):

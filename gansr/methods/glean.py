@@ -44,6 +44,7 @@ COSTS: Mapping[str, Cost] = {  # counted once by torch's FLOP counter; the memor
     "glean-cat-16x": Cost(0.5e12, 2.0e9),
 }
 BANK = "mobilestylegan-ffhq-1024"
+ROW = 8  # px
 BOTH, NO_BANK, NO_FEATURES = "both", "no bank", "no encoder features"
 
 
@@ -112,7 +113,9 @@ def _own(low: Tensor, options: Options, nets: Nets) -> tuple[Tensor, dict[str, V
 
 
 def _rows(rows: Tensor) -> dict[str, View]:
-    return {"latent rows": Heat(rows.float(), "from the mean", signed=True)}
+    """Row below row, each drawn ROW high: 19 rows of 512 numbers would be a line."""
+    drawn = rows.float().repeat_interleave(ROW, dim=0)
+    return {"latent rows": Heat(drawn, "from the mean", signed=True)}
 
 
 @lru_cache(maxsize=1)

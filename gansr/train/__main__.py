@@ -172,14 +172,24 @@ def distance_of(lpips: Module) -> Callable[[Tensor, Tensor], float]:
 
 
 def with_real(faces: np.ndarray, folder: Path, side: int) -> np.ndarray:
-    """The synthetic faces and, behind them, the real ones of a folder, shrunk to `side`."""
+    """The synthetic faces and, behind them, the real ones of a folder, shrunk to `side`.
+
+    Raises ValueError where the folder holds no picture, or one that is not square.
+    """
     from gansr.ops.resize import imresize
     from gansr.picture import open_picture
 
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp"})
-    found = [imresize(open_picture(p).rgb, (side, side), rounded=True) for p in paths]
-    real = [(x * 255).round().byte().permute(1, 2, 0).numpy() for x in found]
-    return np.concatenate([np.asarray(faces), np.stack(real)]) if real else faces
+    if not paths:
+        raise ValueError(f"{folder} holds no picture")
+    real = []
+    for path in paths:
+        rgb = open_picture(path).rgb
+        if rgb.shape[1] != rgb.shape[2]:
+            raise ValueError(f"{path} is {rgb.shape[2]}×{rgb.shape[1]} px: an aligned face is square")
+        small = imresize(rgb, (side, side), rounded=True)
+        real.append((small * 255).round().byte().permute(1, 2, 0).numpy())
+    return np.concatenate([np.asarray(faces), np.stack(real)])
 
 
 def log_to(path: Path) -> Callable[[dict[str, Any]], None]:

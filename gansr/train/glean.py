@@ -194,24 +194,21 @@ class Training:
         }
 
     def restore(self, state: Mapping[str, Any], only_nets: bool = False) -> None:
-        """Continue from `state`; only_nets: begin this configuration's first stage from its
-        averaged network and its judge."""
-        if not only_nets:
-            self.stage, self.step, self.images = state["at"]
-            if self.done:
-                self.average.load_state_dict(state["average"])
-                return
-            self.begin()
-            self.draws.set_state(state["draws"].cpu())
-        self.spent = state["spent"]
-        for name in ("net", "judge", "average"):
+        """Continue from `state`; only_nets: begin this configuration's first stage from its averaged network and
+        its judge. A stage that has no step yet begins as one always does: so a finished run can be lengthened."""
+        self.images, self.spent = state["at"][2], state["spent"]
+        for name in ("average", "judge"):
             getattr(self, name).load_state_dict(state[name])
-        if only_nets:
-            self.images = state["at"][2]
-            self.begin()
+        if not only_nets:
+            self.stage, self.step = state["at"][:2]
+            self.draws.set_state(state["draws"].cpu())
+        if self.done:
+            self.net.load_state_dict(state["net"])
             return
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.judging.load_state_dict(state["judging"])
+        self.begin()
+        if self.step:
+            for name in ("net", "optimiser", "judging"):
+                getattr(self, name).load_state_dict(state[name])
 
     # -------------------------------------------------------------------------------------------- steps
 
