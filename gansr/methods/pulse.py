@@ -11,8 +11,9 @@ How we differ, and why:
   the preset Paper.
 - A search that stays above eps still gives its picture, and says so; the authors give nothing.
 - The default generator is MobileStyleGAN, whose noise is baked in: the noise options do nothing on it.
-  It may be searched in bfloat16; the last frame and its errors are computed anew in float32.
-- On a processor the answers of a batch go one after the other, which is as fast and needs the memory of one.
+  It may be searched in bfloat16, but for its first blocks; the last frame and its errors are computed anew in
+  float32.
+- On a processor the answers go one after the other through the large layers, which needs the memory of one.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from gansr.method import (
     View,
     knob,
 )
-from gansr.nets.compiled import prepared
+from gansr.nets.compiled import Prepared, prepared
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops import sphere
 
@@ -71,7 +72,7 @@ class Options:
     )
     side: str = knob("32", "side of the small face, px", choices=("16", "32", "64", "128"))
     answers: int = knob(1, "how many answers, each from its own random start", least=1, most=8)
-    steps: int = knob(60, "optimisation steps", least=1, most=2000)
+    steps: int = knob(80, "optimisation steps", least=1, most=2000)
     loss: str = knob(
         "100*L2+0.01*GEOCROSS", "what is minimised: a sum of weight*TERM with the terms L2, L1 and GEOCROSS"
     )
@@ -84,7 +85,7 @@ class Options:
         choices=("best", "last"),
     )
     optimiser: str = knob("adam", "how a step follows the gradient", choices=tuple(sphere.OPTIMISERS))
-    rate: float = knob(0.6, "largest learning rate", title="learning rate", least=1e-4, most=10)
+    rate: float = knob(0.5, "largest learning rate", title="learning rate", least=1e-4, most=10)
     schedule: str = knob(
         "linear1cycledrop", "how the learning rate rises and falls over the steps", choices=sphere.SCHEDULES
     )
@@ -112,7 +113,7 @@ class Options:
 
 
 QUICK: Mapping[str, object] = {}
-CAREFUL: Mapping[str, object] = {"steps": 100, "rate": 0.4}  # faces of strong contrast come within eps, too
+CAREFUL: Mapping[str, object] = {"steps": 150, "rate": 0.4}  # faces of strong contrast come within eps, too
 PAPER: Mapping[str, object] = {"steps": 100, "loss": "100*L2+0.05*GEOCROSS", "rate": 0.4, "keep": "last"}
 
 
@@ -161,18 +162,36 @@ class Search:
         return Answer(v, maps, sphere.SphericalOptimiser(variables, name, lr, rates))
 
     def step(self, j: int) -> None:
-        """Step j, from 0, of every answer. Raises MethodError where a loss is not finite."""
+        """Step j, from 0, of every answer. Raises MethodError where a loss is not finite.
+
+        What is cheap goes through as one batch: the style rows and, of MobileStyleGAN, the first blocks. What
+        follows, where the memory is, takes `gathered` answers at once, forward and backward.
+        """
         sums = dict.fromkeys(self.lines, 0.0)
+        with torch.enable_grad():
+            rows = self._rows(self.answers)
+            shared = (rows, self.form.early(rows)) if isinstance(self.form, Prepared) else (rows,)
+        grads: list[list[Tensor]] = [[] for _ in shared]
         for start in range(0, len(self.answers), self.gathered):
-            self._step(self.answers[start : start + self.gathered], j, sums)
+            chosen = slice(start, start + self.gathered)
+            parts = [whole.detach()[chosen].requires_grad_() for whole in shared]
+            self._pull(self.answers[chosen], parts, j, sums)
+            for kept, part in zip(grads, parts):
+                assert part.grad is not None
+                kept.append(part.grad)
+        torch.autograd.backward(shared, [torch.cat(kept) for kept in grads])
+        for answer in self.answers:
+            answer.optimiser.step(j)
         for name, line in self.lines.items():
             line.append(sums[name] / len(self.answers))
         self.lines["mse of the best"][-1] = min(answer.mse for answer in self.answers)
 
-    def _step(self, answers: Sequence[Answer], j: int, sums: dict[str, float]) -> None:
+    def _pull(self, answers: Sequence[Answer], parts: list[Tensor], j: int, sums: dict[str, float]) -> None:
+        """The gradients of some answers' losses with respect to their `parts` of what all share."""
+        rows, *features = parts
         with torch.enable_grad():
-            rows = self._rows(answers)
-            pictures = self._draw(self.form, rows, answers)
+            late = self.form.late(features[0], rows) if features else None
+            pictures = self._draw(self.form, rows, answers) if late is None else late
             small = (sphere.shrink(pictures, self.factor) + 1) / 2  # D of a constant is that constant
             terms = sphere.losses(small, self.low, rows, self.aim)
             total = torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum(0)
@@ -182,8 +201,6 @@ class Search:
         self._record(answers, pictures.detach(), small.detach(), told, j)
         for name, values in zip(self.weights, told[2:]):
             sums[name] += sum(values)
-        for answer in answers:
-            answer.optimiser.step(j)
 
     def _record(
         self, answers: Sequence[Answer], pictures: Tensor, small: Tensor, told: list[list[float]], j: int
