@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from html import unescape
 from pathlib import Path
@@ -13,10 +12,11 @@ import pytest
 from bad_inputs import BAD
 from conftest import ROOT
 from fakes import FAKE
+from tab_handler import Drawn, drawn
 
 from gansr import __main__ as command
 from gansr.engine import Engine
-from gansr.ui import gpu, tab
+from gansr.ui import gpu
 
 GOOD = ROOT / "assets" / "examples" / "chelsea-small-x4.png"
 REFUSED = [bad for bad in BAD if bad.message is not None]
@@ -34,23 +34,12 @@ def fake(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def page():
-    """The tab's inputs, its outputs, its handler, and the values its controls start with."""
-
-    async def draw():  # in a running loop, or Gradio makes loops of its own and leaves them open
-        with gr.Blocks(analytics_enabled=False):
-            inputs, _ = tab._draw_inputs(FAKE, [])
-            outputs = tab._Outputs(FAKE)
-            return inputs, outputs, tab._page_handler(FAKE, inputs, outputs)
-
-    inputs, outputs, run = asyncio.run(draw())
-    return inputs, outputs, run, {n: c.value for n, c in zip(inputs.names(), inputs.all(), strict=True)}
+def page() -> Drawn:
+    return drawn(FAKE)
 
 
-def last(page, **changed: Any) -> dict[Any, Any]:
-    inputs, _, run, values = page
-    named = values | {"picture": str(GOOD)} | changed
-    *_, update = run(*(named[name] for name in inputs.names()))
+def last(page: Drawn, **changed: Any) -> dict[Any, Any]:
+    *_, update = page.run(**{"picture": str(GOOD)} | changed)
     return update
 
 
@@ -117,10 +106,8 @@ def test_what_was_normalised_is_told(page, tmp_path):
     told = next(bad for bad in BAD if bad.message is None and bad.notice)
     path = tmp_path / "upload.png"
     path.write_bytes(told.data)
-    _, outputs, run, values = page
-    named = values | {"picture": str(path)}
     try:
-        said = "".join(str(update.get(outputs.status, "")) for update in run(*named.values()))
+        said = "".join(str(update.get(page.outputs.status, "")) for update in page.run(picture=str(path)))
     except gr.Error as error:  # too small for the method: then that is said
         said = str(error)
     assert told.notice in unescape(said) or "at least 4 px" in said

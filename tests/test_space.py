@@ -9,16 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import gradio as gr
 import pytest
 import torch
 from conftest import ROOT
 from fakes import FAKE
+from tab_handler import drawn
 
 from gansr.engine import Engine
 from gansr.methods import METHODS
-from gansr.ui import gpu, page, tab
-from gansr.ui.running import Turn
+from gansr.ui import gpu, page
 
 
 def front_matter() -> dict[str, str]:
@@ -60,20 +59,6 @@ def fake(monkeypatch):
     return FAKE
 
 
-def handler(method) -> tuple[tab.Inputs, object, list]:
-    """The tab's inputs, its run handler, and the values its controls start with."""
-
-    async def draw():  # in a running loop, or Gradio makes loops of its own and leaves them open
-        with gr.Blocks(analytics_enabled=False):
-            inputs, *_ = tab._draw_inputs(method, [])
-            outputs = tab._Outputs(method)
-            return inputs, outputs, tab._page_handler(method, inputs, outputs)
-
-    inputs, outputs, run = asyncio.run(draw())
-    values = [component.value for component in inputs.all()]
-    return inputs, (run, outputs), values
-
-
 def pickled(function):
     """ZeroGPU's way: arguments and what is yielded cross a process border, so they are pickled both ways."""
 
@@ -87,12 +72,11 @@ def pickled(function):
 @pytest.mark.parametrize("door", [lambda function: function, pickled], ids=["identity", "pickling"])
 def test_a_tab_runs_behind_zerogpus_door(fake, monkeypatch, door):
     monkeypatch.setattr(gpu, "frames", door(gpu.frames))
-    _, (run, outputs), values = handler(fake)
-    values[0] = str(ROOT / "assets" / "examples" / "chelsea-small-x4.png")
-    updates = list(run(Turn(), *values))
-    said = "".join(str(update.get(outputs.status, "")) for update in updates)
+    page = drawn(fake)
+    updates = list(page.run(picture=str(ROOT / "assets" / "examples" / "chelsea-small-x4.png")))
+    said = "".join(str(update.get(page.outputs.status, "")) for update in updates)
     assert "Done" in said and "Step" in said
-    shelf = next(update[outputs.shelf] for update in updates if outputs.shelf in update)
+    shelf = next(update[page.outputs.shelf] for update in updates if page.outputs.shelf in update)
     assert shelf.result.endswith(".png")
 
 
@@ -106,6 +90,6 @@ def test_the_page_is_drawn_without_weights_and_without_network():
     async def draw():
         return page.build()
 
-    drawn = asyncio.run(draw())
-    named = {function.api_name for function in drawn.fns.values()}
+    app = asyncio.run(draw())
+    named = {function.api_name for function in app.fns.values()}
     assert {method.name for method in METHODS} <= named
