@@ -25,8 +25,8 @@ check: .venv/dev ## format, lint, types, tests
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright
 	$(BIN)/python -m pytest
 
-bench: .venv/run ## speed against the plain networks; DATA=folder adds the papers' tables
-	@for name in srgan kernelgan glean; do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done
+bench: .venv/run ## speed against the plain networks, and what needs no pictures (20 minutes); DATA=folder adds the tables
+	@for name in srgan kernelgan glean pulse mganprior; do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done
 
 weights: .venv/run ## fetch and verify every set of weights that can be fetched
 	$(BIN)/python -m gansr weights fetch && $(BIN)/python -m gansr weights verify
