@@ -295,7 +295,7 @@ def test_roles_show_each_code_where_it_acts(scene: PGGAN):
     assert grid.shape == (2 * m.TILE, 5 * m.TILE)  # six codes, five to a row
     assert float(grid[: m.TILE].min()) >= 0 and float(grid[: m.TILE].max()) > 0
     assert float(grid[m.TILE :, m.TILE :].abs().max()) == 0  # empty places
-    assert last.views["α: 6 codes × 8 channels"].values.shape == (6, 8)
+    assert last.views["α: 6 codes × 8 channels"].values.shape == (6 * 8, 8)  # 8 px a code
 
 
 def test_strong_channels_are_the_papers_where_alpha_has_the_papers_size():

@@ -91,6 +91,7 @@ SAMPLES = 2048  # of w, for its mean and principal directions
 VGG_END, VGG_SIDE, VGG_SCALE = 16, 256, 0.001  # up to ReLU 3_3; the side it sees; the authors' factor
 STRONG = 0.2  # α above which a channel counts for a code (paper, §4.4)
 TILE = 96  # px of a picture in the view of the codes' roles
+ROW = 8  # px of a code's row in the map of α
 SWEEP = 9  # pictures of an edit's animation
 
 Features = Callable[[Tensor], Tensor]
@@ -624,7 +625,11 @@ def analysis(search: Search) -> dict[str, Any]:
     """The views of the last frame: α as a map, and the role of each code (paper, §4.4 and figure 8)."""
     alpha = search.alpha.detach()
     n, c = alpha.shape
-    views: dict[str, Any] = {f"α: {n} codes × {c} channels": Heat(alpha, signed=bool((alpha < 0).any()))}
+    views: dict[str, Any] = {
+        f"α: {n} codes × {c} channels": Heat(
+            alpha.repeat_interleave(ROW, dim=0), signed=bool((alpha < 0).any())
+        )
+    }
     if search.options.roles:
         title, maps = roles(search)
         views[title] = Heat(maps, "mean change, of 1", least=0.0)

@@ -399,7 +399,7 @@ PULSE = Method(
         venue="CVPR",
         title="PULSE: Self-Supervised Photo Upsampling via Latent Space Exploration of Generative Models",
         link="https://arxiv.org/abs/2003.03808",
-        licence="Code: our own. Weights: non-commercial research (StyleGAN: NVIDIA; FFHQ: CC BY-NC-SA 4.0).",
+        licence="our own code; weights: non-commercial research (StyleGAN: NVIDIA; FFHQ: CC BY-NC-SA 4.0)",
         good_for="showing that a small face has many large ones: imaginary people, all consistent with the input",
         not_for="identification, restoring a photograph, evidence of any kind, faces that are not frontal",
     ),

@@ -63,7 +63,7 @@ def caution(method: Method) -> str:
     return (
         f'<p class="caution">Detail that the small picture does not hold is <b>invented</b> by the method; '
         f"LR-consistency below tells how well the result agrees with what was given. "
-        f"{escape(method.caution)} <span>Weights: {escape(method.paper.licence)}</span></p>"
+        f"{escape(method.caution)} <span>Licence: {escape(method.paper.licence)}</span></p>"
     )
 
 
