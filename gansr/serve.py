@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from gansr.prepare import TASKS, Prepared, Request, Task, pasted, prepare
 # What is said to the person as it stands; any other exception is a fault of ours.
 TOLD = (PictureError, OptionError, InputError, MethodError, faces.FaceError, weights.WeightsError)
 DETECTOR = "scrfd-500m"
+EACH = ("consistency", "psnr_y", "identity", "lpips_alex")  # what is measured of each of several answers
 DEAR_PIXELS = (
     1_500_000  # above this, measures by a network (LPIPS-VGG: 10 s a megapixel) skip the bicubic one
 )
@@ -57,6 +58,7 @@ class Update:
     readings: tuple[Reading, ...] = ()
     baseline: Mapping[str, float] | None = None  # the same measures of the bicubic enlargement
     done: bool = False
+    answers: Mapping[str, tuple[Reading, ...]] = field(default_factory=dict)  # of each further answer, EACH
 
 
 def order(method: Method, values: Mapping[str, Any], request: Request, seed: Any, precision: Any) -> Order:
@@ -164,7 +166,13 @@ def _measured(result: Frame, prepared: Prepared, engine: Engine, method: Method)
             (other,) = engine.measure(bicubic, *common, face=face, metrics=(metric,))
             baseline |= {metric.name: other.value} if other.value is not None else {}
         yield Update("measuring", prepared, result, True, tuple(rows), dict(baseline))
-    yield Update("", prepared, result, True, tuple(rows), dict(baseline), done=True)
+    answers: dict[str, tuple[Reading, ...]] = {}
+    each = tuple(metric for metric in METRICS if metric.name in EACH)
+    for title, answer in result.answers.items():
+        common = (prepared.low, prepared.shrink, prepared.truth)
+        answers[title] = tuple(engine.measure(answer, *common, face=face, metrics=each))
+        yield Update("measuring", prepared, result, True, tuple(rows), dict(baseline), answers=dict(answers))
+    yield Update("", prepared, result, True, tuple(rows), dict(baseline), done=True, answers=answers)
 
 
 def receipt(wanted: Order, prepared: Prepared, frame: Frame, device: str) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from tab_handler import Drawn, drawn
 
 from gansr import __main__ as command
 from gansr.engine import Engine
+from gansr.method import Frame
+from gansr.metrics.consistency import CONSISTENCY
 from gansr.ui import gpu
 
 GOOD = ROOT / "assets" / "examples" / "chelsea-small-x4.png"
@@ -111,6 +116,22 @@ def test_what_was_normalised_is_told(page, tmp_path):
     except gr.Error as error:  # too small for the method: then that is said
         said = str(error)
     assert told.notice in unescape(said) or "at least 4 px" in said
+
+
+def test_several_answers_stand_in_the_viewer_each_with_its_measures(monkeypatch):
+    def several(*given: Any) -> Iterator[Frame]:
+        for frame in FAKE.run(*given):
+            yield replace(frame, answers={"answer 1": frame.image, "answer 2": 1 - frame.image})
+
+    method = replace(FAKE, run=several)
+    monkeypatch.setitem(gpu.BY_NAME, "fake", method)
+    monkeypatch.setattr("gansr.serve.METRICS", (CONSISTENCY,))
+    page = drawn(method)
+    *_, update = page.run(picture=str(GOOD))
+    notes = {tile["title"]: tile.get("note", "") for tile in update[page.outputs.pictures]["tiles"]}
+    assert list(notes)[1:4] == ["Fake", "Answer 1", "Answer 2"]
+    near, far = (float(re.fullmatch(r"LR-consistency ([\d.]+) dB", notes[f"Answer {i}"])[1]) for i in (1, 2))
+    assert near > far + 10  # the second is the negative
 
 
 def test_the_command_writes_the_picture_and_says_what_it_measured(tmp_path, capsys):

@@ -85,6 +85,16 @@ def readings(rows: Sequence[Reading], baseline: Mapping[str, float] | None = Non
     )
 
 
+def brief(rows: Sequence[Reading]) -> str:
+    """What was measured, in one line."""
+    said = (
+        f"{r.metric.title} {_value(r.value, r.metric.digits)} {r.metric.unit}"
+        for r in rows
+        if r.value is not None
+    )
+    return " · ".join(text.strip() for text in said)
+
+
 def _row(row: Reading, baseline: Mapping[str, float]) -> str:
     metric, other = row.metric, baseline.get(row.metric.name)
     assert row.value is not None

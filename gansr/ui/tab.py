@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,7 @@ from gradio.components import Component
 from torch import Tensor
 
 from gansr import faces, weights
-from gansr.engine import like_input
+from gansr.engine import Reading, like_input
 from gansr.method import Frame, Method, OptionError, knobs, parse_options, refusal
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
@@ -39,6 +40,7 @@ class Shelf:
 
     result: str = ""
     others: dict[str, str] = field(default_factory=dict)  # title → path: what the result is compared with
+    answers: dict[str, str] = field(default_factory=dict)  # title → path, where there are several
     replay: list[str] = field(default_factory=list)
 
 
@@ -269,7 +271,7 @@ def _page_handler(
         picture, wanted = inputs.order(method, values)
         if picture is None:
             raise OptionError("no picture yet: drop one, paste one, or choose an example")
-        shelf, hidden = Shelf(), gr.update(visible=HIDDEN)
+        shelf, told_of, hidden = Shelf(), 0, gr.update(visible=HIDDEN)
         empty: dict[Any, Any] = dict.fromkeys((outputs.measures, outputs.views, outputs.downloads), "")
         yield {outputs.status: show.message("Starting …")} | empty
         yield dict.fromkeys((outputs.replay, outputs.moment), hidden)
@@ -284,6 +286,9 @@ def _page_handler(
                     yield _finished(method, outputs, update, shelf)
                 table = show.readings(update.readings, update.baseline)
                 yield {outputs.measures: table + ("" if update.done else show.message(update.text))}
+                if len(update.answers) > told_of:
+                    told_of = len(update.answers)
+                    yield {outputs.pictures: _pictures(method, shelf, update.answers)}
 
     return run
 
@@ -322,15 +327,24 @@ def _shelve(shelf: Shelf, wanted: Order, prepared: Prepared, frame: Frame) -> No
         "Bicubic": files.save(to_png(bicubic), "bicubic.png"),
         "Nearest": files.save(to_png(nearest), "nearest.png"),
     }
+    shelf.answers = {
+        title: files.save(to_png(answer), f"{title}.png") for title, answer in frame.answers.items()
+    }
     if prepared.truth is not None and prepared.truth.shape == frame.image.shape:
         shelf.others["Truth"] = files.save(to_png(prepared.truth), "truth.png")
 
 
-def _pictures(method: Method, shelf: Shelf) -> dict[str, Any]:
-    """The viewer's tiles: bicubic and the result first, as the two that are compared."""
+def _pictures(
+    method: Method, shelf: Shelf, measured: Mapping[str, Sequence[Reading]] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The viewer's tiles: bicubic and the result first, as the two that are compared; then the further answers."""
     bicubic, *others = shelf.others.items()
     made = [tile(title.lower(), title, "done", picture=path) for title, path in [bicubic, *others]]
     made.insert(1, tile("result", method.title, "done", picture=shelf.result))
+    made[2:2] = [
+        tile(title, title.capitalize(), "done", picture=path, note=show.brief(measured.get(title, ())))
+        for title, path in shelf.answers.items()
+    ]
     return contents(made, truth=shelf.others.get("Truth"))
 
 
@@ -338,7 +352,7 @@ def _finished(method: Method, outputs: _Outputs, update: Update, shelf: Shelf) -
     frame, prepared = update.frame, update.prepared
     assert frame is not None and prepared is not None
     extra = [files.save(content, name) for name, content in frame.files.items()]
-    extra += [files.save(to_png(answer), f"{title}.png") for title, answer in frame.answers.items()]
+    extra += shelf.answers.values()
     steps = len(shelf.replay)
     return {
         outputs.status: show.status(method, frame, prepared.notices, done=True),
@@ -489,8 +503,13 @@ def _report(wanted: Order, update: Update, device: str) -> dict[str, Any]:
         row.metric.name: row.value if row.value is not None else row.reason for row in update.readings
     }
     recipe = receipt(wanted, update.prepared, update.frame, device)
+    answers = {
+        title: {row.metric.name: row.value for row in rows if row.value is not None}
+        for title, rows in update.answers.items()
+    }
     return {
         "measures": measures,
+        "answers": answers,
         "bicubic": dict(update.baseline or {}),
         "notices": notices,
         "receipt": recipe,
