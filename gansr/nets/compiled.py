@@ -2,11 +2,12 @@
 
 What a search costs on a processor is memory traffic: depthwise convolutions and element-wise passes over pictures
 of 512². bfloat16 halves it, torch.compile fuses the passes between the convolutions. Compiled is everything
-after block `CUT` (64²); compiling the blocks before it too gains another tenth. One compiled function so serves
-PULSE, which comes through all blocks, and multi-code composition, which enters at 32² or 64².
+after block `CUT` (64²). One compiled function so serves PULSE, which comes through all blocks, and multi-code
+composition, which enters at 32² or 64².
 
 Seconds for a step of PULSE at 1024², forward and backward, on two Zen 5 cores (python -m gansr bench pulse): the graph
-as it is written 1.31, with our allocator 0.39, this arrangement in float32 0.24, in bfloat16 0.14, compiled 0.11.
+as it is written 1.35 to 1.40, with our allocator 0.43, this arrangement in float32 0.24, in bfloat16 (but for the first
+blocks) 0.16, compiled 0.14 to 0.15.
 
 Compiling takes 10–40 s, so it runs in a thread (`start`, from the app's start; never on ZeroGPU), and until it is
 ready, and wherever it fails, the same code runs uncompiled. A run keeps the form it began with (`prepared`
