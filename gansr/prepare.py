@@ -92,7 +92,7 @@ def prepare(
     grey = picture.grey and not (method.recolours is not None and method.recolours(options))
     whole = Prepared(picture.rgb, None, request, picture.alpha, grey, notices=picture.notices)
     if side is not None:
-        whole = _square(whole, side, side * scale, method.accepts.face, detector)
+        whole = _square(whole, side, side * scale, method.accepts.seeks_face(options), detector)
     if request.task == "enlarge":
         return replace(whole, truth=None)
     truth = to8bit(mod_crop(whole.truth if whole.truth is not None else whole.low, scale))

@@ -119,7 +119,7 @@ def serve(
     if wanted.request.paste_back and (photo := pasted(prepared, result.image)) is not None:
         result = replace(result, files={**result.files, "photo.png": to_png(photo)})
     yield Update(prepared=prepared, frame=result, finished=True)
-    yield from _measured(result, prepared, engine, wanted.method)
+    yield from _measured(result, prepared, engine, wanted)
 
 
 def here(engine: Engine) -> Frames:
@@ -136,15 +136,15 @@ def here(engine: Engine) -> Frames:
 
 def _fetched(wanted: Order, engine: Engine) -> Iterator[Update]:
     names = tuple(wanted.method.needs(wanted.method, wanted.options).values())
-    if wanted.method.accepts.face and wanted.request.align:
+    if wanted.method.accepts.seeks_face(wanted.options) and wanted.request.align:
         names = (*names, DETECTOR)
     for text, share in engine.fetch(names):
         yield Update(text=text if share is None else f"{text}: {100 * share:.0f} %")
 
 
-def _measured(result: Frame, prepared: Prepared, engine: Engine, method: Method) -> Iterator[Update]:
+def _measured(result: Frame, prepared: Prepared, engine: Engine, wanted: Order) -> Iterator[Update]:
     """One update a metric, so that the cheap ones are seen while the dear ones are computed."""
-    face = method.accepts.face
+    face = wanted.method.accepts.seeks_face(wanted.options)
     for name in {name for metric in METRICS if face or not metric.faces for name in metric.weights.values()}:
         try:
             for text, share in engine.fetch((name,)):

@@ -13,6 +13,9 @@ from gansr.engine import Engine, Job
 from gansr.method import knobs, parse_options, refusal
 from gansr.methods import METHODS
 from gansr.metrics import METRICS
+from gansr.ops.degrade import Degradation
+from gansr.picture import Picture
+from gansr.prepare import Request, prepare
 
 # What makes a method run in a moment, and the size of its input where it takes any.
 SMALL = {
@@ -125,6 +128,28 @@ def test_a_picture_of_one_pixel_is_taken_or_refused_in_words(method):
     options = parse_options(method.options, {})
     said = refusal(method, 1, 1, options)
     assert said is None or method.title in said
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pulse", {"generator": "stylegan2-cat"}),
+        ("glean", {"model": "glean-cat-8x"}),
+        ("mganprior", {"generator": "stylegan2-church", "job": "invert"}),
+    ],
+)
+def test_no_face_is_looked_for_where_the_network_draws_none(name, options):
+    method = next(method for method in METHODS if method.name == name)
+    chosen = parse_options(method.options, options)
+
+    def detector():
+        raise AssertionError("a face was looked for")
+
+    picture = Picture(torch.rand(3, 600, 700, generator=torch.Generator().manual_seed(0)), None, False, ())
+    request = Request("enlarge", Degradation(), True, 0)
+    side = method.accepts.side(chosen)
+    assert prepare(picture, method, chosen, request, detector).low.shape == (3, side, side)
+    assert method.accepts.seeks_face(parse_options(method.options, {}))
 
 
 def test_metrics_name_their_unit_direction_and_meaning():

@@ -99,7 +99,7 @@ def common_side(orders: Iterable[Order]) -> int | None:
 
 
 def wants_face(orders: Iterable[Order]) -> bool:
-    return any(o.method.accepts.face for o in orders)
+    return any(o.method.accepts.seeks_face(o.options) for o in orders)
 
 
 def given(

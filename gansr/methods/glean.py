@@ -164,7 +164,11 @@ GLEAN = Method(
         "Without the bank": {"parts": NO_BANK},
         "Without the encoder's features": {"parts": NO_FEATURES},
     },
-    accepts=Accepts(side=lambda options: SIZES[options.model][0], face=True),
+    accepts=Accepts(
+        side=lambda options: SIZES[options.model][0],
+        face=True,
+        faceless=lambda options: "cat" in options.model,
+    ),
     cost=lambda height, width, options: COSTS[options.model],
     run=run,
     weights={"model": tuple(SIZES), "bank": (BANK,)},

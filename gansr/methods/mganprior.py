@@ -763,6 +763,11 @@ def _work(generator: str, layer: int) -> tuple[float, float, float, float]:
     return products[0], products[1], kept[0], kept[1]
 
 
+def faceless(options: Options) -> bool:
+    """Whether the generator draws no faces of people."""
+    return options.generator in ("stylegan2-church", "stylegan2-cat", "stylegan2-car", "stylegan2-horse")
+
+
 def cost(height: int, width: int, options: Options) -> Cost:
     """Operations of the iterations, forward and back; bytes that one keeps, in float32, and the networks."""
     plan, side = planned(options), SIDES[options.generator]
@@ -808,7 +813,7 @@ MGANPRIOR = Method(
             "layer": "auto", "down": "bilinear-point",
         },
     },
-    accepts=Accepts(least=4, side=input_side, face=True),
+    accepts=Accepts(least=4, side=input_side, face=True, faceless=faceless),
     cost=cost,
     run=run,
     weights={"generator": tuple(SIDES), "vgg": ("lpips-vgg",)},

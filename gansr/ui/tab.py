@@ -399,7 +399,7 @@ def _wire_look(method: Method, inputs: Inputs, outputs: list[Component]) -> None
                 yield {seen: "", found: gr.update(visible=False)}
                 return
             opened = open_picture(picture)
-            faced = method.accepts.face and wanted.request.align
+            faced = method.accepts.seeks_face(wanted.options) and wanted.request.align
             for text, _ in gpu.METER.fetch((DETECTOR,) if faced else ()):
                 yield {seen: show.message(text)}
             if faced:
@@ -424,7 +424,7 @@ def _wire_look(method: Method, inputs: Inputs, outputs: list[Component]) -> None
     watched += [
         control
         for name, control in inputs.knobs.items()
-        if name in ("side", "scale", "model", "job", "factor")
+        if name in ("side", "scale", "model", "generator", "job", "factor")
     ]
     gr.on(
         [control.change for control in watched],  # type: ignore[attr-defined]
