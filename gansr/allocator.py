@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt(3)
 
@@ -26,6 +27,16 @@ def give_back() -> None:
     """Return what is free to the system."""
     if (libc := _libc()) is not None:
         libc.malloc_trim(0)
+
+
+def peak() -> int | None:
+    """The most bytes that this process had in memory, since it began or since its peak was reset. None where the
+    system does not tell (not Linux)."""
+    try:
+        rows = Path("/proc/self/status").read_text().split("\n")
+    except OSError:
+        return None
+    return next((int(row.split()[1]) * 1024 for row in rows if row.startswith("VmHWM")), None)
 
 
 def _libc() -> ctypes.CDLL | None:

@@ -352,11 +352,7 @@ def _peak_memory(device: torch.device) -> float | None:
     with all it keeps. None where the system does not tell."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
-    try:
-        rows = Path("/proc/self/status").read_text().split("\n")
-    except OSError:  # not Linux
-        return None
-    return next((float(row.split()[1]) * 1024 for row in rows if row.startswith("VmHWM")), None)
+    return None if (found := allocator.peak()) is None else float(found)
 
 
 def _free_memory(device: torch.device) -> float | None:

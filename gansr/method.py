@@ -234,13 +234,13 @@ class Accepts:
     pixels: int = 1024 * 1024  # most pixels in all
     side: Callable[[Any], int] | None = None  # options → the exact side, where the input must be square
     face: bool = False  # made for faces aligned as FFHQ is
-    faceless: Callable[[Any], bool] = lambda options: (
-        False
-    )  # but not with these options: cats, cars, churches
+    faceless: Callable[[Any], bool] | None = (
+        None  # options → whether it is made for cats, cars, churches instead
+    )
 
     def seeks_face(self, options: Any) -> bool:
         """Whether a face is looked for in a photograph, with these options."""
-        return self.face and not self.faceless(options)
+        return self.face and not (self.faceless is not None and self.faceless(options))
 
 
 @dataclass(frozen=True)

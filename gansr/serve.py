@@ -154,12 +154,12 @@ def _measured(result: Frame, prepared: Prepared, engine: Engine, wanted: Order) 
             pass  # the metric that needs it gives the reason
     size = (result.image.shape[-2], result.image.shape[-1])
     bicubic = imresize(prepared.low, size).clamp(0, 1)
+    common = (prepared.low, prepared.shrink, prepared.truth)
     rows: list[Reading] = []
     baseline: dict[str, float] = {}
     for metric in METRICS:
         if metric.faces and not face:
             continue
-        common = (prepared.low, prepared.shrink, prepared.truth)
         rows += engine.measure(result.image, *common, face=face, metrics=(metric,))
         dear = bool(metric.weights) and size[0] * size[1] > DEAR_PIXELS
         if rows[-1].value is not None and not dear:
@@ -169,7 +169,6 @@ def _measured(result: Frame, prepared: Prepared, engine: Engine, wanted: Order) 
     answers: dict[str, tuple[Reading, ...]] = {}
     each = tuple(metric for metric in METRICS if metric.name in EACH)
     for title, answer in result.answers.items():
-        common = (prepared.low, prepared.shrink, prepared.truth)
         answers[title] = tuple(engine.measure(answer, *common, face=face, metrics=each))
         yield Update("measuring", prepared, result, True, tuple(rows), dict(baseline), answers=dict(answers))
     yield Update("", prepared, result, True, tuple(rows), dict(baseline), done=True, answers=answers)

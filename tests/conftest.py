@@ -31,6 +31,17 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For tests of tiny nets: a second thread would only be waited for."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder ../shared beside the project (goldens, Set5, Set14); never in CI's duty."""

@@ -409,6 +409,14 @@ def cell(page: Any, name: str) -> Any:
     return page.locator(f"#compare-viewer .gv-tile[data-tile='{name}']")
 
 
+def downloaded(page: Any, path: Path) -> Path:
+    """The result of "works", saved as `path`."""
+    with page.expect_download() as download:
+        cell(page, "works").get_by_role("link").click()
+    download.value.save_as(path)
+    return path
+
+
 @pytest.mark.browser
 def test_one_fails_in_its_own_tile_and_the_result_is_measured_sorted_and_copied(visit, photo):
     page = visit()
@@ -505,19 +513,15 @@ def test_a_dropped_receipt_restores_and_gives_the_same_picture(visit, photo, tmp
     page = visit("?tab=compare&methods=works&works.options=steps%3D4&seed=5")
     give(page, photo, 2)
     run_all(page)
-    with page.expect_download() as download:
-        cell(page, "works").get_by_role("link").click()
-    result = tmp_path / "result.png"
-    download.value.save_as(result)
+    result = downloaded(page, tmp_path / "result.png")
     other = visit("?tab=compare&methods=breaks,works")
     other.get_by_role("button", name="Share, or restore").click()
     other.set_input_files("#compare-receipt input[type=file]", str(result))
     other.wait_for_function("document.querySelectorAll('#compare-methods input:checked').length === 1")
     give(other, photo, 2)
     run_all(other)
-    with other.expect_download() as download:
-        cell(other, "works").get_by_role("link").click()
-    assert torch.equal(open_picture(result).rgb, open_picture(Path(download.value.path())).rgb)
+    again = downloaded(other, tmp_path / "again.png")
+    assert torch.equal(open_picture(result).rgb, open_picture(again).rgb)
 
 
 @pytest.mark.browser
@@ -526,10 +530,7 @@ def test_a_result_given_as_the_picture_offers_its_settings(visit, photo, tmp_pat
     give(page, photo, 2)
     assert not page.locator("#compare-recipe").is_visible()
     run_all(page)
-    with page.expect_download() as download:
-        cell(page, "works").get_by_role("link").click()
-    result = tmp_path / "result.png"
-    download.value.save_as(result)
+    result = downloaded(page, tmp_path / "result.png")
     other = visit("?tab=compare&methods=breaks,works")
     give(other, result, 2)
     other.locator("#compare-recipe-note", has_text="made here: Works, seed 5").wait_for()
@@ -540,9 +541,8 @@ def test_a_result_given_as_the_picture_offers_its_settings(visit, photo, tmp_pat
     other.locator("#compare-recipe").wait_for(state="hidden")
     give(other, photo, 2)
     run_all(other)
-    with other.expect_download() as download:
-        cell(other, "works").get_by_role("link").click()
-    assert torch.equal(open_picture(result).rgb, open_picture(Path(download.value.path())).rgb)
+    again = downloaded(other, tmp_path / "again.png")
+    assert torch.equal(open_picture(result).rgb, open_picture(again).rgb)
 
 
 @pytest.mark.browser

@@ -149,7 +149,8 @@ def test_the_peak_of_memory_on_a_gpu_is_that_of_our_arrays():
 
 
 def test_where_the_system_does_not_tell_the_peak_there_is_none(monkeypatch):
-    monkeypatch.setattr("gansr.engine.Path", lambda *_: Path("/nowhere/at/all"))
+    for room in ("engine", "allocator"):
+        monkeypatch.setattr(f"gansr.{room}.Path", lambda *_: Path("/nowhere/at/all"))
     assert engine().upscale(Job(FAKE, low(), Options())).memory is None
 
 

@@ -27,15 +27,9 @@ from gansr.methods import kernelgan as M
 from gansr.ops.kernels import bicubic_kernel, centre_of_mass, gaussian_kernel, kernel_files, quadruple
 from gansr.ops.resize import imresize
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = {"iterations": 60, "zssr_iterations": 10, "crop": 32}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def textured(height: int, width: int, seed: int = 0) -> torch.Tensor:

@@ -12,13 +12,7 @@ from gansr.bench import BenchError
 from gansr.bench import kernelgan as B
 from gansr.picture import to_png
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_gain_distance_and_spread_by_hand():

@@ -19,13 +19,7 @@ from gansr.bench.kernelgan_plain import (
 from gansr.nets import kernelgan as N
 from gansr.ops.resize import imresize
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # matrices of 64×400: a second thread only waits
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def noise_picture(height: int, width: int, seed: int = 0) -> torch.Tensor:

@@ -23,14 +23,7 @@ from gansr.nets.stylegan2 import StyleGAN2
 from gansr.nets.vgg import Vgg16
 from gansr.weights.recipes.pggan import folded
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The nets here are tiny: a second thread would only be waited for."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -13,13 +13,7 @@ from gansr.nets import zssr as Z
 from gansr.ops.kernels import bicubic_kernel, gaussian_kernel, shift_kernel
 from gansr.ops.resize import imresize
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
-from gansr.bench.measure import in_turn, peak_gb
+from gansr.bench.measure import in_process, in_turn, peak_gb
 from gansr.engine import Engine, Job
 from gansr.methods.glean import BANK, GLEAN, NO_BANK, OWN, Options, enlarge
 from gansr.nets import build
@@ -183,11 +181,7 @@ def speed(engine: Engine, rounds: int = 9) -> Iterator[Row]:
 
 def memory() -> Iterator[Row]:
     """Peak memory of a process that enlarges one face."""
-    command = [sys.executable, "-m", "gansr.bench.glean"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    if done.returncode:
-        raise BenchError(f"the process failed: {done.stderr.strip()[-300:]}")
-    yield Row("speed", "glean-face", "peak_gb", json.loads(done.stdout.splitlines()[-1]))
+    yield Row("speed", "glean-face", "peak_gb", in_process("gansr.bench.glean"))
 
 
 def _peak() -> float:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from gansr import allocator
 from gansr.bench import BenchError
 
 # The environment of a process that has torch's and glibc's allocators as they are: what a network that is written
@@ -36,12 +37,13 @@ def in_turn(device: torch.device, *works: Callable[[], Any], rounds: int) -> lis
 
 
 def peak_gb() -> float:
-    """The largest resident memory of this process so far, 10⁹ bytes. Linux only: elsewhere an OSError.
+    """The largest resident memory of this process so far, 10⁹ bytes. Raises BenchError where it is not told.
 
     Not getrusage's figure: that one a process inherits from the one that started it.
     """
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
+    if (found := allocator.peak()) is None:
+        raise BenchError("this system does not tell a process's peak memory: run the bench on Linux")
+    return found / 1e9
 
 
 def in_process(module: str, *arguments: str, **environment: str) -> Any:

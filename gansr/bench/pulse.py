@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.bench import BenchError, Row
-from gansr.bench.measure import PLAIN, in_process, peak_gb
+from gansr.bench.measure import PLAIN, in_process, in_turn, peak_gb
 from gansr.bench.mobilestylegan_plain import synthesis
 from gansr.engine import Engine
 from gansr.method import Nets, parse_options
@@ -131,22 +132,16 @@ def others(rounds: int = 2) -> Iterator[Row]:
 
 
 def _in_turn(net: Any, forms: dict[str, Draw], rounds: int) -> dict[str, float]:
-    """The median seconds of each form's step; the first round, which allocates, is not counted."""
+    """The median seconds of each form's step, forward and backward."""
     device = next(net.parameters()).device
     low = torch.full((3, 32, 32), 0.5, device=device)
     v = torch.randn(1, net.style_rows, net.style, generator=torch.Generator().manual_seed(0)).to(device)
     fit = fit_of(net) if isinstance(net, MobileStyleGAN) else (v.new_zeros(net.style), v.new_ones(net.style))
-    times: dict[str, list[float]] = {name: [] for name in forms}
-    for _ in range(rounds + 1):
-        for name, draw in forms.items():
-            start = time.perf_counter()
-            _step(net, draw, v, fit, low)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(taken[1:]) for name, taken in times.items()}
+    works = [partial(_step, net, draw, v, fit, low) for draw in forms.values()]
+    return dict(zip(forms, in_turn(device, *works, rounds=rounds)))
 
 
+@torch.enable_grad()
 def _step(net: Any, draw: Draw, v: Tensor, fit: tuple[Tensor, Tensor], low: Tensor) -> None:
     v = v.clone().requires_grad_()
     rows = sphere.to_rows(v, *fit, net.gain)

@@ -763,11 +763,6 @@ def _work(generator: str, layer: int) -> tuple[float, float, float, float]:
     return products[0], products[1], kept[0], kept[1]
 
 
-def faceless(options: Options) -> bool:
-    """Whether the generator draws no faces of people."""
-    return options.generator in ("stylegan2-church", "stylegan2-cat", "stylegan2-car", "stylegan2-horse")
-
-
 def cost(height: int, width: int, options: Options) -> Cost:
     """Operations of the iterations, forward and back; bytes that one keeps, in float32, and the networks."""
     plan, side = planned(options), SIDES[options.generator]
@@ -813,7 +808,10 @@ MGANPRIOR = Method(
             "layer": "auto", "down": "bilinear-point",
         },
     },
-    accepts=Accepts(least=4, side=input_side, face=True, faceless=faceless),
+    accepts=Accepts(
+        least=4, side=input_side, face=True,
+        faceless=lambda options: not any(people in options.generator for people in ("ffhq", "celeba")),
+    ),
     cost=cost,
     run=run,
     weights={"generator": tuple(SIDES), "vgg": ("lpips-vgg",)},

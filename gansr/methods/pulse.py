@@ -375,11 +375,6 @@ def scale(method: Method, options: Options) -> int:
     return GENERATORS[options.generator][0] // int(options.side)
 
 
-def faceless(options: Options) -> bool:
-    """Whether the generator draws no faces of people."""
-    return options.generator in ("stylegan2-cat", "stylegan2-church", "stylegan2-car", "stylegan2-horse")
-
-
 def cost(height: int, width: int, options: Options) -> Cost:
     """The small picture's size counts for next to nothing: the generator's picture has its own."""
     _, operations, memory = GENERATORS[options.generator]
@@ -411,7 +406,12 @@ PULSE = Method(
     scales=(32, 64, 16, 8, 4, 2),
     options=Options,
     presets={"Quick": QUICK, "Careful": CAREFUL, "Paper": PAPER},
-    accepts=Accepts(least=16, side=lambda options: int(options.side), face=True, faceless=faceless),
+    accepts=Accepts(
+        least=16,
+        side=lambda options: int(options.side),
+        face=True,
+        faceless=lambda options: "ffhq" not in options.generator,
+    ),
     cost=cost,
     run=run,
     weights={"generator": tuple(GENERATORS)},

@@ -15,6 +15,9 @@ from torch import Tensor
 from gansr.method import Knob, knobs
 from gansr.picture import PictureError, open_picture
 
+# Hidden, yet in the page: what Gradio draws only when it is first shown can miss the value given with that.
+HIDDEN = "hidden"
+
 
 def picture_input(**given: Any) -> gr.Image:
     """An image input that gives the uploaded file's path, or the bytes of a `data:` address, unopened.

@@ -15,8 +15,7 @@ from gansr.method import OptionError, knobs
 from gansr.picture import PictureError
 from gansr.serve import Order
 from gansr.ui import show
-
-HIDDEN = "hidden"  # yet in the page, see ui/tab.py
+from gansr.ui.controls import HIDDEN
 
 
 @dataclass(frozen=True)

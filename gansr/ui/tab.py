@@ -24,13 +24,11 @@ from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS, Prepared, prepare
 from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, request_of, result_png, serve
 from gansr.ui import files, gpu, show
-from gansr.ui.controls import controls, mask_of, picture_input, values_of
+from gansr.ui.controls import HIDDEN, controls, mask_of, picture_input, values_of
 from gansr.ui.recipe import Offer, draw_offer
 from gansr.ui.running import Turn, before_run, stoppable
 from gansr.ui.viewer import address, contents, tile, viewer
 
-# Hidden, yet in the page: what Gradio draws only when it is first shown can miss the value given with that.
-HIDDEN = "hidden"
 KEPT = 64  # frames kept for the replay
 
 
