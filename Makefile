@@ -22,7 +22,7 @@ test: .venv/dev ## every test that this machine can run
 	$(BIN)/python -m pytest
 
 check: .venv/dev ## format, lint, types, tests
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/pyright -p tests
 	$(BIN)/python -m pytest
 
 bench: .venv/run ## speed against the plain networks, and what needs no pictures (20 minutes); DATA=folder adds the tables

@@ -14,10 +14,11 @@ from typing import Any
 
 from gansr import bench
 from gansr.compare import command as compare_command
-from gansr.engine import Engine, Reading
-from gansr.method import Frame, Knob, Method, OptionError, knobs
-from gansr.methods import METHODS
+from gansr.engine import Engine, MetricResult
+from gansr.method import Frame, Method
 from gansr.ops.degrade import Degradation
+from gansr.options import Option, OptionError, options_of
+from gansr.papers import METHODS
 from gansr.picture import open_picture, to_png
 from gansr.serve import TOLD, Order, Update, here, order, receipt, request_of, result_png, serve
 from gansr.weights import commands as weights_commands
@@ -53,9 +54,9 @@ def _add_method(commands: Any, method: Method) -> None:
     )
     presets = ", ".join(method.presets)
     parser.add_argument("--preset", choices=method.presets, help=f"{presets}; flags given besides it win")
-    for name, (knob, default) in knobs(method.options).items():
+    for name, (knob, default) in options_of(method.options).items():
         _add_flag(parser, name, knob, default)
-    for flag, values in method.shortcuts.items():
+    for flag, values in method.cli_flags.items():
         parser.add_argument(
             f"--{flag}", action="store_true", help=", ".join(f"{k}: {v}" for k, v in values.items())
         )
@@ -66,7 +67,7 @@ def _add_method(commands: Any, method: Method) -> None:
     known = parser.add_argument_group("measuring")
     known.add_argument("--truth", type=Path, metavar="HR.png", help="the true picture, to measure against")
     known.add_argument("--known-answer", action="store_true", help="IN is the truth: shrink it first")
-    for name, (knob, default) in knobs(Degradation).items():
+    for name, (knob, default) in options_of(Degradation).items():
         _add_flag(known, f"shrink_{name}", knob, default)
     if method.accepts.face:
         parser.add_argument("--no-align", action="store_true", help="use the middle square, look for no face")
@@ -83,7 +84,7 @@ def _add_method(commands: Any, method: Method) -> None:
     parser.set_defaults(handler=lambda parsed: _run(method, parsed))
 
 
-def _add_flag(parser: Any, name: str, knob: Knob, default: Any) -> None:
+def _add_flag(parser: Any, name: str, knob: Option, default: Any) -> None:
     flag, text = "--" + name.replace("_", "-"), knob.help.replace("%", "%%")
     common: dict[str, Any] = {"dest": name, "default": None}
     if knob.read is not None:
@@ -128,10 +129,10 @@ def _run(method: Method, parsed: argparse.Namespace) -> int:
 def _order(method: Method, parsed: argparse.Namespace) -> Order:
     given = vars(parsed)
     values = dict(method.presets[parsed.preset]) if parsed.preset else {}
-    for flag, short in method.shortcuts.items():
+    for flag, short in method.cli_flags.items():
         values |= dict(short) if given[flag.replace("-", "_")] else {}
-    values |= {name: given[name] for name in knobs(method.options) if given[name] is not None}
-    names = {name: given[f"shrink_{name}"] for name in knobs(Degradation)}
+    values |= {name: given[name] for name in options_of(method.options) if given[name] is not None}
+    names = {name: given[f"shrink_{name}"] for name in options_of(Degradation)}
     request = request_of(
         "known answer" if parsed.known_answer else "enlarge",
         {name: value for name, value in names.items() if value is not None},
@@ -207,7 +208,7 @@ def _report(source: Path, target: Path, wanted: Order, last: Update, engine: Eng
     }
 
 
-def _measure(row: Reading) -> float | str | None:
+def _measure(row: MetricResult) -> float | str | None:
     return row.value if row.value is not None else row.reason
 
 

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gansr import allocator, weights
+from gansr import memory, weights
 from gansr.method import Frame, Heat, InputError, Method, MethodError, Nets, refusal
 from gansr.metric import Metric
 from gansr.metrics import METRICS
@@ -54,7 +54,7 @@ class Job:
     precision: Precision = "fast"
 
 
-class Reading(NamedTuple):
+class MetricResult(NamedTuple):
     """A measured value, or the reason why there is none."""
 
     metric: Metric
@@ -167,7 +167,7 @@ class Engine:
             for frame in self._attempts(job):
                 yield dataclasses.replace(frame, waited=waited)
         finally:
-            allocator.give_back()
+            memory.give_back()
             self._turn.release()
 
     def upscale(self, job: Job) -> Frame:
@@ -237,7 +237,7 @@ class Engine:
         *,
         face: bool = False,
         metrics: tuple[Metric, ...] = METRICS,
-    ) -> Iterator[Reading]:
+    ) -> Iterator[MetricResult]:
         """Each metric of a result (3,sH,sW) in [0,1], cheap ones first as they are listed.
 
         `shrink` makes of the 8-bit result what the input was made of the truth. What cannot be measured is
@@ -256,24 +256,24 @@ class Engine:
         low: Tensor,
         shrink: Callable[[Tensor], Tensor],
         truth: Tensor | None,
-    ) -> Reading:
+    ) -> MetricResult:
         if metric.against == "truth" and truth is None:
-            return Reading(metric, None, "needs the true picture: use “test with a known answer”")
+            return MetricResult(metric, None, "needs the true picture: use “test with a known answer”")
         a, b = {
             "truth": lambda: (result, truth),
             "input": lambda: (shrink(result), low),
             "": lambda: (result, result),
         }[metric.against]()
         if a.shape != b.shape:
-            return Reading(metric, None, f"sizes differ: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
-        if min(a.shape[-2:]) < metric.least:
-            return Reading(metric, None, f"needs at least {metric.least} px on the shorter side")
+            return MetricResult(metric, None, f"sizes differ: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
+        if min(a.shape[-2:]) < metric.min_side:
+            return MetricResult(metric, None, f"needs at least {metric.min_side} px on the shorter side")
         try:
             nets = {role: self.net(name) for role, name in metric.weights.items()}
             with self._turn:  # a measurement takes its turn like a job
-                return Reading(metric, measured(metric, a.to(self.device), b.to(self.device), nets))
+                return MetricResult(metric, measured(metric, a.to(self.device), b.to(self.device), nets))
         except (weights.WeightsError, ValueError, MethodError) as error:
-            return Reading(metric, None, str(error))
+            return MetricResult(metric, None, str(error))
 
 
 @torch.no_grad()
@@ -352,7 +352,7 @@ def _peak_memory(device: torch.device) -> float | None:
     with all it keeps. None where the system does not tell."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
-    return None if (found := allocator.peak()) is None else float(found)
+    return None if (found := memory.peak()) is None else float(found)
 
 
 def _free_memory(device: torch.device) -> float | None:

@@ -8,19 +8,12 @@ Units everywhere: pictures are RGB float32 in [0,1], shape (3, H, W); a factor i
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-
-class OptionError(ValueError):
-    """An option has a value it cannot take. The text says which, what was found and what is allowed."""
 
 
 class InputError(ValueError):
@@ -29,121 +22,6 @@ class InputError(ValueError):
 
 class MethodError(RuntimeError):
     """A method had to stop (not a number, nothing found). The text is for the person who pressed Run."""
-
-
-# --------------------------------------------------------------------------------------------- options
-
-
-@dataclass(frozen=True)
-class Knob:
-    """One option's description: it becomes a control, a flag, an API argument, a check and a receipt line."""
-
-    help: str  # one plain sentence
-    title: str | None = None  # label; default: the field's name in words
-    least: float | None = None
-    most: float | None = None
-    step: float | None = None  # values are least + a multiple of it
-    choices: tuple[str, ...] | None = None
-    read: Callable[[Path], Any] | None = None  # a file: how it is read; raises OptionError
-    suffixes: tuple[str, ...] = ()  # the file names it takes, e.g. (".npy", ".csv")
-    paint: bool = False  # a mask: may be painted over the input picture as well as uploaded
-
-
-def knob(
-    default: Any,
-    help: str,
-    *,
-    title: str | None = None,
-    least: float | None = None,
-    most: float | None = None,
-    step: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    read: Callable[[Path], Any] | None = None,
-    suffixes: tuple[str, ...] = (),
-    paint: bool = False,
-) -> Any:
-    """A field of an options dataclass: `steps: int = knob(100, "optimisation steps", least=1, most=2000)`."""
-    described = Knob(help, title, least, most, step, choices, read, suffixes, paint)
-    return field(default=default, metadata={"knob": described})
-
-
-def knobs(options: type) -> dict[str, tuple[Knob, Any]]:
-    """name → (knob, default) of an options dataclass, in the order of its fields."""
-    return {f.name: (f.metadata["knob"], f.default) for f in dataclasses.fields(options)}
-
-
-def parse_options(options: type, values: Mapping[str, Any]) -> Any:
-    """Untrusted values → a checked options object. Missing names take their default.
-
-    Raises OptionError for an unknown name, a wrong type, nothing, NaN, infinity, a value outside its range
-    or off its step, an unknown choice, an unreadable file. Afterwards the types are trusted.
-    """
-    known = knobs(options)
-    if unknown := [name for name in values if name not in known]:
-        raise OptionError(f"unknown option {unknown[0]!r}; there are: {', '.join(known)}")
-    checked = {name: _check(name, *known[name], value) for name, value in values.items()}
-    return options(**checked)
-
-
-def _check(name: str, knob: Knob, default: Any, value: Any) -> Any:
-    if knob.read is not None:
-        return _check_file(name, knob, value)
-    if value is None:
-        raise OptionError(f"{name} is empty: {_wanted(knob, default)} is needed")
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise OptionError(f"{name} must be true or false, not {value!r}")
-        return value
-    if isinstance(default, (int, float)):
-        return _check_number(name, knob, default, value)
-    if not isinstance(value, str):
-        raise OptionError(f"{name} must be {_wanted(knob, default)}, not {str(value)[:60]!r}")
-    if knob.choices is not None and value not in knob.choices:
-        raise OptionError(f"{name} must be {_wanted(knob, default)}, not {value[:60]!r}")
-    if len(value) > 200:
-        raise OptionError(f"{name} is {len(value)} characters long; at most 200 are taken")
-    return value
-
-
-def _check_number(name: str, knob: Knob, default: int | float, value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise OptionError(f"{name} must be {_wanted(knob, default)}, not {str(value)[:60]!r}")
-    whole = isinstance(default, int)
-    if not math.isfinite(value) or (whole and value != int(value)):
-        raise OptionError(f"{name} must be {_wanted(knob, default)}, not {value}")
-    if (knob.least is not None and value < knob.least) or (knob.most is not None and value > knob.most):
-        raise OptionError(f"{name} must be {_wanted(knob, default)}, not {value}")
-    if knob.step is not None:
-        turns = (value - (knob.least or 0)) / knob.step
-        if abs(turns - round(turns)) > 1e-6:
-            raise OptionError(f"{name} goes in steps of {knob.step:g} from {knob.least or 0:g}, not {value}")
-    return int(value) if whole else float(value)
-
-
-def _check_file(name: str, knob: Knob, value: Any) -> Any:
-    if value is None or value == "":
-        return None
-    if isinstance(value, Tensor):  # read already (a receipt, a painted mask, a test)
-        return value
-    if not isinstance(value, (str, Path)):
-        raise OptionError(f"{name} must be a file ({', '.join(knob.suffixes)})")
-    assert knob.read is not None
-    return knob.read(Path(value))
-
-
-def _wanted(knob: Knob, default: Any) -> str:
-    if knob.choices is not None:
-        return "one of " + ", ".join(knob.choices)
-    if isinstance(default, bool):
-        return "true or false"
-    if isinstance(default, (int, float)):
-        kind = "a whole number" if isinstance(default, int) else "a number"
-        if knob.least is not None and knob.most is not None:
-            return f"{kind} from {knob.least:g} to {knob.most:g}"
-        if knob.least is not None:
-            return f"{kind} of at least {knob.least:g}"
-        return kind
-    return "a text"
 
 
 # ---------------------------------------------------------------------------------------------- frames
@@ -160,12 +38,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Heat:
-    """A map of numbers (H, W), drawn with its scale. `least`/`most` fix the scale (None: from the values)."""
+    """A map of numbers (H, W), drawn with its scale. `min`/`max` fix the scale (None: from the values)."""
 
     values: Tensor
     unit: str = ""
-    least: float | None = None
-    most: float | None = None
+    min: float | None = None
+    max: float | None = None
     signed: bool = False  # a diverging colour scale around zero
     cells: bool = False  # few values, shown as squares (a kernel), rather than a picture
 
@@ -230,8 +108,8 @@ class Paper:
 class Accepts:
     """What low-resolution picture a method takes. Checked by `refusal` before anything runs."""
 
-    least: int = 1  # smallest side, px
-    pixels: int = 1024 * 1024  # most pixels in all
+    min_side: int = 1  # px
+    max_pixels: int = 1024 * 1024
     side: Callable[[Any], int] | None = None  # options → the exact side, where the input must be square
     face: bool = False  # made for faces aligned as FFHQ is
     faceless: Callable[[Any], bool] | None = (
@@ -280,10 +158,10 @@ class Method:
     needs: Callable[[Method, Any], Mapping[str, str]] = default_needs  # what these options load
     scale: Callable[[Method, Any], int] = default_scale  # the factor these options give
     smaller: Callable[[Any], Any] | None = None  # options that need less memory, or None: tried once
-    recolours: Callable[[Any], bool] | None = (
+    outputs_colour: Callable[[Any], bool] | None = (
         None  # options that give a grey picture colours; else it stays grey
     )
-    shortcuts: Mapping[str, Mapping[str, Any]] = field(
+    cli_flags: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # the command's own flags → option values
     save: str = ""  # the command's flag for where to write one of the result's files, chosen by its ending
@@ -297,14 +175,14 @@ def refusal(method: Method, height: int, width: int, options: Any) -> str | None
         side = accepts.side(options)
         if (height, width) != (side, side):
             return f"{method.title} takes a square picture of {side}×{side} px; this one is {width}×{height}"
-    if min(height, width) < accepts.least:
+    if min(height, width) < accepts.min_side:
         return (
-            f"{method.title} needs at least {accepts.least} px on the shorter side; "
+            f"{method.title} needs at least {accepts.min_side} px on the shorter side; "
             f"this picture is {width}×{height}. Use a larger one."
         )
-    if height * width > accepts.pixels:
+    if height * width > accepts.max_pixels:
         return (
-            f"{method.title} takes at most {accepts.pixels / 1e6:.1f} megapixels here; this picture has "
+            f"{method.title} takes at most {accepts.max_pixels / 1e6:.1f} megapixels here; this picture has "
             f"{height * width / 1e6:.1f} ({width}×{height}). Crop or shrink it first."
         )
     return None

@@ -26,6 +26,6 @@ class Metric:
     explain: str  # one plain sentence: what a newcomer learns from the number
     measure: Callable[[Tensor, Tensor, Mapping[str, Any]], float]  # (a, b, nets by role)
     weights: Mapping[str, str] = field(default_factory=dict)  # role → manifest name
-    least: int = 1  # smallest side it is defined for, px
+    min_side: int = 1  # smallest side it is defined for, px
     faces: bool = False  # defined for faces only
     digits: int = 2

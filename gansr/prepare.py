@@ -89,13 +89,16 @@ def prepare(
     to be found. Raises InputError telling what to do."""
     side = method.accepts.side(options) if method.accepts.side else None
     scale = method.scale(method, options)
-    grey = picture.grey and not (method.recolours is not None and method.recolours(options))
+    grey = picture.grey and not (method.outputs_colour is not None and method.outputs_colour(options))
     whole = Prepared(picture.rgb, None, request, picture.alpha, grey, notices=picture.notices)
     if side is not None:
         whole = _square(whole, side, side * scale, method.accepts.seeks_face(options), detector)
     if request.task == "enlarge":
         return replace(whole, truth=None)
-    truth = to8bit(mod_crop(whole.truth if whole.truth is not None else whole.low, scale))
+    try:
+        truth = to8bit(mod_crop(whole.truth if whole.truth is not None else whole.low, scale))
+    except ValueError as error:
+        raise InputError(str(error)) from None
     generator = torch.Generator().manual_seed(request.degradation.seed)
     low = degrade(truth, scale, request.degradation, generator)
     alpha = (

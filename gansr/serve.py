@@ -17,11 +17,12 @@ from typing import Any
 from torch import Tensor
 
 from gansr import __version__, faces, weights
-from gansr.engine import Engine, Job, Precision, Reading, like_input
-from gansr.method import Frame, InputError, Method, MethodError, OptionError, knobs, parse_options
+from gansr.engine import Engine, Job, MetricResult, Precision, like_input
+from gansr.method import Frame, InputError, Method, MethodError
 from gansr.metrics import METRICS
 from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
+from gansr.options import OptionError, options_of, parse_options
 from gansr.picture import Picture, PictureError, open_picture, to_png
 from gansr.prepare import TASKS, Prepared, Request, Task, pasted, prepare
 
@@ -55,10 +56,12 @@ class Update:
     prepared: Prepared | None = None
     frame: Frame | None = None
     finished: bool = False  # the frame is the result; measurements may follow
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[MetricResult, ...] = ()
     baseline: Mapping[str, float] | None = None  # the same measures of the bicubic enlargement
     done: bool = False
-    answers: Mapping[str, tuple[Reading, ...]] = field(default_factory=dict)  # of each further answer, EACH
+    answers: Mapping[str, tuple[MetricResult, ...]] = field(
+        default_factory=dict
+    )  # of each further answer, EACH
 
 
 def order(method: Method, values: Mapping[str, Any], request: Request, seed: Any, precision: Any) -> Order:
@@ -124,7 +127,7 @@ def serve(
 
 def here(engine: Engine) -> Frames:
     """`frames` for `serve`, in this process."""
-    from gansr.methods import METHODS
+    from gansr.papers import METHODS
 
     by_name = {method.name: method for method in METHODS}
 
@@ -155,7 +158,7 @@ def _measured(result: Frame, prepared: Prepared, engine: Engine, wanted: Order) 
     size = (result.image.shape[-2], result.image.shape[-1])
     bicubic = imresize(prepared.low, size).clamp(0, 1)
     common = (prepared.low, prepared.shrink, prepared.truth)
-    rows: list[Reading] = []
+    rows: list[MetricResult] = []
     baseline: dict[str, float] = {}
     for metric in METRICS:
         if metric.faces and not face:
@@ -166,7 +169,7 @@ def _measured(result: Frame, prepared: Prepared, engine: Engine, wanted: Order) 
             (other,) = engine.measure(bicubic, *common, face=face, metrics=(metric,))
             baseline |= {metric.name: other.value} if other.value is not None else {}
         yield Update("measuring", prepared, result, True, tuple(rows), dict(baseline))
-    answers: dict[str, tuple[Reading, ...]] = {}
+    answers: dict[str, tuple[MetricResult, ...]] = {}
     each = tuple(metric for metric in METRICS if metric.name in EACH)
     for title, answer in result.answers.items():
         answers[title] = tuple(engine.measure(answer, *common, face=face, metrics=each))
@@ -176,7 +179,7 @@ def _measured(result: Frame, prepared: Prepared, engine: Engine, wanted: Order) 
 
 def receipt(wanted: Order, prepared: Prepared, frame: Frame, device: str) -> dict[str, Any]:
     """What reproduces the result: method, options, seed, weights' hashes, code version, input hash, device."""
-    described = knobs(wanted.method.options)
+    described = options_of(wanted.method.options)
     options = {
         name: _plain(getattr(wanted.options, name), described[name][0].read is not None) for name in described
     }

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import FAKE, Options
 
 from gansr.engine import Engine, Job, like_input
 from gansr.method import Frame, InputError, MethodError
 from gansr.metric import Metric
+from tests.support.fakes import FAKE, Options
 
 
 def low(height: int = 8, width: int = 8) -> torch.Tensor:
@@ -149,7 +149,7 @@ def test_the_peak_of_memory_on_a_gpu_is_that_of_our_arrays():
 
 
 def test_where_the_system_does_not_tell_the_peak_there_is_none(monkeypatch):
-    for room in ("engine", "allocator"):
+    for room in ("engine", "memory"):
         monkeypatch.setattr(f"gansr.{room}.Path", lambda *_: Path("/nowhere/at/all"))
     assert engine().upscale(Job(FAKE, low(), Options())).memory is None
 
@@ -171,7 +171,7 @@ def _difference(a, b, nets):
 def test_a_measure_without_a_truth_gives_its_reason_and_others_their_value():
     truth = Metric("t", "T", "", "lower", "truth", "…", _difference)
     given = Metric("i", "I", "", "lower", "input", "…", _difference)
-    large = Metric("n", "N", "", "lower", "", "…", _difference, least=96)
+    large = Metric("n", "N", "", "lower", "", "…", _difference, min_side=96)
     image, small = torch.zeros(3, 8, 8), torch.zeros(3, 4, 4)
     readings = list(engine().measure(image, small, lambda x: x[:, ::2, ::2], metrics=(truth, given, large)))
     assert "known answer" in readings[0].reason

@@ -19,11 +19,11 @@ from typing import Any
 
 BENCHES: Mapping[str, str] = MappingProxyType(
     {
-        "pulse": "gansr.bench.pulse",
-        "kernelgan": "gansr.bench.kernelgan",
-        "glean": "gansr.bench.glean",
-        "mganprior": "gansr.bench.mganprior",
-        "srgan": "gansr.bench.srgan",
+        "pulse": "gansr.papers.pulse.bench",
+        "kernelgan": "gansr.papers.kernelgan.bench",
+        "glean": "gansr.papers.glean.bench",
+        "mganprior": "gansr.papers.mganprior.bench",
+        "srgan": "gansr.papers.srgan.bench",
     }
 )  # name → module
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
-from gansr import allocator
+from gansr import memory
 from gansr.bench import BenchError
 
 # The environment of a process that has torch's and glibc's allocators as they are: what a network that is written
-# down plainly costs anybody. Ours (gansr.allocator) is a part of what is compared with it.
+# down plainly costs anybody. Ours (gansr.memory) is a part of what is compared with it.
 PLAIN = {"GANSR_KEEP_BLOCKS": "0"}
 
 
@@ -41,7 +41,7 @@ def peak_gb() -> float:
 
     Not getrusage's figure: that one a process inherits from the one that started it.
     """
-    if (found := allocator.peak()) is None:
+    if (found := memory.peak()) is None:
         raise BenchError("this system does not tell a process's peak memory: run the bench on Linux")
     return found / 1e9
 

@@ -24,12 +24,13 @@ from torch import Tensor
 
 from gansr import faces, weights
 from gansr.engine import Engine, Job, like_input
-from gansr.method import Frame, InputError, Method, OptionError, knobs, parse_options
-from gansr.methods import METHODS
+from gansr.method import Frame, InputError, Method
 from gansr.metrics import METRICS
 from gansr.ops.colour import to8bit
 from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
+from gansr.options import OptionError, options_of, parse_options
+from gansr.papers import METHODS
 from gansr.picture import Picture, PictureError, read_text, to_png
 from gansr.prepare import Prepared, Request, prepare
 from gansr.serve import DETECTOR, TOLD, Frames, Order, Update, order, receipt, serve
@@ -118,7 +119,7 @@ def given(
     known, scale = order.request.task == "known answer", order.method.scale(order.method, order.options)
     if not whole and order.method.accepts.side is None:
         assert cut.side is not None
-        edge = _enough(cut.side, order.method.accepts.least) * scale if known else cut.side
+        edge = _enough(cut.side, order.method.accepts.min_side) * scale if known else cut.side
         return _resized(subject, (edge, edge))
     if known and cut.factor and whole and order.method.accepts.side is None:
         return _by_factor(subject, cut.factor, scale)
@@ -201,7 +202,7 @@ def lanes(
     made, squares = [], {}
     for one in orders:
         remedy = chosen.get(one.method.name, "")
-        pixels = one.method.accepts.pixels if remedy == "shrink" else None
+        pixels = one.method.accepts.max_pixels if remedy == "shrink" else None
         cut = Cut(side, face, one.request.face, factor, remedy == "whole", pixels)
         made.append(_checked(Lane(one, cut), picture, engine, squares))
     return made
@@ -236,9 +237,9 @@ def _remedy(lane: Lane) -> Remedy:
     if lane.prepared is None:
         return ""
     height, width = lane.prepared.low.shape[-2:]
-    if height * width > lane.method.accepts.pixels and lane.method.accepts.side is None:
+    if height * width > lane.method.accepts.max_pixels and lane.method.accepts.side is None:
         return "shrink"
-    if lane.cut.side and not lane.cut.whole and min(height, width) < lane.method.accepts.least:
+    if lane.cut.side and not lane.cut.whole and min(height, width) < lane.method.accepts.min_side:
         return "whole"
     return ""
 
@@ -365,11 +366,11 @@ def order_of(recipe: Mapping[str, Any]) -> tuple[Order, Cut]:
     method = next((m for m in METHODS if m.name == recipe["method"]), None)
     if method is None:
         raise OptionError(f"the receipt names the method {str(recipe['method'])[:40]!r}, which is not here")
-    known = knobs(method.options)
+    known = options_of(method.options)
     options = _mapping(recipe.get("options"))
     values = {k: v for k, v in options.items() if k in known and known[k][0].read is None}
     asked, shrinking = _mapping(recipe.get("request")), {}
-    shrinking = {k: v for k, v in _mapping(asked.get("degradation")).items() if k in knobs(Degradation)}
+    shrinking = {k: v for k, v in _mapping(asked.get("degradation")).items() if k in options_of(Degradation)}
     task = "known answer" if asked.get("task") == "known answer" else "enlarge"
     face = asked.get("face") if isinstance(asked.get("face"), int) else 0
     request = Request(

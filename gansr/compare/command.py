@@ -10,11 +10,12 @@ from typing import Any
 from gansr import compare
 from gansr.compare import Lane, table
 from gansr.engine import Engine
-from gansr.method import Method, OptionError, knobs, parse_options
-from gansr.methods import METHODS
+from gansr.method import Method
 from gansr.metrics.psnr import PSNR_RGB
 from gansr.ops.colour import to8bit
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
+from gansr.options import OptionError, options_of, parse_options
+from gansr.papers import METHODS
 from gansr.picture import open_picture, to_png
 from gansr.prepare import Request, prepare
 from gansr.serve import DETECTOR, Order, here, order, serve
@@ -89,11 +90,11 @@ def chosen(names: str) -> list[Method]:
 
 def typed(method: Method, name: str, text: str) -> Any:
     """An option's text → its value, for `parse_options`. Raises OptionError for an unknown name or no number."""
-    if name not in knobs(method.options):
+    if name not in options_of(method.options):
         raise OptionError(
-            f"{method.title} has no option {name!r}; it has: {', '.join(knobs(method.options))}"
+            f"{method.title} has no option {name!r}; it has: {', '.join(options_of(method.options))}"
         )
-    default = knobs(method.options)[name][1]
+    default = options_of(method.options)[name][1]
     if isinstance(default, bool):
         return {"true": True, "false": False}.get(text.lower(), text)
     if isinstance(default, (int, float)):

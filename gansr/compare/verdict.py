@@ -49,7 +49,7 @@ def verdict(shrunk: Tensor, low: Tensor, face: bool = False) -> Verdict:
     """`shrunk` and `low` are (3,h,w) in [0,1]; `face`: the picture is aligned as FFHQ is."""
     left = (to8bit(shrunk) - to8bit(low)) * 255
     decibels = consistency(shrunk, low)
-    heat = Heat(left.mean(0), least=-SCALE, most=SCALE, signed=True)
+    heat = Heat(left.mean(0), min=-SCALE, max=SCALE, signed=True)
     return Verdict(
         decibels, _sentence(decibels, _where(left.square().mean(0), FACE if face else NINTHS)), heat
     )

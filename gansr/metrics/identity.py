@@ -81,6 +81,6 @@ IDENTITY = Metric(
     explain="How alike a face recogniser finds the two faces: 1 the same, around 0 two strangers.",
     measure=identity,
     weights={"detector": "scrfd-500m", "arcface": "arcface-mbf"},
-    least=32,
+    min_side=32,
     faces=True,
 )

@@ -45,7 +45,7 @@ LPIPS_ALEX = Metric(
     "0 is equal, under 0.1 is hard to tell apart.",
     measure=_measure_alex,
     weights=MappingProxyType({"lpips-alex": "lpips-alex"}),
-    least=31,
+    min_side=31,
     digits=4,
 )
 LPIPS_VGG = Metric(
@@ -57,6 +57,6 @@ LPIPS_VGG = Metric(
     explain="The same judgement with a deeper network (VGG16), more sensitive to texture and slower; 0 is equal.",
     measure=_measure_vgg,
     weights=MappingProxyType({"lpips-vgg": "lpips-vgg"}),
-    least=16,
+    min_side=16,
     digits=4,
 )

@@ -131,5 +131,5 @@ NIQE = Metric(
     explain="How natural the picture's texture is, judged without any truth from the statistics of photographs; "
     "good photographs have 2 to 4. It says nothing of whether the content is right.",
     measure=_measure,
-    least=2 * BLOCK,
+    min_side=2 * BLOCK,
 )

@@ -66,7 +66,7 @@ SSIM_Y = Metric(
     against="truth",
     explain="How alike the local brightness, contrast and structure are to the truth; 1 is equal.",
     measure=_measure_y,
-    least=11,
+    min_side=11,
     digits=4,
 )
 SSIM_RGB = Metric(
@@ -77,6 +77,6 @@ SSIM_RGB = Metric(
     against="truth",
     explain="The same likeness of local structure, measured on red, green and blue and averaged; 1 is equal.",
     measure=_measure_rgb,
-    least=11,
+    min_side=11,
     digits=4,
 )

@@ -17,7 +17,7 @@ _CHANNELS = (64, 192, 384, 256, 256)
 class LpipsAlex(nn.Module):
     """LPIPS v0.1 on AlexNet: the distance of two pictures, 0 for equal ones. Frozen."""
 
-    least = 31  # px: the first convolution and two poolings leave one location
+    min_side = 31  # px: the first convolution and two poolings leave one location
 
     def __init__(self):
         super().__init__()
@@ -33,8 +33,8 @@ class LpipsAlex(nn.Module):
 
         Raises ValueError for sides under 31 px.
         """
-        if min(a.shape[-2:]) < self.least:
-            raise ValueError(f"LPIPS-Alex needs {self.least} px a side, not {a.shape[-2]}×{a.shape[-1]}")
+        if min(a.shape[-2:]) < self.min_side:
+            raise ValueError(f"LPIPS-Alex needs {self.min_side} px a side, not {a.shape[-2]}×{a.shape[-1]}")
         a, b = standardised(a), standardised(b)
         total = a.new_zeros(len(a))
         for level, (layer, weight) in enumerate(zip(self.trunk, self.heads)):

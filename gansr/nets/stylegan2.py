@@ -1,7 +1,7 @@
 """StyleGAN2 (Karras et al., CVPR 2020, arXiv 1912.04958), the generator, and its body alone as GLEAN's bank.
 
 Source: paper §2–3; names and order of rosinality/stylegan2-pytorch (MIT), whose files the recipe
-gansr.weights.recipes.stylegan2 reads. The same function, arranged for the processor:
+gansr.weights.converters.stylegan2 reads. The same function, arranged for the processor:
 - modulation scales activations and demodulation the result (paper §2.2, the form before "baking"), so a batch of
   different styles is one convolution instead of one a picture;
 - Σ w² of demodulation is a matrix product of s² with a table of Σₖ w², made once;

@@ -73,7 +73,7 @@ class Vgg16(nn.Module):
 class LpipsVgg(nn.Module):
     """LPIPS v0.1 on VGG16 (relu1_2, 2_2, 3_3, 4_3, 5_3): the distance of two pictures, 0 for equal ones."""
 
-    least = 16  # px: four halvings
+    min_side = 16  # px: four halvings
 
     def __init__(self):
         super().__init__()
@@ -86,8 +86,8 @@ class LpipsVgg(nn.Module):
 
         Raises ValueError for sides under 16 px.
         """
-        if min(a.shape[-2:]) < self.least:
-            raise ValueError(f"LPIPS-VGG needs {self.least} px a side, not {a.shape[-2]}×{a.shape[-1]}")
+        if min(a.shape[-2:]) < self.min_side:
+            raise ValueError(f"LPIPS-VGG needs {self.min_side} px a side, not {a.shape[-2]}×{a.shape[-1]}")
         whole = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
         a, b = standardised(a), standardised(b)
         total = a.new_zeros(len(a))

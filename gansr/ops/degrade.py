@@ -19,51 +19,51 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gansr.method import InputError, knob
 from gansr.ops.colour import to8bit
 from gansr.ops.kernels import downscale_with_kernel, gaussian_kernel
 from gansr.ops.resize import imresize
+from gansr.options import option
 
 
 @dataclass(frozen=True)
 class Degradation:
     """How a truth becomes the low-resolution input. The factor is the method's."""
 
-    operator: str = knob(
+    operator: str = option(
         "bicubic",
         "how the picture is shrunk: MATLAB's bicubic (the benchmarks' way), the mean over each square, every "
         "n-th pixel, or a Gaussian blur and then every n-th pixel",
         choices=("bicubic", "area", "nearest", "gaussian"),
     )
-    width: float = knob(
-        1.6, "Gaussian: its standard deviation, in pixels of the truth", least=0.3, most=20, step=0.1
+    width: float = option(
+        1.6, "Gaussian: its standard deviation, in pixels of the truth", min=0.3, max=20, step=0.1
     )
-    other: float = knob(
+    other: float = option(
         0.0,
         "Gaussian: its standard deviation across, in pixels of the truth; 0: the same, a round blur",
         title="second width",
-        least=0,
-        most=20,
+        min=0,
+        max=20,
         step=0.1,
     )
-    angle: float = knob(
+    angle: float = option(
         0.0,
         "Gaussian: clockwise turn of the first width from the horizontal, in degrees",
-        least=0,
-        most=180,
+        min=0,
+        max=180,
         step=1,
     )
-    noise: float = knob(
+    noise: float = option(
         0.0,
         "standard deviation of the noise added after shrinking, in steps of 255",
-        least=0,
-        most=50,
+        min=0,
+        max=50,
         step=0.5,
     )
-    jpeg: int = knob(
-        100, "JPEG quality after that; 100: not compressed", title="JPEG quality", least=5, most=100
+    jpeg: int = option(
+        100, "JPEG quality after that; 100: not compressed", title="JPEG quality", min=5, max=100
     )
-    seed: int = knob(0, "seed of the noise", title="noise seed", least=0, most=2**31 - 1)
+    seed: int = option(0, "seed of the noise", title="noise seed", min=0, max=2**31 - 1)
 
 
 PRESETS: Mapping[str, Degradation] = MappingProxyType(
@@ -78,10 +78,10 @@ PRESETS: Mapping[str, Degradation] = MappingProxyType(
 
 
 def mod_crop(x: Tensor, scale: int) -> Tensor:
-    """(…,H,W) cut on the right and below to multiples of `scale`. Raises InputError if a side is shorter."""
+    """(…,H,W) cut on the right and below to multiples of `scale`. Raises ValueError if a side is shorter."""
     height, width = (side - side % scale for side in x.shape[-2:])
     if not height or not width:
-        raise InputError(
+        raise ValueError(
             f"to be shrunk {scale} times a picture needs {scale} px a side; this one is "
             f"{x.shape[-1]}×{x.shape[-2]}. Use a larger one or a smaller factor."
         )

@@ -25,7 +25,7 @@ from scipy import io as scipy_io
 from scipy import ndimage
 from torch import Tensor
 
-from gansr.method import OptionError
+from gansr.options import OptionError
 
 LARGEST = 65  # px, the largest side of a kernel that a person may bring
 

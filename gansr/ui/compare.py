@@ -22,10 +22,11 @@ from gansr import compare, weights
 from gansr.compare import FACTORS, REMEDIES, Lane, Remedy, table
 from gansr.compare.command import typed
 from gansr.compare.verdict import verdict
-from gansr.method import Method, OptionError, knobs, parse_options
-from gansr.methods import METHODS
+from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
+from gansr.options import OptionError, options_of, parse_options
+from gansr.papers import METHODS
 from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS
 from gansr.serve import DETECTOR, TOLD, Order, order, request_of
@@ -169,7 +170,7 @@ def _draw_inputs(examples: Sequence[str]) -> tuple[Controls, gr.Accordion]:
 
 
 def _draw_method(method: Method) -> dict[str, Component]:
-    names = ", ".join(name for name, (knob, _) in knobs(method.options).items() if knob.read is None)
+    names = ", ".join(name for name, (knob, _) in options_of(method.options).items() if knob.read is None)
     with gr.Row():
         preset = gr.Radio(
             list(method.presets),
@@ -198,16 +199,16 @@ def orders_of(values: Mapping[str, Any]) -> list[Order]:
         raise OptionError(f"methods must be some of {', '.join(BY_NAME)}")
     if not chosen:
         raise OptionError("no method is chosen: tick at least one")
-    shrinking = {name: values[f"shrink.{name}"] for name in knobs(Degradation)}
+    shrinking = {name: values[f"shrink.{name}"] for name in options_of(Degradation)}
     request = request_of(values["task"], shrinking, values["align"], values["face"])
     return [
-        order(method, options_of(method, values), request, values["seed"], values["precision"])
+        order(method, chosen_options(method, values), request, values["seed"], values["precision"])
         for method in METHODS
         if method.name in chosen
     ]
 
 
-def options_of(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+def chosen_options(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
     """The preset's options and those typed besides. Raises OptionError."""
     preset, text = values[f"{method.name}.preset"], values[f"{method.name}.options"]
     if preset not in method.presets:
@@ -223,7 +224,7 @@ def options_of(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise OptionError(f"{method.title}: write options as name=value, not {pair[:40]!r}")
-        if name in knobs(method.options) and knobs(method.options)[name][0].read is not None:
+        if name in options_of(method.options) and options_of(method.options)[name][0].read is not None:
             raise OptionError(f"{method.title}: {name} is a file; use the method's own tab")
         found[name] = typed(method, name, value)
     return found
@@ -572,7 +573,7 @@ def updates(values: Mapping[str, Any]) -> list[Any]:
 def _defaults() -> dict[str, Any]:
     """name → default of every control but the picture, in the order of the controls."""
     found: dict[str, Any] = {"methods": list(BY_NAME), "task": TASKS["enlarge"], "factor": OWN_FACTOR}
-    found |= {f"shrink.{name}": default for name, (_, default) in knobs(Degradation).items()}
+    found |= {f"shrink.{name}": default for name, (_, default) in options_of(Degradation).items()}
     found |= {"align": True, "face": 1}
     for method in METHODS:
         found |= {f"{method.name}.preset": next(iter(method.presets)), f"{method.name}.options": ""}

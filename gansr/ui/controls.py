@@ -12,7 +12,7 @@ import torch
 from gradio.components import Component
 from torch import Tensor
 
-from gansr.method import Knob, knobs
+from gansr.options import Option, options_of
 from gansr.picture import PictureError, open_picture
 
 # Hidden, yet in the page: what Gradio draws only when it is first shown can miss the value given with that.
@@ -49,12 +49,12 @@ def _data_url(url: str) -> bytes:
         raise gr.Error(str(PictureError("the file is damaged: its data: address is not base64"))) from None
 
 
-def title_of(name: str, knob: Knob) -> str:
+def title_of(name: str, knob: Option) -> str:
     words = name.replace("_", " ")
     return knob.title or words[:1].upper() + words[1:]
 
 
-def control(name: str, knob: Knob, default: Any) -> Component:
+def control(name: str, knob: Option, default: Any) -> Component:
     """The control of one knob: label, one-line explanation, range, default."""
     named: dict[str, Any] = {"label": title_of(name, knob)}
     if knob.paint:
@@ -71,11 +71,11 @@ def control(name: str, knob: Knob, default: Any) -> Component:
             return gr.Radio(list(knob.choices), **named)
         return gr.Dropdown(list(knob.choices), **named)
     if isinstance(default, (int, float)):
-        if knob.least is None or knob.most is None:
+        if knob.min is None or knob.max is None:
             return gr.Number(precision=0 if isinstance(default, int) else None, **named)
-        step = knob.step or (1 if isinstance(default, int) else (knob.most - knob.least) / 100)
+        step = knob.step or (1 if isinstance(default, int) else (knob.max - knob.min) / 100)
         # a slider of no declared step may hold any value in its range; the step is the handle's only
-        return gr.Slider(knob.least, knob.most, step=step, **named)
+        return gr.Slider(knob.min, knob.max, step=step, **named)
     return gr.Textbox(max_length=200, **named)
 
 
@@ -110,14 +110,14 @@ def controls(options: type, skip: tuple[str, ...] = ()) -> dict[str, Component]:
     """name → control, for every knob of an options dataclass, in its order."""
     return {
         name: control(name, knob, default)
-        for name, (knob, default) in knobs(options).items()
+        for name, (knob, default) in options_of(options).items()
         if name not in skip
     }
 
 
 def values_of(options: Any) -> dict[str, Any]:
     """The plain values of an options object, for controls and receipts; what was read from files is left out."""
-    described = knobs(type(options))
+    described = options_of(type(options))
     return {
         f.name: getattr(options, f.name)
         for f in dataclasses.fields(options)

@@ -21,8 +21,8 @@ from torch import Tensor
 from gansr import weights
 from gansr.engine import Engine, Job, Precision
 from gansr.method import Frame
-from gansr.methods import METHODS
 from gansr.nets import compiled
+from gansr.papers import METHODS
 
 BY_NAME = {method.name: method for method in METHODS}
 ENGINE = Engine("cuda" if ZERO else None)

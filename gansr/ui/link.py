@@ -9,8 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from gansr.method import Method, knobs
+from gansr.method import Method
 from gansr.ops.degrade import Degradation
+from gansr.options import options_of
 from gansr.prepare import TASKS
 from gansr.serve import Order
 from gansr.ui import show
@@ -79,7 +80,7 @@ def _controls(inputs: Inputs, wanted: Order, others: Mapping[str, Any]) -> list[
     found: dict[str, Any] = {"task": TASKS[request.task], "align": request.align, "face": request.face + 1}
     found |= {"seed": wanted.seed, "precision": wanted.precision} | values_of(wanted.options)
     shrinking = asdict(request.degradation)
-    found |= {f"shrink_{name}": shrinking[name] for name in knobs(Degradation)} | dict(others)
+    found |= {f"shrink_{name}": shrinking[name] for name in options_of(Degradation)} | dict(others)
     return [gr.update(value=found[name]) if name in found else gr.skip() for name in inputs.names()]
 
 

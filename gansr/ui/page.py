@@ -11,7 +11,7 @@ from gradio.themes import Default
 
 from gansr import __version__, weights
 from gansr.method import Method
-from gansr.methods import METHODS
+from gansr.papers import METHODS
 from gansr.picture import open_picture
 from gansr.ui import gpu
 from gansr.ui.compare import draw_compare
@@ -85,7 +85,7 @@ def examples(method: Method) -> list[str]:
         "astronaut.png",
     )
     found = pictures(*(faces if method.accepts.face else photos))
-    return [path for path in found if min(open_picture(path).rgb.shape[-2:]) >= method.accepts.least]
+    return [path for path in found if min(open_picture(path).rgb.shape[-2:]) >= method.accepts.min_side]
 
 
 def pictures(*names: str) -> list[str]:

@@ -11,7 +11,7 @@ from gradio.components import Component
 
 from gansr import compare
 from gansr.compare import Cut
-from gansr.method import OptionError, knobs
+from gansr.options import OptionError, options_of
 from gansr.picture import PictureError
 from gansr.serve import Order
 from gansr.ui import show
@@ -79,6 +79,6 @@ def read(source: Any) -> Recipe:
     wanted, cut = compare.order_of(recipe)
     given = recipe.get("options")
     given = given if isinstance(given, Mapping) else {}
-    described = knobs(wanted.method.options)
+    described = options_of(wanted.method.options)
     files = tuple(n for n in described if described[n][0].read is not None and given.get(n) is not None)
     return Recipe(wanted, cut, files)

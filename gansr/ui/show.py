@@ -10,7 +10,7 @@ from html import escape
 import torch
 from torch import Tensor
 
-from gansr.engine import Reading
+from gansr.engine import MetricResult
 from gansr.method import Curve, Frame, Heat, Method, View
 from gansr.ops.resize import imresize
 from gansr.picture import to_png
@@ -67,7 +67,7 @@ def caution(method: Method) -> str:
     )
 
 
-def readings(rows: Sequence[Reading], baseline: Mapping[str, float] | None = None) -> str:
+def readings(rows: Sequence[MetricResult], baseline: Mapping[str, float] | None = None) -> str:
     """The measurements as a table: value, unit, which way is better, bicubic beside it, and what it means.
     What could not be measured stands below, once a reason."""
     if not rows:
@@ -85,7 +85,7 @@ def readings(rows: Sequence[Reading], baseline: Mapping[str, float] | None = Non
     )
 
 
-def brief(rows: Sequence[Reading]) -> str:
+def brief(rows: Sequence[MetricResult]) -> str:
     """What was measured, in one line."""
     said = (
         f"{r.metric.title} {_value(r.value, r.metric.digits)} {r.metric.unit}"
@@ -95,7 +95,7 @@ def brief(rows: Sequence[Reading]) -> str:
     return " · ".join(text.strip() for text in said)
 
 
-def _row(row: Reading, baseline: Mapping[str, float]) -> str:
+def _row(row: MetricResult, baseline: Mapping[str, float]) -> str:
     metric, other = row.metric, baseline.get(row.metric.name)
     assert row.value is not None
     name = f'{escape(metric.title)} <abbr title="{metric.better} is better">{ARROWS[metric.better]}</abbr>'
@@ -137,8 +137,8 @@ def _figure(view: View) -> str:
 def heat_html(heat: Heat) -> str:
     """A map of numbers with its scale below."""
     values = heat.values.float()
-    least = float(values.min()) if heat.least is None else heat.least
-    most = float(values.max()) if heat.most is None else heat.most
+    least = float(values.min()) if heat.min is None else heat.min
+    most = float(values.max()) if heat.max is None else heat.max
     if heat.signed:
         most = max(abs(least), abs(most))
         least = -most

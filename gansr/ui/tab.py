@@ -15,11 +15,12 @@ from gradio.components import Component
 from torch import Tensor
 
 from gansr import faces, weights
-from gansr.engine import Reading, like_input
-from gansr.method import Frame, Method, OptionError, knobs, parse_options, refusal
+from gansr.engine import MetricResult, like_input
+from gansr.method import Frame, Method, refusal
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
+from gansr.options import OptionError, options_of, parse_options
 from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS, Prepared, prepare
 from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, request_of, result_png, serve
@@ -81,7 +82,7 @@ class Inputs:
         named = dict(zip(self.names(), values, strict=True))
         shrinking = {name: named[f"shrink_{name}"] for name in self.degradation}
         request = request_of(named["task"], shrinking, named["align"], named["face"], named["paste_back"])
-        described = knobs(method.options)
+        described = options_of(method.options)
         options = {n: mask_of(named[n]) if described[n][0].paint else named[n] for n in self.knobs}
         return named["picture"], order(method, options, request, named["seed"], named["precision"])
 
@@ -333,7 +334,7 @@ def _shelve(shelf: Shelf, wanted: Order, prepared: Prepared, frame: Frame) -> No
 
 
 def _pictures(
-    method: Method, shelf: Shelf, measured: Mapping[str, Sequence[Reading]] = MappingProxyType({})
+    method: Method, shelf: Shelf, measured: Mapping[str, Sequence[MetricResult]] = MappingProxyType({})
 ) -> dict[str, Any]:
     """The viewer's tiles: bicubic and the result first, as the two that are compared; then the further answers."""
     bicubic, *others = shelf.others.items()
@@ -388,7 +389,7 @@ def _replayed(step: float, shelf: Shelf) -> Any:
 def _wire_look(method: Method, inputs: Inputs, outputs: list[Component]) -> None:
     """Show what the method will get, as soon as there is a picture: size, notices, the faces, or what is wrong."""
     seen, found = outputs
-    canvases = [inputs.knobs[name] for name, (knob, _) in knobs(method.options).items() if knob.paint]
+    canvases = [inputs.knobs[name] for name, (knob, _) in options_of(method.options).items() if knob.paint]
 
     def look(*values: Any) -> Iterator[dict[Any, Any]]:
         try:

@@ -5,7 +5,7 @@
     weights.ready("lpips-alex")          is it here? (costs nothing, asks no one)
 
 Nothing that is not pinned by its hash is loaded, and no pickle is opened here: authors' files are read by
-`gansr.weights.authors` in recipes, and end as safetensors.
+`gansr.weights.authors` in converters, and end as safetensors.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gansr.nets import build
 from gansr.weights import cache, manifest, tensors
 from gansr.weights.manifest import Entry, WeightsError, entries
 from gansr.weights.sources import fetch
@@ -91,7 +90,7 @@ def _content(name: str) -> bytes:
 def _net(entry: Entry) -> nn.Module:
     values = state(entry.name)
     with torch.random.fork_rng(devices=[]):  # the random start is overwritten: leave no trace of it
-        net = build(entry.net, entry.config)
+        net = manifest.build(entry)
     if problem := tensors.misfits(net, values):
         raise WeightsError(f"{entry.name} does not fit the net {entry.net}: {problem}")
     net.load_state_dict(values, strict=True, assign=True)

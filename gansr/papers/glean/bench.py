@@ -1,0 +1,194 @@
+"""Our GLEAN against bicubic, on faces it never saw, and its speed.
+
+- synthetic: 50 faces of the prior from seeds that training does not use (gansr.papers.glean.synthetic, seed 2, whole
+  pictures), shrunk to 32² by MATLAB's bicubic and enlarged 8 times: means over the faces.
+- astronaut: the example photograph, a real face, aligned as the page does, the same factor; with ArcFace's cosine
+  to the truth, and PULSE's beside it, at the same factor.
+- speed: seconds a pass 32 → 256 of the network as it is, in float32 and torch's own layout, and of its fast form
+  (bfloat16 where it pays, channels last; its picture 59 dB or more from the plain one), in turn; the ratio; and the
+  peak memory of a whole process that enlarges one face.
+
+psnr and consistency are of RGB, in dB, of 8-bit pictures; psnr_gain_db and lpips_drop (a share) are against
+bicubic's. `data` may be a folder with control.safetensors, the control that was trained without the bank (see the
+model card): it is then measured beside.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gansr import weights
+from gansr.bench import BenchError, Row
+from gansr.bench.measure import in_process, in_turn, peak_gb
+from gansr.engine import Engine, Job
+from gansr.ops.colour import to8bit
+from gansr.ops.resize import imresize
+from gansr.papers.glean import BANK, GLEAN, NO_BANK, OWN, Options, enlarge
+from gansr.papers.glean.own import GleanOwn
+from gansr.papers.glean.synthetic import synthesise
+from gansr.papers.glean.train import psnr, shrink
+from gansr.picture import open_picture
+from gansr.prepare import Prepared, Request, prepare
+from gansr.weights import manifest
+from gansr.weights.tensors import parse
+
+FACES, SEED = 50, 2
+FACTOR, LARGE = 8, 256
+ASTRONAUT = Path(__file__).parents[3] / "assets" / "examples" / "astronaut.png"
+
+Load = Callable[[str], Any]
+Enlarge = Callable[[Tensor], Tensor]
+
+
+def run(data: Path | None, load: Load = weights.load, faces: int = FACES) -> Iterator[Row]:
+    """The rows. Raises BenchError where `data` holds no control."""
+    engine = Engine(load=load)
+    models = ours(engine) | ({} if data is None else {"control": control(engine, data)})
+    bank = load(BANK)
+    made = synthesise(bank, SEED, range(faces), LARGE, False, bank.synthesis)
+    truths = [face.permute(2, 0, 1).float() / 255 for face in made]
+    for model, row in compared(engine, "synthetic", models, truths):
+        yield Row("synthetic", model, *row)
+    yield from astronaut(engine, models)
+    yield from speed(engine)
+    yield from memory()
+
+
+def ours(engine: Engine) -> dict[str, Enlarge]:
+    """What the page offers of our model, by name."""
+
+    def through(low: Tensor, **options: Any) -> Tensor:
+        return to8bit(engine.upscale(Job(GLEAN, low, Options(**options))).image)
+
+    return {
+        "glean-face": through,
+        "glean-face, no bank": lambda low: through(low, parts=NO_BANK),
+        "glean-face, exact off": lambda low: through(low, exact="off"),
+    }
+
+
+def control(engine: Engine, data: Path) -> Enlarge:
+    """The network trained without a bank, from a file of the trainer."""
+    path = data / "control.safetensors"
+    if not path.is_file():
+        raise BenchError(f"{path} is missing: `python -m gansr train glean` writes it as model.safetensors")
+    net: GleanOwn = manifest.build(weights.entries()[OWN])
+    net.load_state_dict(parse(path.read_bytes()), strict=True)
+    job = Engine(load=lambda name: net.requires_grad_(False).eval())
+    return lambda low: to8bit(job.upscale(Job(GLEAN, low, Options(parts=NO_BANK))).image)
+
+
+def compared(
+    engine: Engine, case: str, models: Mapping[str, Enlarge], truths: list[Tensor]
+) -> Iterator[tuple[str, tuple[str, float]]]:
+    """(model, (metric, value)): bicubic first, then each model and what it wins over bicubic."""
+    lpips = engine.net("lpips-alex")
+    lows = [shrink(truth, FACTOR) for truth in truths]
+    plain: dict[str, float] = {}
+    for model, answer in {"bicubic": bicubic, **models}.items():
+        made = [answer(low) for low in lows]
+        found = {
+            "psnr": statistics.fmean(psnr(a, b) for a, b in zip(made, truths)),
+            "lpips_alex": statistics.fmean(distance(lpips, a, b) for a, b in zip(made, truths)),
+            "consistency": statistics.fmean(psnr(shrink(a, FACTOR), low) for a, low in zip(made, lows)),
+        }
+        plain = plain or found
+        if model != "bicubic":
+            found["psnr_gain_db"] = found["psnr"] - plain["psnr"]
+            found["lpips_drop"] = 1 - found["lpips_alex"] / plain["lpips_alex"]
+        yield from ((model, row) for row in found.items())
+
+
+def bicubic(low: Tensor) -> Tensor:
+    return imresize(low, FACTOR, rounded=True)
+
+
+@torch.no_grad()
+def distance(lpips: Any, a: Tensor, b: Tensor) -> float:
+    return float(lpips(a[None], b[None]))
+
+
+def astronaut(engine: Engine, models: Mapping[str, Enlarge]) -> Iterator[Row]:
+    """The example face: the same figures, and whether ArcFace still knows the person."""
+    known = prepare(
+        open_picture(ASTRONAUT), GLEAN, Options(), Request("known answer"), lambda: engine.net("scrfd-500m")
+    )
+    assert known.truth is not None
+    for model, row in compared(engine, "astronaut", models, [known.truth]):
+        yield Row("astronaut", model, *row)
+    for model, answer in {"bicubic": bicubic, **models, **pulse(engine)}.items():
+        value = identity(engine, answer(known.low), known)
+        if value is not None:
+            yield Row("astronaut", model, "identity", value)
+
+
+def pulse(engine: Engine) -> dict[str, Enlarge]:
+    """PULSE with its default options, shrunk from its 1024² to the same factor; nothing where it is not there."""
+    from gansr.papers import METHODS
+
+    method = next((m for m in METHODS if m.name == "pulse"), None)
+    if method is None:
+        return {}
+    options = method.options()
+
+    def through(low: Tensor) -> Tensor:
+        image = engine.upscale(Job(method, low, options)).image
+        return to8bit(imresize(image, (LARGE, LARGE)).clamp(0, 1))
+
+    return {"pulse": through}
+
+
+def identity(engine: Engine, image: Tensor, known: Prepared) -> float | None:
+    """ArcFace's cosine of a result and the truth; None where it cannot be measured."""
+    from gansr.metrics import METRICS
+
+    metric = next((m for m in METRICS if m.name == "identity"), None)
+    if metric is None:
+        return None
+    (reading,) = engine.measure(image, known.low, known.shrink, known.truth, face=True, metrics=(metric,))
+    return reading.value
+
+
+# ----------------------------------------------------------------------------------------------- speed
+
+
+def speed(engine: Engine, rounds: int = 9) -> Iterator[Row]:
+    """Medians of passes in turn: the module called as it is, in float32, and as the page runs it.
+
+    As it is means as a script would call it, with grad mode on, which forbids the fast form's work in place.
+    """
+    net, bank = engine.net(OWN), engine.net(BANK)
+    low = torch.rand(3, net.side, net.side, generator=torch.Generator().manual_seed(0)).to(engine.device)
+    nets = engine.nets(Job(GLEAN, low, Options()))
+
+    def plainly() -> None:
+        with torch.enable_grad():
+            net(low[None], bank)
+
+    works = (plainly, lambda: enlarge(low, Options(), nets))
+    plain, quick = in_turn(engine.device, *works, rounds=rounds)
+    yield Row("speed", "plain 32x32", "seconds", plain)
+    yield Row("speed", "fast 32x32", "seconds", quick)
+    yield Row("speed", "glean-face", "ratio", plain / quick)
+
+
+def memory() -> Iterator[Row]:
+    """Peak memory of a process that enlarges one face."""
+    yield Row("speed", "glean-face", "peak_gb", in_process("gansr.papers.glean.bench"))
+
+
+def _peak() -> float:
+    """10⁹ bytes: what this process has needed at most when it has enlarged a face."""
+    Engine().upscale(Job(GLEAN, torch.rand(3, 32, 32), Options()))
+    return peak_gb()
+
+
+if __name__ == "__main__":
+    print(json.dumps(_peak()))

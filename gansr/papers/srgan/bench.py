@@ -1,0 +1,117 @@
+"""SRGAN's table (paper, table 2): PSNR and SSIM on Y, 8-bit pictures, a rim of 4 px left out, ×4; and the speed.
+
+`data` is a folder with Set5/x4/001_LR.png, 001_HR.png, … and Set14 likewise (the customary pairs, the small ones
+made by MATLAB's bicubic). Bicubic is MATLAB's imresize of the small picture, 8-bit in and out.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gansr import weights
+from gansr.bench import BenchError, Row
+from gansr.bench.measure import in_process, in_turn, peak_gb
+from gansr.engine import Engine, Job, Precision
+from gansr.metrics.psnr import psnr_y
+from gansr.metrics.ssim import ssim_y
+from gansr.ops.colour import to8bit
+from gansr.ops.resize import imresize
+from gansr.papers.srgan import SRGAN, Options
+from gansr.papers.srgan.network import SRResNet, fast
+from gansr.picture import open_picture
+
+SETS = ("Set5", "Set14")
+MODELS = ("srresnet", "srgan")
+CROP, SCALE = 4, 4
+SIDE, LARGE = 128, 1024  # px: of the picture the speed is measured on, of the one the memory is measured on
+
+Pair = tuple[Tensor, Tensor]  # small, true: (3,H,W) in [0,1]
+Load = Callable[[str], Any]
+
+
+def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
+    """Without `data` the speed only. Raises BenchError where a folder of pairs is missing."""
+    engine = Engine(load=load)
+    if data is not None:
+        found = {name: pairs(data / name / f"x{SCALE}") for name in SETS}
+        for name, pictures in found.items():
+            measured = list(quality(engine, f"{name} x{SCALE}", pictures))
+            yield from measured
+            yield from precision_cost(engine, measured, pictures) if name == "Set5" else ()
+    yield from speed(engine, engine.net(Options().srgan), SIDE)
+    yield from large(LARGE)
+
+
+def pairs(folder: Path) -> list[Pair]:
+    """The pictures of a folder: NNN_LR.png with NNN_HR.png. Raises BenchError without any, or one missing."""
+    found = sorted(folder.glob("*_LR.png"))
+    if not found:
+        raise BenchError(f"{folder} has no pairs NNN_LR.png, NNN_HR.png")
+    truths = [low.with_name(low.name.replace("_LR", "_HR")) for low in found]
+    if missing := [truth for truth in truths if not truth.is_file()]:
+        raise BenchError(f"{missing[0]} is missing")
+    return [(open_picture(low).rgb, open_picture(truth).rgb) for low, truth in zip(found, truths)]
+
+
+def quality(engine: Engine, case: str, pictures: list[Pair]) -> Iterator[Row]:
+    """Mean PSNR-Y and SSIM-Y of bicubic and of each model, as the page computes them."""
+    answers: Mapping[str, Callable[[Tensor], Tensor]] = {
+        "bicubic": lambda low: imresize(low, SCALE, rounded=True),
+        **{model: lambda low, model=model: enlarged(engine, model, low) for model in MODELS},
+    }
+    for model, enlarge in answers.items():
+        made = [(enlarge(low), truth) for low, truth in pictures]
+        yield Row(case, model, "psnr_y", statistics.fmean(psnr_y(a, b, CROP) for a, b in made))
+        yield Row(case, model, "ssim_y", statistics.fmean(ssim_y(a, b, CROP) for a, b in made))
+
+
+def enlarged(engine: Engine, model: str, low: Tensor, precision: Precision = "fast") -> Tensor:
+    return to8bit(engine.upscale(Job(SRGAN, low, Options(model=model), precision=precision)).image)
+
+
+def precision_cost(engine: Engine, measured: list[Row], pictures: list[Pair]) -> Iterator[Row]:
+    """What the fast precision changes in the mean PSNR-Y just measured, in dB: 0 where it is float32 anyway."""
+    for row in measured:
+        if row.model in MODELS and row.metric == "psnr_y":
+            exact = (psnr_y(enlarged(engine, row.model, a, "exact"), b, CROP) for a, b in pictures)
+            yield Row(row.case, row.model, "psnr_y_change_fast", row.value - statistics.fmean(exact))
+
+
+def speed(engine: Engine, net: SRResNet, side: int, rounds: int = 7) -> Iterator[Row]:
+    """Seconds for side² → (4·side)² of the network as it is in float32 and of its fast form, one after the
+    other in turn; the ratio of the medians is how many times faster."""
+    x = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(engine.device)
+    quick = fast(net, torch.bfloat16 if engine.fast_bf16 else torch.float32)
+    plain, better = in_turn(engine.device, lambda: net(x), lambda: quick(x), rounds=rounds)
+    yield Row("speed", f"plain {side}x{side}", "seconds", plain)
+    yield Row("speed", f"fast {side}x{side}", "seconds", better)
+    yield Row("speed", "srgan", "ratio", plain / better)
+
+
+def large(side: int) -> Iterator[Row]:
+    """Seconds and peak memory of a whole process that enlarges side×side pixels through the engine."""
+    for metric, value in in_process("gansr.papers.srgan.bench", str(side)).items():
+        yield Row(f"{side}x{side} input", "srgan", metric, value)
+
+
+def _one_large(side: int) -> dict[str, float]:
+    engine, low = Engine(), torch.rand(3, side, side, generator=torch.Generator().manual_seed(0))
+    job = Job(SRGAN, low, Options())
+    engine.nets(job)
+    start = time.perf_counter()
+    engine.upscale(job)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "peak_gb": peak_gb()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_one_large(int(sys.argv[1]))))

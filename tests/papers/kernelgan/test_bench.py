@@ -1,0 +1,62 @@
+"""KernelGAN's bench: what its rows mean."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from gansr.bench import BenchError
+from gansr.papers.kernelgan import bench as B
+from gansr.picture import to_png
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_gain_distance_and_spread_by_hand():
+    found = {
+        "zssr-bicubic-kernel": [20.0, 30.0],
+        "zssr-true-kernel": [24.0, 33.0],
+        "zssr-estimate-0": [22.0, 31.0],
+        "zssr-estimate-1": [23.0, 32.0],
+        "zssr-estimate-paper": [21.0, 30.0],
+    }
+    rows = {row.model: row.value for row in B.means(found, 2)}
+    assert rows["gain-over-bicubic-kernel"] == 2.0
+    assert rows["left-to-true-kernel"] == 1.5
+    assert rows["spread-of-seeds"] == rows["spread-of-seeds-a-picture"] == pytest.approx(math.sqrt(0.5))
+    assert rows["gain-over-bicubic-kernel, paper"] == 0.5
+
+
+def test_the_speed_is_printed_with_its_ratio():
+    rows = {(row.model, row.metric): row.value for row in B.speed(turns=1)}
+    fast, plain = (rows[f"iteration, {name}", "milliseconds"] for name in ("fast", "layer by layer"))
+    assert rows["iteration", "ratio"] == pytest.approx(plain / fast) and plain > fast
+    assert rows["3000 iterations", "seconds"] == pytest.approx(3 * fast)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(BenchError, match="no pictures"):
+        list(B.recovery(tmp_path))
+
+
+def test_every_model_restores_a_picture_and_is_remembered(tmp_path, monkeypatch):
+    picture = torch.rand(3, 44, 44, generator=torch.Generator().manual_seed(0))
+    picture = torch.nn.functional.interpolate(picture[None], scale_factor=4, mode="bicubic")[0].clamp(0, 1)
+    (tmp_path / "001_HR.png").write_bytes(to_png(picture))
+    monkeypatch.setenv("GANSR_BENCH_CACHE", str(tmp_path / "cache.json"))
+    monkeypatch.setenv("GANSR_BENCH_SEEDS", "1")
+    monkeypatch.setenv("GANSR_BENCH_PAPER", "0")
+    monkeypatch.setattr(B, "QUICK", B.Options(iterations=30, zssr_iterations=5, crop=32))
+    first = list(B.recovery(tmp_path))
+    assert {row.model for row in first if row.case == "Set14 001"} == {
+        "bicubic",
+        "zssr-bicubic-kernel",
+        "zssr-true-kernel",
+        "zssr-estimate-0",
+    }
+    assert len(json.loads((tmp_path / "cache.json").read_text())) == 4
+    monkeypatch.setattr(B, "restored", lambda *given: pytest.fail("measured again"))
+    assert list(B.recovery(tmp_path)) == first

@@ -1,0 +1,259 @@
+"""KernelGAN as a method: what it takes, what it shows, what it hands out, and the kernel lab."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import io as scipy_io
+
+from gansr.method import Curve, Heat, InputError, MethodError, Nets, refusal
+from gansr.ops.kernels import bicubic_kernel, centre_of_mass, gaussian_kernel, kernel_files, quadruple
+from gansr.ops.resize import imresize
+from gansr.options import OptionError, options_of, parse_options
+from gansr.papers import kernelgan as M
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+QUICK = {"iterations": 60, "zssr_iterations": 10, "crop": 32}
+
+
+def textured(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    noise = torch.rand(3, height // 3 + 1, width // 3 + 1, generator=torch.Generator().manual_seed(seed))
+    return imresize(noise, 3.0)[:, :height, :width].clamp(0, 1)
+
+
+def frames(low: torch.Tensor, seed: int = 0, **values):
+    options = parse_options(M.Options, {**QUICK, **values})
+    return list(M.run(low, options, Nets(), torch.Generator().manual_seed(seed)))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """Kernel and ZSSR on one picture, of odd sides."""
+    torch.set_num_threads(1)
+    return frames(textured(85, 92))
+
+
+def test_frames_count_up_to_the_last(plain):
+    steps = [frame.step for frame in plain]
+    assert steps == sorted(set(steps)) and steps[-1] == 70
+    assert {frame.steps for frame in plain} == {70}
+    assert steps[:3] == [10, 20, 30] and steps[-10:] == list(range(61, 71))  # ten iterations, then each step
+    assert {frame.image.shape for frame in plain} == {(3, 170, 184)}
+
+
+def test_the_kernel_is_shown_while_it_is_learned(plain):
+    views = plain[2].views
+    kernel = views["Estimated kernel"]
+    assert isinstance(kernel, Heat) and kernel.cells and kernel.values.shape == (13, 13)
+    assert isinstance(views["Losses"], Curve) and set(views["Losses"].lines) == {
+        "generator",
+        "discriminator",
+        "bicubic",
+    }
+    assert [len(line) for line in views["Cross-sections"].lines.values()] == [13, 13]
+    assert views["Implied small picture"].shape == (3, 43, 46)
+    assert not torch.equal(plain[0].views["Estimated kernel"].values, kernel.values)
+
+
+def test_zssr_shows_its_error_and_rate_and_the_kernel_stays(plain):
+    views = plain[-3].views
+    assert set(views) == {"Estimated kernel", "Cross-sections", "Reconstruction error", "Learning rate"}
+    assert plain[-3].readings["learning rate"] < 1e-3
+    assert not torch.equal(plain[5].image, plain[-1].image)
+
+
+def test_the_last_frame_describes_and_hands_out_the_kernel(plain):
+    last = plain[-1]
+    kernel = np.load(io.BytesIO(last.files["kernel_x2.npy"]))
+    np.testing.assert_array_equal(scipy_io.loadmat(io.BytesIO(last.files["kernel_x2.mat"]))["Kernel"], kernel)
+    assert last.files["kernel_x2.png"].startswith(b"\x89PNG")
+    assert kernel.sum() == pytest.approx(1)
+    assert last.readings["kernel side (px)"] == kernel.shape[0]
+    side = kernel.shape[0] // 2 + 0.5
+    assert centre_of_mass(torch.from_numpy(kernel)) == pytest.approx((side, side), abs=0.05)
+    for name in (
+        "wide axis σ (px)",
+        "narrow axis σ (px)",
+        "angle of the wide axis (°)",
+        "reconstruction error",
+    ):
+        assert math.isfinite(last.readings[name])
+
+
+def test_the_same_seed_gives_the_same_picture(plain):
+    again, other = frames(textured(85, 92))[-1], frames(textured(85, 92), seed=1)[-1]
+    assert torch.equal(again.image, plain[-1].image)
+    assert not torch.equal(other.image, plain[-1].image)
+
+
+def test_kernel_only_hands_out_both_kernels_and_the_cubic():
+    low = textured(84, 84)
+    last = frames(low, mode="kernel only", scale=4)[-1]
+    two, four = (torch.from_numpy(np.load(io.BytesIO(last.files[f"kernel_x{s}.npy"]))) for s in (2, 4))
+    torch.testing.assert_close(four, quadruple(two))
+    torch.testing.assert_close(last.image, imresize(low, 4).clamp(0, 1))
+    assert last.step == last.steps == 60
+
+
+def test_four_times_goes_over_two():
+    found = M.Kernels(bicubic_kernel(2), bicubic_kernel(4))
+    options = M.Options(scale=4, zssr_iterations=101)
+    assert [(s, n) for s, _, n in M.stages(found, options)] == [(2, 50), (4, 51)]
+    gradual = M.stages(found, dataclasses.replace(options, gradual=True))
+    assert [s for s, _, _ in gradual] == [1.5, 2, 3, 4] and sum(n for *_, n in gradual) == 101
+    assert gradual[0][1] is None and gradual[3][1] is found.wanted
+    own = M.Kernels(None, bicubic_kernel(4))
+    assert [s for s, *_ in M.stages(own, options)] == [4]
+
+
+def test_gradual_ensemble_real_and_four_times_run():
+    low = textured(84, 90)
+    for values in ({"gradual": True, "ensemble": True}, {"scale": 4, "photo": "real", "noise_scale": 2.0}):
+        last = frames(low, zssr_iterations=24, **{"mode": "kernel + ZSSR", **values})[-1]
+        assert last.image.shape == (3, 84 * values.get("scale", 2), 90 * values.get("scale", 2))
+        assert last.step == last.steps == 84 and torch.isfinite(last.image).all()
+
+
+def test_paper_runs_to_its_end():
+    last = frames(textured(84, 84), paper=True)[-1]
+    assert last.step == last.steps == 70 and last.image.shape == (3, 168, 168)
+
+
+def test_zssr_alone_takes_a_gaussian_or_a_kernel_of_ones_own(tmp_path):
+    low = textured(84, 84)
+    gaussian = frames(low, mode="ZSSR only", kernel="gaussian", width=2.0, other_width=1.0, angle=30.0)[-1]
+    (tmp_path / "k.mat").write_bytes(kernel_files("k", gaussian_kernel(2.0, 1.0, 30.0))["k.mat"])
+    own = frames(low, mode="ZSSR only", kernel="file", kernel_file=str(tmp_path / "k.mat"))[-1]
+    bicubic = frames(low, mode="ZSSR only")[-1]
+    assert own.steps == 10 and isinstance(own.views["Kernel"], Heat)
+    torch.testing.assert_close(own.image, gaussian.image, atol=4e-2, rtol=0)
+    assert (bicubic.image - gaussian.image).abs().max() > 5e-2
+
+
+def test_a_file_that_is_wanted_and_not_there_is_asked_for():
+    with pytest.raises(InputError, match=r"add a \.mat, \.npy or \.csv"):
+        frames(textured(84, 84), mode="ZSSR only", kernel="file")
+
+
+def test_a_bad_kernel_file_is_refused_as_an_option(tmp_path):
+    np.save(tmp_path / "k.npy", np.zeros((3, 3)))
+    with pytest.raises(OptionError, match="sum must be positive"):
+        parse_options(M.Options, {"kernel_file": str(tmp_path / "k.npy")})
+
+
+def test_a_picture_too_small_is_refused_with_the_smallest_side():
+    said = refusal(M.KERNELGAN, 83, 200, M.Options())
+    assert said is not None and "at least 84 px" in said and "200×83" in said
+    assert refusal(M.KERNELGAN, 84, 84, M.Options()) is None
+
+
+def test_a_grey_picture_stays_grey_and_a_flat_one_flat():
+    grey = textured(84, 84)[:1].expand(3, -1, -1)
+    last = frames(grey)[-1]
+    assert torch.isfinite(last.image).all() and last.image.std() > 0
+    flat = frames(torch.full((3, 84, 84), 0.5))[-1]
+    torch.testing.assert_close(flat.image, torch.full_like(flat.image, 0.5), atol=0.05, rtol=0)
+
+
+def test_not_a_number_while_learning_the_kernel_stops_with_the_last_good_one(monkeypatch):
+    step = M.Trainer.step
+    broken = lambda t: dataclasses.replace(step(t), generator=math.nan) if t.done == 37 else step(t)  # noqa: E731
+    monkeypatch.setattr(M.Trainer, "step", broken)
+    last = frames(textured(84, 84))[-1]
+    assert last.step == last.steps
+    assert "not a number at iteration 37 of 60" in last.notices[0] and "last good kernel" in last.notices[0]
+    assert np.isfinite(np.load(io.BytesIO(last.files["kernel_x2.npy"]))).all()
+
+
+def test_a_kernel_that_was_not_learned_is_not_to_be_trusted():
+    last = frames(textured(84, 84), iterations=1)[-1]
+    assert "do not trust it" in last.notices[0] and last.step == last.steps
+    good, bad = gaussian_kernel(1.5, 1.0, 0), torch.zeros(13, 13)
+    assert M.doubts([good, good]) == ()
+    assert M.doubts([good, bad])[0].startswith("1 of 2 starts learned no kernel")
+
+
+def test_not_a_number_from_the_start_is_an_error(monkeypatch):
+    step = M.Trainer.step
+    monkeypatch.setattr(M.Trainer, "step", lambda t: dataclasses.replace(step(t), bicubic=math.inf))
+    with pytest.raises(MethodError, match="another seed"):
+        frames(textured(84, 84))
+
+
+def test_not_a_number_in_zssr_stops_with_the_last_good_result(monkeypatch):
+    step = M.Zssr.step
+    monkeypatch.setattr(M.Zssr, "step", lambda z: math.nan if z.done == 6 else step(z))
+    last = frames(textured(84, 84), mode="ZSSR only")[-1]
+    assert last.step == last.steps and torch.isfinite(last.image).all()
+    assert "broke down at step 6" in last.notices[0]
+
+
+def test_the_lab_gives_the_pictures_own_size_and_compares():
+    truth = textured(173, 170)
+    options = parse_options(M.Options, {**QUICK, "lab": "gaussian", "width": 1.6, "other_width": 1.0})
+    assert M.scale(M.KERNELGAN, options) == 1
+    *_, last = M.run(truth, options, Nets(), torch.Generator().manual_seed(0))
+    assert last.image.shape == truth.shape and last.step == last.steps == 90
+    answers = {"bicubic", "ZSSR, bicubic kernel", "ZSSR, true kernel", "ZSSR, estimated kernel"}
+    assert set(last.answers) == answers
+    assert all(answer.shape == truth.shape for answer in last.answers.values())
+    assert {f"PSNR-Y, {name} (dB)" for name in answers} | {"kernel PSNR (dB)"} <= set(last.readings)
+    true, estimated = last.views["True kernel"], last.views["Estimated kernel"]
+    assert (true.min, true.max) == (estimated.min, estimated.max)
+
+
+def test_the_lab_says_how_large_a_picture_it_needs():
+    with pytest.raises(InputError, match="at least 168 px"):
+        frames(textured(160, 200), lab="random blur")
+
+
+def test_the_labs_kernel_only_runs_no_zssr():
+    last = frames(textured(170, 170), lab="random blur", mode="kernel only")[-1]
+    assert last.steps == 60 and set(last.answers) == {"bicubic"}
+
+
+def test_a_trace_never_holds_more_than_its_points_and_keeps_the_order():
+    trace = M.Trace("a", "b")
+    for i in range(5000):
+        trace.add(i, -i)
+    a, b = trace.curve().lines["a"], trace.curve().lines["b"]
+    assert M.POINTS // 2 - 1 <= len(a) == len(b) <= M.POINTS
+    assert list(a) == sorted(a) and a[0] == 0 and a[-1] > 4900 and [-x for x in b] == list(a)
+    gaps = {y - x for x, y in itertools.pairwise(a)}
+    assert len(gaps) == 1
+
+
+def test_every_preset_is_valid_and_the_first_is_quick():
+    for values in M.KERNELGAN.presets.values():
+        parse_options(M.Options, values)
+    assert next(iter(M.KERNELGAN.presets)) == "Quick"
+    assert {
+        name: default for name, (_, default) in options_of(M.Options).items() if name in QUICK
+    } == M.KERNELGAN.presets["Quick"]
+
+
+def test_more_work_costs_more():
+    costs = [
+        M.cost(128, 128, M.Options(**v)).operations
+        for v in ({}, {"ensemble": True}, {"seeds": 3}, {"crop": 128})
+    ]
+    assert min(costs[1:]) > costs[0]
+    assert M.cost(256, 256, M.Options(scale=4)).memory > M.cost(256, 256, M.Options()).memory
+
+
+def test_frames_are_yielded_outside_any_grad_mode():
+    """The page resumes a generator on any thread; grad mode must neither leak out nor be counted on."""
+    low = textured(84, 84)
+    with torch.no_grad():
+        seen = []
+        for frame in M.run(low, M.Options(**QUICK), Nets(), torch.Generator().manual_seed(0)):
+            assert not torch.is_grad_enabled()
+            seen.append(frame)
+    assert torch.equal(seen[-1].image, frames(low)[-1].image)

@@ -1,0 +1,402 @@
+"""mGANprior: the authors' numbers, the batch against the loop, every job, editing, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from gansr.engine import Engine, Job
+from gansr.method import Frame, InputError, Nets, refusal
+from gansr.nets.mobilestylegan import MobileStyleGAN
+from gansr.nets.pggan import PGGAN
+from gansr.nets.stylegan1 import StyleGAN1
+from gansr.nets.stylegan2 import StyleGAN2
+from gansr.nets.vgg import Vgg16
+from gansr.options import OptionError, parse_options
+from gansr.papers import mganprior as m
+from gansr.papers.mganprior import JOBS, MGANPRIOR, Options
+from gansr.weights.converters.pggan import folded
+from tests.support.golden import Golden
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def face() -> MobileStyleGAN:
+    """A prior of 64² px: 4² with 16 channels, 8² with 8, 16² with 8, 32² with 12."""
+    torch.manual_seed(0)
+    net = MobileStyleGAN((16, 8, 8, 12), style=10, mapping_layers=2).requires_grad_(False).eval()
+    for style in net.styles:  # as in a trained net: around 1, so that the features keep their size
+        style.weight.mul_(2)
+        style.bias.add_(1)
+    net.body.picture.weight.div_(16)  # pictures well inside [−1,1]
+    return net
+
+
+@pytest.fixture(scope="module")
+def scene() -> PGGAN:
+    torch.manual_seed(0)
+    return PGGAN(32, style=8, width=128).requires_grad_(False).eval()
+
+
+def drawn(net: nn.Module, seed: int = 5) -> Tensor:
+    """A picture that the prior can draw, (3,S,S) in [0,1]."""
+    z = torch.randn(1, net.style, generator=seeded(seed))  # type: ignore[arg-type]
+    return (net(z)[0] / 2 + 0.5).clamp(0, 1).detach()
+
+
+def frames(net: nn.Module, low: Tensor, seed: int = 1, **options) -> list[Frame]:
+    chosen = Options(**{"layer": "8", "codes": 3, "iterations": 4, "roles": False} | options)
+    return list(m.run(low, chosen, Nets({"generator": net}), seeded(seed)))
+
+
+def half_mask(side: int = 256) -> Tensor:
+    mask = torch.zeros(1, side, side)
+    mask[:, :, : side // 2] = 1
+    return mask
+
+
+# ----------------------------------------------------------------------------------- the authors' numbers
+
+
+def test_multi_code_pictures_are_the_authors():
+    golden = Golden("mganprior_pggan256")
+    net = PGGAN(256).eval().requires_grad_(False)
+    net.load_state_dict(folded(golden.state("pggan256")))
+    codes, alpha = golden.tensor("mgan/zs")[0], golden.tensor("mgan/alpha")[0]
+    for layer, side in ((4, 8), (6, 16), (8, 32)):
+        part = m.cut(net, side, torch.float32)
+        fused = m.compose(part.first(codes), alpha, part.normed)
+        golden.check(f"multi{layer}.fused", fused[:, ::8])
+        golden.check(f"multi{layer}.out", part.rest(fused, part.tail))
+
+
+def test_losses_of_every_job_are_the_authors():
+    golden = Golden("mganprior_losses")
+    trunk = Vgg16(16)
+    trunk.load_state_dict({f"features.{k}": v for k, v in golden.state("vgg16_features_16").items()})
+    a, b = (_signed(golden.input(name)) for name in ("picA", "picB"))
+    hole = torch.from_numpy(golden.input("mask")).float()[None]
+    cases = {
+        "plain": ({"job": "invert"}, 256),
+        "color": ({"job": "colour"}, 256),
+        "sr16": ({"down": "bilinear-point"}, 16),
+        "sr8": ({"down": "bilinear-point"}, 32),
+        "sr16bic": ({"down": "bicubic-point"}, 16),
+        "inpaint": ({"job": "inpaint", "mask": hole}, 256),
+    }
+    for name, (job, side) in cases.items():
+        options = Options(**job, l1=0.3, mse=1.0, vgg=1.0)
+        seen = [m.observed(x, options, side, hole if name == "inpaint" else None) for x in (a, b)]
+        found = m.terms(*seen, options, lambda x: m.vgg_features(trunk, x))
+        golden.check(f"{name}.L1", found["L1"] / 0.3)
+        golden.check(f"{name}.L2", found["MSE"])
+        golden.check(f"{name}.VGG_L1", found["VGG"])
+        golden.check(f"{name}.Combine", torch.stack(list(found.values())).sum())
+        if name == "sr16":
+            golden.check("sr16.small", seen[0])
+    golden.check("color.gray", m.grey(a)[:, :1])
+    golden.check("inpaint.combined", torch.where(hole > 0, b, a))
+    merged = m.with_colours_of(a[0] / 2 + 0.5, b[0] / 2 + 0.5)
+    authors = golden.stored["color.merged"].astype(np.float32)
+    assert np.abs((merged * 255).round().permute(1, 2, 0).numpy() - authors).max() <= 1  # their tolerance
+
+
+def _signed(picture: np.ndarray) -> Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def test_a_boundary_moves_every_code_as_the_authors_do():
+    golden = Golden("mganprior_losses")
+    codes, boundary = golden.tensor("mgan/zs")[0], golden.tensor("mgan/boundary")
+    steps = np.linspace(-4.2, 4.2, 5)
+    golden.check("edit.frames5", torch.stack([codes + float(t) * boundary for t in steps]))
+
+
+# ----------------------------------------------------------------------------------------- the composition
+
+
+@pytest.fixture(scope="module")
+def second() -> StyleGAN2:
+    torch.manual_seed(0)
+    return StyleGAN2(32, style=10, mapping_layers=1, multiplier=1).requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="module")
+def older() -> StyleGAN1:
+    torch.manual_seed(0)
+    return StyleGAN1((8, 8, 8, 4), style=10, mapping_layers=1).requires_grad_(False).eval()
+
+
+@pytest.mark.parametrize("prior", ["face", "scene", "older", "second"])
+@pytest.mark.parametrize("layer", [4, 8, 16])
+def test_codes_in_one_batch_equal_the_loop_over_codes(prior: str, layer: int, request):
+    part = m.cut(request.getfixturevalue(prior), layer, torch.float32)
+    codes = part.begin(6, seeded(2))
+    alpha = torch.randn(6, part.channels, generator=seeded(3))
+    looped = torch.stack([part.first(z[None])[0] * a[:, None, None] for z, a in zip(codes, alpha)]).sum(0)
+    looped = looped / 6 if part.normed else looped
+    error = (m.compose(part.first(codes), alpha, part.normed)[0] - looped).abs().max()
+    assert float(error) <= 1e-5 * max(1.0, float(looped.abs().max()))
+
+
+def test_gradients_of_the_composition_are_those_of_the_plain_sum():
+    features = torch.randn(3, 4, 5, 5, generator=seeded(0), dtype=torch.float64, requires_grad=True)
+    alpha = torch.randn(3, 4, generator=seeded(1), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda f, a: m.compose(f, a, True), (features, alpha))
+
+
+def test_one_over_n_stands_twice_where_a_norm_follows_and_once_where_none_does(
+    face: MobileStyleGAN, scene: PGGAN
+):
+    for net, times in ((scene, 2), (face, 1)):
+        search = m.search_for(
+            drawn(net), Options(job="invert", layer="8", codes=4), Nets({"generator": net}), seeded()
+        )
+        features = search.part.first(search.codes)
+        composed = m.compose(features, search.alpha, search.part.normed)
+        torch.testing.assert_close(composed[0], features.sum(0) / 4**times, atol=1e-6, rtol=1e-5)
+
+
+def test_layers_and_numbers_of_the_paper_are_chosen_by_zero_and_auto():
+    plan = m.planned(
+        Options(job="colour", generator="pggan-celebahq-1024", codes=0, iterations=0, optimiser="gd")
+    )
+    assert plan == m.Plan(codes=20, iterations=1500, layer=8, lr=1.0)
+    assert m.planned(Options(job="invert", codes=7, layer="128")).layer == 128
+
+
+@pytest.mark.parametrize("prior", ["older", "second"])
+def test_the_other_stylegans_can_be_cut_and_searched(prior: str, request):
+    net = request.getfixturevalue(prior)
+    low = torch.rand(3, 32, 32, generator=seeded(4))
+    made = frames(net, low, job="invert", iterations=5)
+    assert made[-1].readings["loss"] < made[0].readings["loss"] and made[-1].image.shape == (3, 32, 32)
+
+
+# -------------------------------------------------------------------------------------------------- jobs
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_each_job_ends_with_its_size_and_a_smaller_loss(job: str, face: MobileStyleGAN):
+    more = {"mask": half_mask()} if job == "inpaint" else {"factor": 4} if job == "sr" else {}
+    side = 16 if job == "sr" else 256 if job == "inpaint" else 64
+    low = torch.rand(3, side, side, generator=seeded(4))
+    made = frames(face, low, job=job, iterations=12, **more)
+    assert made[-1].image.shape == (3, 64, 64) if job == "sr" else made[-1].image.shape == low.shape
+    assert made[-1].step == made[-1].steps == len(made)
+    assert made[11].readings["loss"] < made[0].readings["loss"]
+    assert float(made[-1].image.min()) >= 0 and float(made[-1].image.max()) <= 1
+
+
+def test_more_codes_come_closer_to_a_picture_at_equal_iterations(scene: PGGAN):
+    low = torch.rand(3, 32, 32, generator=seeded(8))
+    one, many = (
+        frames(scene, low, job="invert", codes=n, iterations=30)[-1].readings["loss"] for n in (1, 12)
+    )
+    assert many < 0.98 * one
+
+
+def test_gradient_descent_at_rate_one_is_the_papers_and_descends(scene: PGGAN):
+    made = frames(scene, drawn(scene), job="invert", optimiser="gd", iterations=25)
+    assert made[-1].readings["loss"] < made[0].readings["loss"]
+    search = m.search_for(
+        drawn(scene), Options(job="invert", layer="8", optimiser="gd"), Nets({"generator": scene}), seeded()
+    )
+    assert {g["lr"] for g in search.optimiser.param_groups} == {1.0}
+
+
+def test_inpainting_looks_at_nothing_in_the_hole_and_keeps_the_rest_exactly(face: MobileStyleGAN):
+    low, mask = torch.rand(3, 256, 256, generator=seeded(4)), half_mask()
+    other = torch.where(mask > 0, torch.rand(3, 256, 256, generator=seeded(9)), low)
+    first, second = (frames(face, x, job="inpaint", mask=mask)[-1].image for x in (low, other))
+    assert torch.equal(first, second)
+    assert torch.equal(first[:, :, 128:], low[:, :, 128:])
+    whole = frames(face, low, job="inpaint", mask=mask, composite=False)[-1].image
+    assert torch.equal(whole[:, :, :128], first[:, :, :128]) and not torch.equal(whole, first)
+
+
+def test_colourisation_keeps_the_brightness_and_reads_no_colours(face: MobileStyleGAN):
+    low = torch.rand(3, 64, 64, generator=seeded(4)).mul(0.4).add(0.3).mul(255).round() / 255
+    brightness = m.pillow_ycbcr(low)[:1] / 255
+    made = frames(face, low, job="colour")[-1].image
+    from_grey = frames(face, brightness.expand(3, -1, -1), job="colour")[-1].image
+    inside = ((made > 0) & (made < 1)).all(
+        0
+    )  # elsewhere the colour does not fit the brightness and is clipped
+    assert float(inside.float().mean()) > 0.2
+    assert float((m.luma(made) - m.luma(low))[inside].abs().max()) < 0.01
+    assert float((made - from_grey).abs().mean()) < 0.02  # but for the brightness' rounding
+    assert float((made - made.mean(0)).abs().mean()) > 0.001
+
+
+@pytest.mark.parametrize(
+    "job, side, wanted", [("sr", 16, 64), ("sr", 20, 80), ("invert", 16, 16), ("edit", 64, 64)]
+)
+def test_a_result_has_the_jobs_size_and_is_what_was_compared(job: str, side: int, wanted: int):
+    x = torch.rand(1, 3, 64, 64, generator=seeded(4)) * 1.6 - 0.8
+    options = Options(job=job, factor=4, down="area")
+    made = m.result(x, torch.zeros(3, side, side), options, None)
+    assert made.shape == (3, wanted, wanted)
+    if wanted in (side, 64):  # at a factor that does not divide the generator's side the result is resized
+        seen = m.observed(x, options, side, None)
+        again = m.shrunk(made[None] * 2 - 1, side, "area")
+        torch.testing.assert_close(again, seen, atol=1e-5, rtol=0)
+
+
+def test_vgg_takes_part_where_it_has_a_weight(face: MobileStyleGAN):
+    torch.manual_seed(0)
+    lpips = nn.Module()
+    lpips.trunk = Vgg16(16)
+    nets = Nets({"generator": face, "vgg": lpips})
+    options = Options(job="invert", layer="8", codes=2, iterations=2, vgg=1.0, roles=False)
+    low = torch.rand(3, 64, 64, generator=seeded(4))
+    last = list(m.run(low, options, nets, seeded()))[-1]
+    assert last.readings["VGG"] > 0
+    assert last.readings["loss"] == pytest.approx(last.readings["MSE"] + last.readings["VGG"])
+    assert MGANPRIOR.needs(MGANPRIOR, options) == {"generator": options.generator, "vgg": "lpips-vgg"}
+    assert "vgg" not in MGANPRIOR.needs(MGANPRIOR, Options())
+
+
+@pytest.mark.parametrize(
+    "kind", ["bicubic", "bilinear-antialias", "area", "nearest", "bilinear-point", "bicubic-point"]
+)
+def test_every_down_scaling_keeps_a_constant_and_lets_gradients_through(kind: str):
+    x = torch.full((1, 3, 30, 30), 0.3, requires_grad=True)
+    small = m.shrunk(x, 7, kind)
+    torch.testing.assert_close(small, torch.full((1, 3, 7, 7), 0.3), atol=1e-5, rtol=0)
+    small.sum().backward()
+    assert x.grad is not None and float(x.grad.sum()) == pytest.approx(3 * 49, rel=1e-4)
+
+
+# --------------------------------------------------------------------------------------- roles and editing
+
+
+def test_roles_show_each_code_where_it_acts(scene: PGGAN):
+    last = frames(scene, drawn(scene), job="invert", roles=True, codes=6)[-1]
+    (title,) = [name for name in last.views if name.startswith("role")]
+    grid = last.views[title].values
+    assert grid.shape == (2 * m.TILE, 5 * m.TILE)  # six codes, five to a row
+    assert float(grid[: m.TILE].min()) >= 0 and float(grid[: m.TILE].max()) > 0
+    assert float(grid[m.TILE :, m.TILE :].abs().max()) == 0  # empty places
+    assert last.views["α: 6 codes × 8 channels"].values.shape == (6 * 8, 8)  # 8 px a code
+
+
+def test_strong_channels_are_the_papers_where_alpha_has_the_papers_size():
+    alpha = torch.tensor([[0.1, 0.3, 0.1, 0.1], [0.05, 0.1, 0.25, -0.3]])
+    rule, chosen = m.strong(alpha)
+    assert rule == "α > 0.2"
+    assert chosen.tolist() == [[False, True, False, False], [False, False, True, False]]
+    rule, chosen = m.strong(torch.arange(40.0).view(2, 20) / 1000)
+    assert "tenth" in rule and chosen.sum(1).tolist() == [2, 2]
+
+
+def test_an_edit_sweeps_its_range_and_zero_is_the_inversion(face: MobileStyleGAN):
+    low = torch.rand(3, 64, 64, generator=seeded(4))
+    made = frames(face, low, job="edit", amount=0.0, span=2.0)
+    sweep, last = made[4:-1], made[-1]
+    assert [round(f.readings["moved by"], 3) for f in sweep] == [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]
+    torch.testing.assert_close(last.image, last.answers["not edited"], atol=1e-5, rtol=0)
+    assert not torch.allclose(sweep[0].image, sweep[-1].image, atol=1e-3)
+    with Image.open(io.BytesIO(last.files["edit.webp"])) as moving:
+        assert moving.format == "WEBP" and getattr(moving, "n_frames", 1) > 9
+
+
+def test_principal_directions_are_fixed_orthogonal_and_widest_first():
+    torch.manual_seed(0)
+    mapping = MobileStyleGAN((8, 8), style=16, mapping_layers=1).mapping
+    directions, deviations = m.principal(m.samples_of_w(mapping, 16))
+    torch.testing.assert_close(directions @ directions.T, torch.eye(8), atol=1e-5, rtol=0)
+    assert all(a >= b for a, b in itertools.pairwise(deviations.tolist()))
+    assert torch.equal(directions, m.principal(m.samples_of_w(mapping, 16))[0])
+    w = mapping(torch.randn(4000, 16, generator=seeded(1))).detach()
+    assert float((w @ directions[0]).std()) == pytest.approx(float(deviations[0]), rel=0.1)
+
+
+def test_the_authors_boundary_moves_pggan(tmp_path):
+    normal = np.random.default_rng(0).standard_normal((1, 512))
+    np.save(tmp_path / "age.npy", normal / np.linalg.norm(normal))
+    options = parse_options(
+        Options, {"job": "edit", "generator": "pggan-celebahq-1024", "boundary": str(tmp_path / "age.npy")}
+    )
+    torch.testing.assert_close(
+        m.direction_of(options, Nets()), torch.from_numpy(normal / np.linalg.norm(normal)).float()
+    )
+
+
+# -------------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    "values, said",
+    [
+        ({"job": "inpaint"}, "needs a mask"),
+        (
+            {"job": "inpaint", "mask": torch.ones(1, 100, 80)},
+            "the mask is 80×100 px, the picture it covers 256×256",
+        ),
+        ({"job": "inpaint", "mask": torch.zeros(1, 256, 256)}, "mask is empty"),
+        ({"job": "inpaint", "mask": torch.ones(3, 256, 256)}, "covers everything"),
+        ({"factor": 1024}, "factor of 1024 is too large"),
+        ({"factor": 2000}, "from 2 to 1024"),
+        ({"l1": 0, "mse": 0, "vgg": 0}, "loss is empty"),
+        ({"job": "edit", "generator": "pggan-celebahq-1024"}, "no directions to edit along"),
+        ({"job": "edit", "boundary": torch.ones(1, 512)}, "belongs to PGGAN"),
+        ({"generator": "stylegan2-cat", "layer": "256"}, "composing layer of at most 128"),
+        ({"generator": "stylegan2-cat", "job": "invert", "side": "512"}, "working size of at most 256"),
+        ({"codes": 65}, "from 0 to 64"),
+        ({"lr": float("nan")}, "lr must be a number"),
+    ],
+)
+def test_unusable_options_are_refused_in_words(values: dict, said: str):
+    with pytest.raises(OptionError, match=said):
+        parse_options(Options, values)
+
+
+def test_files_that_are_no_masks_or_boundaries_are_refused_in_words(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    np.save(tmp_path / "short.npy", np.ones((1, 4)))
+    np.save(tmp_path / "long.npy", np.ones((1, 512)))
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    for read, name, said in (
+        (m.read_mask, "a.png", "the mask: not a PNG, JPEG or WebP picture"),
+        (m.read_mask, "none.png", "the mask: "),
+        (m.read_boundary, "short.npy", r"shape \(1, 4\)"),
+        (m.read_boundary, "long.npy", "length 22.6"),
+        (m.read_boundary, "objects.npy", "cannot be read"),
+        (m.read_boundary, "a.png", "cannot be read"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            read(tmp_path / name)
+
+
+def test_a_mask_file_is_white_where_the_hole_is(tmp_path):
+    picture = Image.new("RGBA", (256, 256), (0, 0, 0, 255))
+    picture.paste((255, 255, 255, 255), (10, 20, 30, 40))
+    picture.save(tmp_path / "mask.png")
+    mask = parse_options(Options, {"job": "inpaint", "mask": str(tmp_path / "mask.png")}).mask
+    assert mask.shape == (1, 256, 256)
+    assert float(mask.sum()) == 400 and float(mask[0, 20:40, 10:30].sum()) == 400
+
+
+def test_a_picture_of_another_size_is_refused_and_so_is_what_the_memory_cannot_hold():
+    assert "64×64" in (refusal(MGANPRIOR, 32, 32, Options()) or "")
+    engine = Engine("cpu", load=lambda name: pytest.fail("nothing may be loaded"))
+    huge = Job(MGANPRIOR, torch.zeros(3, 64, 64), Options(codes=64, layer="256"))
+    need = MGANPRIOR.cost(64, 64, huge.options).memory
+    assert need > 30e9
+    assert MGANPRIOR.cost(64, 64, Options(codes=20, layer="64")).memory < 6e9
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gansr.engine._free_memory", lambda device: 16e9)
+        with pytest.raises(InputError, match=rf"about {need / 1e9:.1f} GB of memory and 16.0 GB are free"):
+            engine.check(huge)

@@ -1,0 +1,163 @@
+"""The contract, over every method: what `gansr/method.py` promises, with random weights and few steps."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+
+import pytest
+import torch
+
+from gansr import weights
+from gansr.engine import Engine, Job
+from gansr.method import refusal
+from gansr.metrics import METRICS
+from gansr.ops.degrade import Degradation
+from gansr.options import options_of, parse_options
+from gansr.papers import METHODS
+from gansr.picture import Picture
+from gansr.prepare import Request, prepare
+from gansr.weights import manifest
+
+# What makes a method run in a moment, and the size of its input where it takes any.
+SMALL = {
+    "pulse": {"steps": 2},
+    "kernelgan": {"iterations": 3, "zssr_iterations": 2},
+    "mganprior": {"iterations": 2, "codes": 2},
+}
+SIZE = {"kernelgan": (96, 88)}
+
+
+@pytest.fixture(params=METHODS, ids=lambda method: method.name)
+def method(request):
+    return request.param
+
+
+def random_net(name: str):
+    """The net of a manifest entry with random weights."""
+    entry = weights.entries()[name]
+    torch.manual_seed(7)  # the layers' own initialisation draws from the global generator
+    return manifest.build(entry).eval().requires_grad_(False)
+
+
+def small_job(method, seed: int = 0) -> Job:
+    options = parse_options(method.options, SMALL.get(method.name, {}))
+    height, width = SIZE.get(method.name, (20, 24))
+    if method.accepts.side is not None:
+        height = width = method.accepts.side(options)
+    low = torch.rand(3, height, width, generator=torch.Generator().manual_seed(5))
+    return Job(method, low, options, seed, "exact")
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine("cpu", load=random_net, pace=0.0)
+
+
+def test_a_run_ends_at_its_last_step_with_a_finite_picture_of_the_promised_size(method, engine):
+    job = small_job(method)
+    frames = list(engine.stream(job))
+    last, scale = frames[-1], method.scale(method, job.options)
+    assert last.step == last.steps >= 1
+    assert last.image.shape == (3, job.low.shape[1] * scale, job.low.shape[2] * scale)
+    assert last.image.dtype == torch.float32 and 0 <= float(last.image.min()) <= float(last.image.max()) <= 1
+    assert all(isinstance(value, float) for value in last.readings.values())
+    assert [frame.step for frame in frames] == sorted(frame.step for frame in frames)
+
+
+def test_the_same_seed_gives_the_same_picture_and_the_global_generator_is_left_alone(method, engine):
+    job = small_job(method, seed=11)
+    first = engine.upscale(job)
+    before = torch.random.get_rng_state()
+    again = engine.upscale(job)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert (first.image - again.image).abs().max() <= 1e-6
+
+
+def test_a_run_may_be_resumed_on_another_thread(method, engine):
+    """Gradio takes each step of a generator on any worker thread, and grad mode belongs to the thread."""
+    job, frames = small_job(method), []
+    stream = engine.stream(job)
+    while not frames or frames[-1] is not None:
+        thread = threading.Thread(target=lambda: frames.append(_next_without_grad(stream)))
+        thread.start()
+        thread.join()
+    assert frames[-2].step == frames[-2].steps
+
+
+@torch.no_grad()
+def _next_without_grad(stream):
+    return next(stream, None)
+
+
+def test_what_crosses_to_a_gpu_worker_survives_pickling(method, engine):
+    job = small_job(method)
+    options = pickle.loads(pickle.dumps(job.options))
+    assert options == job.options
+    frame = pickle.loads(pickle.dumps(engine.upscale(job)))
+    assert frame.step == frame.steps
+
+
+def test_every_option_is_explained_and_every_preset_is_valid(method):
+    for name, (knob, default) in options_of(method.options).items():
+        assert len(knob.help) > 8, name
+        if default is not None:
+            parse_options(method.options, {name: default})
+    for values in method.presets.values():
+        parse_options(method.options, values)
+    assert method.presets
+
+
+def test_the_paper_and_the_weights_are_named(method):
+    paper = method.paper
+    assert all((paper.authors, paper.venue, paper.title, paper.licence, paper.good_for, paper.not_for))
+    assert paper.link.startswith("https://") and 2012 < paper.year < 2030
+    assert len(method.summary) > 20
+    for names in method.weights.values():
+        for name in names:
+            assert name in weights.entries()
+    needs = method.needs(method, parse_options(method.options, {}))
+    assert set(needs) <= set(method.weights)
+
+
+def test_the_cost_grows_with_the_picture(method):
+    options = parse_options(method.options, SMALL.get(method.name, {}))
+    small, large = method.cost(32, 32, options), method.cost(64, 64, options)
+    assert 0 < small.operations <= large.operations and 0 < small.memory <= large.memory
+
+
+def test_a_picture_of_one_pixel_is_taken_or_refused_in_words(method):
+    options = parse_options(method.options, {})
+    said = refusal(method, 1, 1, options)
+    assert said is None or method.title in said
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pulse", {"generator": "stylegan2-cat"}),
+        ("glean", {"model": "glean-cat-8x"}),
+        ("mganprior", {"generator": "stylegan2-church", "job": "invert"}),
+    ],
+)
+def test_no_face_is_looked_for_where_the_network_draws_none(name, options):
+    method = next(method for method in METHODS if method.name == name)
+    chosen = parse_options(method.options, options)
+
+    def detector():
+        raise AssertionError("a face was looked for")
+
+    picture = Picture(torch.rand(3, 600, 700, generator=torch.Generator().manual_seed(0)), None, False, ())
+    request = Request("enlarge", Degradation(), True, 0)
+    side = method.accepts.side(chosen)
+    assert prepare(picture, method, chosen, request, detector).low.shape == (3, side, side)
+    assert method.accepts.seeks_face(parse_options(method.options, {}))
+
+
+def test_metrics_name_their_unit_direction_and_meaning():
+    names = [metric.name for metric in METRICS]
+    assert len(set(names)) == len(names)
+    for metric in METRICS:
+        assert metric.better in ("higher", "lower") and metric.against in ("truth", "input", "")
+        assert len(metric.explain) > 20
+        assert all(name in weights.entries() for name in metric.weights.values())

@@ -1,0 +1,86 @@
+"""A small house for the tests of weights: a manifest, a cache and a net of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gansr.weights import authors, manifest, tensors
+from gansr.weights.patience import Patience
+
+
+class Tiny(nn.Module):
+    """A net of two tensors and a counter."""
+
+    def __init__(self, width: int = 2):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3)
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+
+def converter(path: Path) -> dict[str, Tensor]:
+    """The authors' file of a Tiny: {"params": state dict}."""
+    return authors.torch_file(path)["params"]
+
+
+def state(seed: int = 0, width: int = 2) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "conv.weight": torch.randn((width, 3, 3, 3), generator=generator),
+        "conv.bias": torch.randn((width,), generator=generator),
+        "count": torch.tensor(7),
+    }
+
+
+DATA = tensors.serialise(state())
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+class Steps:
+    """A Patience that never waits: its pauses are noted, its clock stands still."""
+
+    def __init__(self, stall: float = 20.0, tries: int = 3):
+        self.pauses: list[float] = []
+        self.patience = Patience(60.0, stall, tries, 1.0, sleep=self.pauses.append)
+
+
+class Told:
+    """A progress function that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, float | None]] = []
+
+    def __call__(self, text: str, share: float | None) -> None:
+        self.lines.append((text, share))
+
+    @property
+    def shares(self) -> list[float]:
+        return [share for _, share in self.lines if share is not None]
+
+
+def house(folder: Path, monkeypatch: Any) -> None:
+    """Manifest and cache under `folder`, empty."""
+    monkeypatch.setenv("GANSR_CACHE", str(folder / "cache"))
+    monkeypatch.setattr(manifest, "PATH", folder / "weights_manifest.json")
+
+
+def entry(*sources: dict[str, Any], sha256: str | None = SHA256, **changes: Any) -> dict[str, Any]:
+    size = None if sha256 is None else len(DATA)
+    row = {
+        "net": "tests.support.tiny_weights:Tiny",
+        "config": {},
+        "sha256": sha256,
+        "bytes": size,
+        "licence": "none",
+        "trained_on": "noise",
+    }
+    return {**row, "sources": list(sources), **changes}
+
+
+def write_manifest(**rows: dict[str, Any]) -> None:
+    manifest.PATH.write_text(json.dumps(rows))
