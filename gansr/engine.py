@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from gansr import memory, weights
-from gansr.method import Frame, Heat, InputError, Method, MethodError, Nets, refusal
+from gansr.method import Frame, Heat, InputError, Method, MethodError, Nets, OptimisedForms, refusal
 from gansr.metric import Metric
 from gansr.metrics import METRICS
 from gansr.ops.colour import luma, to8bit
@@ -78,6 +78,7 @@ class Engine:
         self._load, self._pace, self._deadline, self._clock = load, pace, deadline, clock
         self._turn = threading.Semaphore(1)  # held inside the job: a cancelled client frees it, see gradio.md
         self._nets: dict[str, Any] = {}
+        self.forms = OptimisedForms()
         self._rates: dict[str, float] = {}  # operations a second, by method, as measured here
 
     # ------------------------------------------------------------------------------------------ nets
@@ -101,7 +102,7 @@ class Engine:
     def nets(self, job: Job) -> Nets:
         needs = job.method.needs(job.method, job.options)
         dtype = torch.bfloat16 if job.precision == "fast" and self.fast_bf16 else torch.float32
-        return Nets({role: self.net(name) for role, name in needs.items()}, dtype)
+        return Nets({role: self.net(name) for role, name in needs.items()}, dtype, self.forms)
 
     @property
     def fast_bf16(self) -> bool:

@@ -8,12 +8,16 @@ Units everywhere: pictures are RGB float32 in [0,1], shape (3, H, W); a factor i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -77,19 +81,48 @@ class Frame:
 # ---------------------------------------------------------------------------------------------- method
 
 
+class OptimisedForms:
+    """Optimised forms of frozen networks (bf16, channels_last, folded, compiled), kept between runs.
+
+    The engine owns one and passes it to every run inside `Nets`; a paper asks for a form by key and says how to make
+    it. The least recently used forms are dropped.
+    """
+
+    def __init__(self, size: int = 8):
+        self._size = size
+        self._forms: OrderedDict[Hashable, tuple[tuple[nn.Module, ...], Any]] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def get(self, kind: str, nets: tuple[nn.Module, ...], dtype: torch.dtype, make: Callable[[], T]) -> T:
+        """The form `kind` of `nets` in `dtype`; `make()` builds it where it is not kept yet."""
+        key = (kind, dtype, *map(id, nets))  # the kept networks are alive, so their ids are theirs
+        with self._lock:
+            if key not in self._forms:
+                self._forms[key] = (nets, make())
+            self._forms.move_to_end(key)
+            while len(self._forms) > self._size:
+                self._forms.popitem(last=False)
+            return self._forms[key][1]
+
+
 @dataclass(frozen=True)
 class Nets:
     """The frozen networks of one run, by role, on the device and in float32.
 
     `dtype` is the precision the engine grants for the heavy part: float32, or bfloat16 where the processor
-    is fast in it and the person has not asked for exactness.
+    is fast in it and the user has not asked for exactness.
     """
 
     modules: Mapping[str, nn.Module] = field(default_factory=dict)
     dtype: torch.dtype = torch.float32
+    forms: OptimisedForms = field(default_factory=OptimisedForms)
 
     def __getitem__(self, role: str) -> Any:
         return self.modules[role]
+
+    def optimised(self, kind: str, roles: tuple[str, ...], make: Callable[[], T]) -> T:
+        """The optimised form `kind` of the networks of `roles` in this run's dtype; made once, kept by the engine."""
+        return self.forms.get(kind, tuple(self.modules[role] for role in roles), self.dtype, make)
 
 
 @dataclass(frozen=True)
@@ -164,6 +197,11 @@ class Method:
     cli_flags: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # the command's own flags → option values
+    bench: str = ""  # the import path of its bench module, where it has one
+    train: str = ""  # the import path of its training command, where the project trains weights for it
+    warm_up: Callable[[Nets], None] | None = (
+        None  # called once after start, with its default nets: compiles them
+    )
     save: str = ""  # the command's flag for where to write one of the result's files, chosen by its ending
     caution: str = ""  # stands where the result is, beside what every result says
 
