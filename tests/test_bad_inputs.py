@@ -12,7 +12,6 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from bad_inputs import BAD
 
 from gansr import __main__ as command
 from gansr.engine import Engine
@@ -20,6 +19,7 @@ from gansr.method import Frame
 from gansr.metrics.consistency import CONSISTENCY
 from gansr.ui import gpu
 from tests.conftest import ROOT
+from tests.support.bad_inputs import BAD
 from tests.support.fakes import FAKE
 from tests.support.tab_handler import Drawn, drawn
 
@@ -76,7 +76,7 @@ def test_a_folder_with_one_bad_picture_gives_the_others(tmp_path, capsys):
     (tmp_path / "b.png").write_bytes(GOOD.read_bytes())
     assert command.main(["fake", str(tmp_path), "-o", str(tmp_path / "out")]) == 1
     assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["b_fake.png"]
-    assert "a.png: not a PNG, JPEG or WebP picture" in capsys.readouterr().err
+    assert "a.png: not a PNG, JPEG, WebP, HEIC or AVIF picture" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

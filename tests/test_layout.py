@@ -18,7 +18,7 @@ MAY = {
     "method": (),
     "metric": (),
     "picture": (),
-    "ops": ("options",),
+    "ops": ("options", "picture"),  # picture: what a JPEG makes of a picture
     "nets": ("ops",),
     "papers": ("method", "options", "nets", "ops", "picture"),  # picture: a kernel as a PNG file
     "metrics": ("metric", "method", "nets", "ops", "faces"),
@@ -96,6 +96,13 @@ def test_only_zerogpus_own_module_knows_spaces():
     for path in modules():
         if path.name != "gpu.py":
             assert not [n for n in imports(path) if n.split(".")[0] == "spaces"]
+
+
+def test_only_picture_knows_pillow():
+    for path in modules():
+        if room(path) != "picture":
+            outside = [n for n in imports(path) if n.split(".")[0] in ("PIL", "pillow_heif")]
+            assert not outside, f"{path.relative_to(ROOT)} imports {outside}"
 
 
 def test_the_methods_import_without_gradio_spaces_and_onnxruntime():

@@ -150,13 +150,17 @@ def _square(picture: Picture, cut: Cut, request: Request, detector: Callable[[],
         cut_out = faces.align(picture.rgb, found[cut.face].points, LARGE)
         note = f"face {cut.face + 1} of {len(found)}, aligned as FFHQ is, for every method"
         return replace(
-            picture, rgb=cut_out.image, alpha=None, notices=(*picture.notices, note, *cut_out.notices)
+            picture,
+            rgb=cut_out.image,
+            alpha=None,
+            sha256="",
+            notices=(*picture.notices, note, *cut_out.notices),
         )
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
     middle = picture.rgb[:, top : top + edge, left : left + edge]
     note = (f"the middle {edge}×{edge} px, for every method",) if height != width else ()
-    square = replace(picture, rgb=middle, alpha=None, notices=(*picture.notices, *note))
+    square = replace(picture, rgb=middle, alpha=None, notices=(*picture.notices, *note), sha256="")
     return _resized(square, (LARGE, LARGE)) if request.task == "known answer" else square
 
 
@@ -180,7 +184,8 @@ def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
     alpha = None if picture.alpha is None else imresize(picture.alpha, size).clamp(0, 1)
     note = f"shrunk to {size[1]}×{size[0]} px first" if size[0] < picture.rgb.shape[-2] else ""
     notices = (*picture.notices, note) if note else picture.notices
-    return replace(picture, rgb=to8bit(imresize(picture.rgb, size).clamp(0, 1)), alpha=alpha, notices=notices)
+    rgb = to8bit(imresize(picture.rgb, size).clamp(0, 1))
+    return replace(picture, rgb=rgb, alpha=alpha, notices=notices, sha256="")
 
 
 # ------------------------------------------------------------------------------------------ the lanes

@@ -17,6 +17,7 @@ from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.options import OptionError, options_of, parse_options
 from gansr.papers import METHODS
 from gansr.picture import open_picture, to_png
+from gansr.picture.strip import strip
 from gansr.prepare import Request, prepare
 from gansr.serve import DETECTOR, Order, here, order, serve
 
@@ -152,7 +153,7 @@ def _write(made: list[Lane], folder: Path, engine: Engine) -> None:
     if reference is not None and reference.prepared is not None and reference.prepared.truth is not None:
         items.append(("Truth", "", reference.prepared.truth))
     if items:
-        table.strip(items).save(folder / "strip.png")
+        (folder / "strip.png").write_bytes(strip(items))
     print(table.markdown(found), end="")
 
 

@@ -1,4 +1,4 @@
-"""The comparison as a table: Markdown, CSV, JSON; and as one strip of pictures."""
+"""The comparison as a table: Markdown, CSV, JSON."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
-
 from gansr.compare import Lane, lane_receipt, largest
 from gansr.metrics import METRICS
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
-STRIP_TILE, STRIP_GAP, STRIP_TEXT = 360, 10, 60  # px
 
 
 @dataclass(frozen=True)
@@ -193,35 +188,3 @@ def brief(row: Row) -> str:
     wanted = ("consistency", "psnr_y", "lpips_alex", "niqe")
     shown = [c for c in COLUMNS if c.name in wanted and c.name in row.values]
     return " · ".join(f"{c.title} {written(row, c)} {c.unit}".strip() for c in shown)
-
-
-# ------------------------------------------------------------------------------------------------ strip
-
-
-def strip(items: Sequence[tuple[str, str, Tensor]]) -> Image.Image:
-    """(title, text, picture (3,H,W) in [0,1]) side by side, each fitted into a square, with its words below."""
-    step = STRIP_TILE + STRIP_GAP
-    sheet = Image.new(
-        "RGB", (len(items) * step + STRIP_GAP, STRIP_TILE + STRIP_TEXT + 2 * STRIP_GAP), "white"
-    )
-    draw = ImageDraw.Draw(sheet)
-    title_font, text_font = ImageFont.load_default(20), ImageFont.load_default(13)
-    for index, (title, text, picture) in enumerate(items):
-        pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        image = Image.fromarray(np.ascontiguousarray(pixels))
-        share = STRIP_TILE / max(image.size)
-        way = Image.Resampling.BICUBIC if share < 2 else Image.Resampling.NEAREST
-        image = image.resize((max(1, round(image.width * share)), max(1, round(image.height * share))), way)
-        left = STRIP_GAP + index * step
-        spare = ((STRIP_TILE - image.width) // 2, (STRIP_TILE - image.height) // 2)
-        sheet.paste(image, (left + spare[0], STRIP_GAP + spare[1]))
-        draw.text((left, STRIP_TILE + STRIP_GAP + 6), title, "#111", title_font)
-        draw.text((left, STRIP_TILE + STRIP_GAP + 34), _fitting(draw, text, text_font), "#555", text_font)
-    return sheet
-
-
-def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any) -> str:
-    """As many of the parts between the dots as there is room for."""
-    while " · " in text and draw.textlength(text, font) > STRIP_TILE:
-        text = text.rpartition(" · ")[0]
-    return text

@@ -8,21 +8,19 @@ usual 4:2:0 colour.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from gansr.ops.colour import to8bit
 from gansr.ops.kernels import downscale_with_kernel, gaussian_kernel
 from gansr.ops.resize import imresize
 from gansr.options import option
+from gansr.picture import jpeg_round_trip
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def degrade(truth: Tensor, scale: int, degradation: Degradation, generator: torc
         shape = (1 if grey else low.shape[0], *low.shape[1:])
         noise = torch.randn(shape, generator=generator).to(low)
         low = to8bit(low + noise * (degradation.noise / 255))
-    return low if degradation.jpeg == 100 else _jpeg(low, degradation.jpeg)
+    return low if degradation.jpeg == 100 else jpeg_round_trip(low, degradation.jpeg)
 
 
 def shrink(result: Tensor, size: tuple[int, int], degradation: Degradation) -> Tensor:
@@ -123,12 +121,3 @@ def _blurred(x: Tensor, size: tuple[int, int], degradation: Degradation) -> Tens
     side = 2 * math.ceil(4 * max(degradation.width, across)) + 1 + 2 * (scale // 2)
     kernel = gaussian_kernel(degradation.width, across, degradation.angle, scale, side)
     return downscale_with_kernel(x, kernel, scale, size)
-
-
-def _jpeg(x: Tensor, quality: int) -> Tensor:
-    """(3,H,W) in 8-bit steps of [0,1], compressed and opened again."""
-    steps = (x * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    packed = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(steps)).save(packed, "JPEG", quality=quality)
-    with Image.open(packed) as opened:
-        return torch.from_numpy(np.array(opened)).permute(2, 0, 1).to(x) / 255

@@ -29,6 +29,7 @@ from gansr.engine import Engine
 from gansr.method import Accepts, Cost
 from gansr.metrics import METRICS
 from gansr.picture import Picture, open_picture
+from gansr.picture.strip import GAP, TILE
 from gansr.prepare import Request
 from gansr.serve import order
 from gansr.ui.running import Turn
@@ -281,7 +282,7 @@ def test_the_command_measures_against_a_given_truth(weights_of, tmp_path, monkey
     assert 20 < float(rows[1]["psnr_y"]) < 40
     assert "PSNR-Y (dB) ↑" in (out / "table.md").read_text("utf-8")
     with Image.open(out / "strip.png") as strip, Image.open(out / "srgan.png") as result:
-        assert (strip.width, result.size) == (3 * table.STRIP_TILE + 4 * table.STRIP_GAP, (128, 96))
+        assert (strip.width, result.size) == (3 * TILE + 4 * GAP, (128, 96))
 
 
 def test_a_truth_of_another_size_is_told_in_the_table(plain):

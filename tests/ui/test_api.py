@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_inputs import BAD
 from PIL import Image
 
 from gansr.picture import read_text
 from tests.conftest import ROOT
+from tests.support.bad_inputs import BAD
 
 pytestmark = pytest.mark.weights
 GOOD = ROOT / "assets" / "examples" / "chelsea-small-x4.png"

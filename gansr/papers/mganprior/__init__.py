@@ -32,7 +32,6 @@ How we differ, and why:
 from __future__ import annotations
 
 import copy
-import io
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +44,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 
 from gansr.method import Accepts, Cost, Curve, Frame, Heat, Method, Nets, Paper
@@ -57,7 +55,7 @@ from gansr.nets.vgg import Vgg16
 from gansr.ops.colour import luma, pillow_ycbcr
 from gansr.ops.resize import imresize
 from gansr.options import OptionError, option
-from gansr.picture import PictureError, open_picture
+from gansr.picture import PictureError, animated_webp, open_picture
 
 JOBS = ("sr", "colour", "inpaint", "denoise", "invert", "edit")
 SIDES: Mapping[str, int] = MappingProxyType(  # generator → side of its pictures, px
@@ -727,12 +725,7 @@ def animation(pictures: list[Tensor]) -> bytes:
     small = [
         p if p.shape[-1] <= 512 else F.interpolate(p[None], (512, 512), mode="area")[0] for p in pictures
     ]
-    steps = [(p.cpu() * 255).round().byte().permute(1, 2, 0).numpy() for p in small]
-    there = [Image.fromarray(np.ascontiguousarray(step)) for step in steps]
-    there += there[-2:0:-1]
-    packed = io.BytesIO()
-    there[0].save(packed, "WEBP", save_all=True, append_images=there[1:], duration=120, loop=0, quality=90)
-    return packed.getvalue()
+    return animated_webp([*small, *small[-2:0:-1]])
 
 
 # ------------------------------------------------------------------------------------------------ cost

@@ -369,7 +369,7 @@ def test_files_that_are_no_masks_or_boundaries_are_refused_in_words(tmp_path):
     np.save(tmp_path / "long.npy", np.ones((1, 512)))
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     for read, name, said in (
-        (m.read_mask, "a.png", "the mask: not a PNG, JPEG or WebP picture"),
+        (m.read_mask, "a.png", "the mask: not a PNG, JPEG, WebP, HEIC or AVIF picture"),
         (m.read_mask, "none.png", "the mask: "),
         (m.read_boundary, "short.npy", r"shape \(1, 4\)"),
         (m.read_boundary, "long.npy", "length 22.6"),

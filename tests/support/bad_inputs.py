@@ -17,7 +17,19 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-NOT_A_PICTURE = "not a PNG, JPEG or WebP picture"
+from tests.support.heif_files import (
+    avif,
+    exif_of,
+    heic,
+    phone_heic,
+    smooth,
+    ten_bit_heic,
+    with_brand,
+    with_size,
+    without_pixels,
+)
+
+NOT_A_PICTURE = "not a PNG, JPEG, WebP, HEIC or AVIF picture"
 NOT_SUPPORTED = "format not supported"
 DAMAGED = "the file is damaged"
 TOO_LARGE = "too large: "
@@ -138,7 +150,10 @@ def _not_pictures() -> list[Bad]:
     entities = (
         b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><svg>&b;</svg>'
     )
-    avif = box(b"ftyp", b"avif\0\0\0\0avifmif1miaf") + box(b"meta", b"\0" * 100) + box(b"mdat", b"\1" * 400)
+    no_meta = (
+        box(b"ftyp", b"avif\0\0\0\0avifmif1miaf") + box(b"meta", b"\0" * 100) + box(b"mdat", b"\1" * 400)
+    )
+    whole_avif, whole_heic = avif(smooth()), heic(smooth())
     files = {
         "zero bytes.png": b"",
         "one byte.png": b"\x89",
@@ -160,17 +175,20 @@ def _not_pictures() -> list[Bad]:
         "start of a JPEG only.jpg": b"\xff\xd8\xff",
         "two bytes of a JPEG.jpg": b"\xff\xd8",
         "JPEG of height 0.jpg": jpeg_of_size(jpeg, 40, 0),
-        "picture.heic": box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", b"\0" * 100),
+        "header only.heic": box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", b"\0" * 100),
         "picture.jxl": b"\xff\x0a" + b"\x7f\x10" * 30,
         "container.jxl": b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0" * 40,
-        "half an AVIF.avif": avif[: len(avif) // 2],
+        "empty header.avif": no_meta,
+        "half an AVIF.avif": whole_avif[: len(whole_avif) // 2],
+        "half a HEIC.heic": whole_heic[: len(whole_heic) // 2],
+        "AVIF less 1 byte.avif": whole_avif[:-1],
+        "film.mp4": box(b"ftyp", b"isom\0\0\0\0isomiso2") + box(b"mdat", b"\1" * 400),
         "sound.webp": b"RIFF" + struct.pack("<I", 36) + b"WAVEfmt " + b"\0" * 28,
     }
     return [Bad(name, data, NOT_A_PICTURE) for name, data in files.items()]
 
 
 def _not_supported() -> list[Bad]:
-    avif = box(b"ftyp", b"avif\0\0\0\0avifmif1miaf") + box(b"meta", b"\0" * 100) + box(b"mdat", b"\1" * 400)
     jp2 = (
         box(b"jP  ", b"\r\n\x87\n")
         + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
@@ -198,7 +216,9 @@ def _not_supported() -> list[Bad]:
         "picture.jp2": jp2,
         "half.jp2": jp2[: len(jp2) // 2],
         "codestream.j2k": b"\xff\x4f\xff\x51" + b"\0" * 60,
-        "picture.avif": avif,
+        "sequence.avif": avif(smooth(), save_all=True, append_images=[smooth().rotate(90)]),
+        "sequence.heic": with_brand(heic(smooth()), b"hevc"),
+        "sequence of any codec.heic": with_brand(heic(smooth()), b"msf1"),
         "pages.tif": page[:-4] + struct.pack("<I", len(page)) + page[24:],
         "loop.tif": tiff(4, 4, 8, 1, b"\x80" * 16, following=24),
         "nan.tif": tiff(4, 4, 32, 3, holes.tobytes()),
@@ -229,6 +249,10 @@ def _damaged() -> list[Bad]:
         "JPEG without pixels.jpg": jpeg[: jpeg.index(b"\xff\xda")] + b"\xff\xd9",
         "half.webp": webp[: len(webp) // 2],
         "half.gif": frames("GIF")[: len(frames("GIF")) // 2],
+        "no pixels.heic": without_pixels(heic(smooth())),
+        "no pixels.avif": without_pixels(avif(smooth())),
+        "coded larger than it says.heic": with_size(heic(smooth(400, 300)), 64, 64),
+        "coded larger than it says.avif": with_size(avif(smooth(400, 300)), 64, 64),
     }
     return [Bad(name, data, DAMAGED) for name, data in files.items()]
 
@@ -237,6 +261,7 @@ def _too_large() -> list[Bad]:
     jpeg = saved(photo(), "JPEG")
     bomb = zlib.compress(b"\0" * (20 * 2**20), 9)
     row = [b"\x80" * 24] * 8
+    open_end = bomb[:-4] + b"nope"  # it ends in a wrong checksum
     most = 2**31 - 1
     header = SIGNATURE + ihdr(most, most) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
     vp8x = b"VP8X" + struct.pack("<II", 10, 0) + (19_999).to_bytes(3, "little") * 2
@@ -250,6 +275,10 @@ def _too_large() -> list[Bad]:
         "9400x9400.png": (SIGNATURE + ihdr(9_400, 9_400, 1, 0) + chunk(b"IDAT", bomb), "9400×9400"),
         "65535x65535.jpg": (jpeg_of_size(jpeg, 65535, 65535), "65535×65535"),
         "zTXt bomb.png": (png(row, 8, 8, 2, chunk(b"zTXt", b"a\0\0" + bomb)), "8×8"),
+        "zTXt bomb with a wrong checksum.png": (
+            png(row, 8, 8, 2, chunk(b"zTXt", b"a\0\0" + open_end)),
+            "8×8",
+        ),
         "iTXt bomb.png": (png(row, 8, 8, 2, chunk(b"iTXt", b"a\0\1\0\0\0" + bomb)), "8×8"),
         "iCCP bomb.png": (png(row, 8, 8, 2, chunk(b"iCCP", b"a\0\0" + bomb)), "8×8"),
         "5000000x1.png": (blank_png(5_000_000, 1, 0), "5000000×1"),
@@ -257,6 +286,9 @@ def _too_large() -> list[Bad]:
         "1x30000.png": (blank_png(1, 30_000), "1×30000"),
         "4001x4000.png": (SIGNATURE + ihdr(4001, 4000) + chunk(b"IDAT", bomb), "4001×4000"),
         "20000x20000.webp": (webp, "20000×20000"),
+        "4001x4000.heic": (with_size(heic(smooth()), 4001, 4000), "4001×4000"),
+        "4294967295x1.heic": (with_size(heic(smooth()), 2**32 - 1, 1), f"{2**32 - 1}×1"),
+        "13000x13000.avif": (with_size(avif(smooth()), 13_000, 13_000), "13000×13000"),
     }
     return [Bad(name, data, TOO_LARGE + size) for name, (data, size) in files.items()]
 
@@ -287,7 +319,7 @@ def _accepted() -> list[Bad]:
         "tRNS.png": (png(grey_rows, 8, 8, 0, chunk(b"tRNS", key)), "transparency is kept separately"),
         "RGBA.png": (saved(alpha, "PNG"), "transparency is kept separately"),
         "opaque RGBA.png": (saved(rgb.convert("RGBA"), "PNG"), "opaque everywhere"),
-        "16-bit RGB.png": (png(wide_rgb, 8, 16, 2), "16-bit rescaled"),
+        "16-bit RGB.png": (png(wide_rgb, 8, 16, 2), "16-bit colour, read at 8 bits"),
         "I;16.png": (png(rows, 8, 16, 0), "16-bit rescaled"),
         "CMYK.jpg": (saved(rgb.convert("CMYK"), "JPEG"), "CMYK converted"),
         "grey.jpg": (saved(rgb.convert("L"), "JPEG"), "grey"),
@@ -311,6 +343,19 @@ def _accepted() -> list[Bad]:
         "animated PNG.png": (frames("PNG"), "first frame of an animation of 3"),
         "PNG named.gif": (whole, None),
         "picture.webp": (saved(rgb, "WEBP"), None),
+        "phone.heic": (phone_heic(smooth(200, 150)), "turned upright as the file says"),
+        "phone with GPS.heic": (phone_heic(smooth(200, 150)), "GPS"),
+        "picture.heic": (heic(smooth()), None),
+        "10-bit.heic": (ten_bit_heic(), "10-bit colour, read at 8 bits"),
+        "transparent.heic": (heic(alpha), "transparency is kept separately"),
+        "picture.avif": (avif(smooth()), None),
+        "phone.avif": (avif(smooth(), exif=exif_of(6, gps=True)), "turned upright as the file says"),
+        "phone with GPS.avif": (avif(smooth(), exif=exif_of(1, gps=True)), "GPS"),
+        "transparent.avif": (avif(alpha), "transparency is kept separately"),
+        "1 MB of trailing bytes.heic": (
+            heic(smooth()) + b"\0" * 2**20,
+            f"{2**20} bytes after the picture's end",
+        ),
         "transparent.webp": (saved(alpha, "WEBP", lossless=True), "transparency is kept separately"),
     }
     return [Bad(name, data, None, notice) for name, (data, notice) in files.items()]

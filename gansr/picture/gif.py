@@ -1,0 +1,62 @@
+"""GIF: the first frame of a whole file. Its screen, palettes, control block and pixels go to the decoder."""
+
+from __future__ import annotations
+
+import struct
+
+from gansr.picture import limits
+from gansr.picture.decoded import Decoded, decode, samples_of
+from gansr.picture.limits import damaged, not_supported
+
+_TRAILER, _EXTENSION, _IMAGE, _CONTROL = 0x3B, 0x21, 0x2C, 0xF9
+
+
+def read(data: bytes) -> Decoded:
+    """Raises PictureError for a GIF that is cut short, changed or too large."""
+    try:
+        first, size, frames = _first_frame(data)
+    except (IndexError, struct.error):
+        raise damaged("the GIF is cut short") from None
+    notices = ["GIF: palette expanded"]
+    if frames > 1:
+        notices.append(f"first frame of an animation of {frames} frames")
+    image = decode(first, "GIF", size)
+    return Decoded(samples_of(image.convert("RGBA" if "transparency" in image.info else "RGB")), notices)
+
+
+def _first_frame(data: bytes) -> tuple[bytes, tuple[int, int], int]:
+    """(a GIF of the first frame alone, its size, frames). Raises IndexError or struct.error where cut."""
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    at = 13 + _palette_bytes(flags)
+    first, control, frames = data[:at], b"", 0
+    if limits.is_oversized(width, height):
+        raise not_supported(f"this is a GIF of {width}×{height} px")
+    for _ in range(limits.MAX_PIECES):
+        start, kind = at, data[at]
+        if kind == _TRAILER:
+            if not frames:
+                raise damaged("the GIF has no pictures in it")
+            return first + b";", (width, height), frames
+        if kind == _EXTENSION:
+            at = _skip_blocks(data, at + 2)
+            control = data[start:at] if data[start + 1] == _CONTROL and not frames else control
+        elif kind == _IMAGE:
+            x, y, w, h, local = struct.unpack_from("<HHHHB", data, at + 1)
+            at = _skip_blocks(data, at + 11 + _palette_bytes(local))
+            if not frames:
+                width, height = max(width, x + w), max(height, y + h)
+                first += control + data[start:at]
+            frames += 1
+        else:
+            raise damaged("the GIF has false marks in it")
+    raise damaged(f"the GIF has over {limits.MAX_PIECES} blocks")
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _skip_blocks(data: bytes, at: int) -> int:
+    while data[at]:
+        at += 1 + data[at]
+    return at + 1

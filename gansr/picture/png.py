@@ -1,0 +1,298 @@
+"""PNG: chunks are walked and checked, and Pillow decodes a copy that holds only what the pixels need.
+
+Chunk names, colour types and section numbers: PNG 3rd edition (W3C 2025).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gansr.picture import limits
+from gansr.picture.arrays import Samples
+from gansr.picture.decoded import (
+    Decoded,
+    add_notice,
+    add_profile_notice,
+    add_trailing_notice,
+    decode,
+    samples_of,
+)
+from gansr.picture.limits import PictureError, damaged, not_a_picture
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_GREY, _COLOUR, _INDEXED = 0, 2, 3
+_CHANNELS: Mapping[tuple[int, int], int] = {  # (bit depth, colour type) → samples a pixel; §11.2.1
+    **{(depth, _GREY): 1 for depth in (1, 2, 4, 8, 16)},
+    **{(depth, _INDEXED): 1 for depth in (1, 2, 4, 8)},
+    **{(depth, colour): count for depth in (8, 16) for colour, count in ((_COLOUR, 3), (4, 2), (6, 4))},
+}
+_ADAM7 = (  # first column, first row, step across, step down of the seven interlaced passes; §8.1
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
+_PIXEL_CHUNKS = (b"PLTE", b"tRNS")  # besides IDAT
+_METADATA = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME")
+_SILENT = (  # chunks that are left out, or used, without a notice of their own
+    *(b"IHDR", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"hIST"),
+    *(b"pHYs", b"sPLT", b"iCCP", b"acTL", b"fcTL", b"fdAT", *_PIXEL_CHUNKS, *_METADATA),
+)
+_BLOCK = 64 * 1024  # bytes unpacked at a time where they are only counted
+
+
+@dataclass(frozen=True)
+class Header:
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+
+
+@dataclass(frozen=True)
+class Chunk:
+    kind: bytes
+    body: memoryview
+    whole: bool  # all of it is in the file
+    sound: bool  # and its checksum is right
+    end: int
+
+
+@dataclass
+class _Contents:
+    """What was found between the signature and the end."""
+
+    pixel_data: list[memoryview] = field(default_factory=list[memoryview])
+    found: dict[bytes, bytes] = field(
+        default_factory=dict[bytes, bytes]
+    )  # the first chunk of each other kind
+    frames: int = 0
+    still_is_first_frame: bool = False
+    end: int = 0
+
+
+def chunks(data: bytes) -> Iterator[Chunk]:
+    """Chunks up to IEND or the first that is not whole. Raises PictureError for more than MAX_PIECES."""
+    view, at = memoryview(data), len(SIGNATURE)
+    for _ in range(limits.MAX_PIECES):
+        if at + 8 > len(data):
+            return
+        length, kind = struct.unpack_from(">I4s", data, at)
+        body, end = view[at + 8 : at + 8 + length], at + 12 + length
+        if end > len(data) or not kind.isalpha():
+            yield Chunk(kind, body, False, False, len(data))
+            return
+        crc = zlib.crc32(body, zlib.crc32(kind))
+        yield Chunk(kind, body, True, crc == struct.unpack_from(">I", data, end - 4)[0], end)
+        if kind == b"IEND":
+            return
+        at = end
+    raise damaged(f"the PNG has over {limits.MAX_PIECES} chunks")
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """The bytes of one chunk, with its length and checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+
+
+def read(data: bytes) -> Decoded:
+    """Raises PictureError for a PNG that is cut short, changed, too large or not one."""
+    header = _read_header(data)
+    contents, notices = _Contents(end=len(data)), list[str]()
+    _walk(data, header, contents, notices)
+    if not contents.pixel_data:
+        raise not_a_picture("it begins like a PNG, but has no pixel data")
+    _check_pixel_data(contents.pixel_data, _pixel_bytes(header), notices)
+    samples = _samples(header, contents, notices)
+    _describe(data, contents, notices)
+    return Decoded(samples, notices, contents.found.get(b"eXIf"))
+
+
+def _read_header(data: bytes) -> Header:
+    first = next(chunks(data), None)
+    if first is None or first.kind != b"IHDR" or not first.sound or len(first.body) != 13:
+        raise not_a_picture("it begins like a PNG, but its header is missing or broken")
+    width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", first.body)
+    limits.check_not_empty(width, height, "PNG")
+    if (depth, colour) not in _CHANNELS or compression or filtering or interlace > 1:
+        raise not_a_picture(f"a PNG of {depth} bits and colour type {colour}, which PNG does not have")
+    limits.check_size(width, height)
+    return Header(width, height, depth, colour, interlace == 1)
+
+
+def _walk(data: bytes, header: Header, contents: _Contents, notices: list[str]) -> None:
+    """Fill `contents`: the first run of IDAT chunks is the picture; later ones and broken extras are left out."""
+    closed, unpacked = False, 0  # closed: the run of IDAT chunks has ended
+    for piece in chunks(data):
+        contents.end = piece.end
+        if piece.kind == b"IDAT" and not closed:
+            if not piece.sound:
+                raise damaged("the PNG's pixel data is cut short or changed")
+            contents.pixel_data.append(piece.body)
+            continue
+        closed = bool(contents.pixel_data)
+        if not piece.whole and not closed:
+            raise damaged("the PNG is cut short, or one of its chunks has a false length")
+        if not piece.sound:
+            if piece.kind in _PIXEL_CHUNKS and not closed:
+                raise damaged(f"the PNG's {piece.kind.decode()} chunk is changed")
+            continue
+        unpacked += _unpacked_bytes(piece, header, unpacked)
+        if piece.kind == b"acTL" and len(piece.body) >= 4:
+            contents.frames = int.from_bytes(piece.body[:4], "big")
+        if piece.kind == b"fcTL" and not closed:
+            contents.still_is_first_frame = True
+        if piece.kind not in _SILENT:
+            add_notice(notices, f"an unknown chunk {piece.kind.decode()} was left out")
+        if piece.kind != b"IHDR" and not (closed and piece.kind in _PIXEL_CHUNKS):
+            kept = bytes(piece.body) if len(piece.body) <= limits.MAX_TEXT else b""
+            contents.found.setdefault(piece.kind, kept)
+
+
+def _describe(data: bytes, contents: _Contents, notices: list[str]) -> None:
+    if b"IEND" not in contents.found:
+        notices.append("the file's end is missing; all its pixels are there")
+    if contents.frames > 1:
+        which = "first frame" if contents.still_is_first_frame else "the still picture"
+        notices.append(f"{which} of an animation of {contents.frames} frames")
+    add_trailing_notice(contents.end, data, notices)
+    if set(contents.found) & set(_METADATA):
+        notices.append("metadata (text, EXIF) removed")
+    if b"iCCP" in contents.found:
+        add_profile_notice(contents.found[b"iCCP"].partition(b"\0")[0], notices)
+
+
+# ------------------------------------------------------------------------------------ compressed texts
+
+
+def _unpacked_bytes(piece: Chunk, header: Header, before: int) -> int:
+    """The unpacked size of a chunk's compressed text or profile. Raises PictureError over the limits.
+
+    It is unpacked block by block and only counted, so that data which ends in a wrong checksum counts as well.
+    """
+    packed = _packed_part(piece)
+    if packed is None:
+        return 0
+    unzip, size, most = zlib.decompressobj(), 0, min(limits.MAX_TEXT, limits.MAX_UNPACKED - before)
+    while packed and not unzip.eof and size <= most:
+        try:
+            size += len(unzip.decompress(packed, _BLOCK))
+        except (
+            zlib.error
+        ):  # not packed, or a wrong checksum after at most a block: the chunk is left out anyway
+            size += _BLOCK
+            break
+        packed = unzip.unconsumed_tail
+    if size > most:
+        raise PictureError(
+            f"{limits.TOO_LARGE}: {header.width}×{header.height} px, but the {piece.kind.decode()} hidden in the "
+            f"PNG unpacks to over {limits.MAX_TEXT // 2**20} MB. Save it without metadata and try again."
+        )
+    return size
+
+
+def _packed_part(piece: Chunk) -> bytes | None:
+    if piece.kind in (b"zTXt", b"iCCP"):  # name, NUL, method, packed
+        return bytes(piece.body).partition(b"\0")[2][1:]
+    if piece.kind == b"iTXt":  # name, NUL, flag, method, language, NUL, translated name, NUL, text
+        rest = bytes(piece.body).partition(b"\0")[2]
+        return rest[2:].partition(b"\0")[2].partition(b"\0")[2] if rest[:1] == b"\1" else None
+    return None
+
+
+# ---------------------------------------------------------------------------------------------- pixels
+
+
+def _pixel_bytes(header: Header) -> int:
+    """Bytes of the filtered pixel data, a filter byte a row; seven passes where interlaced. §7.2, §8."""
+    bits = header.depth * _CHANNELS[header.depth, header.colour]
+    total = 0
+    for x, y, across, down in _ADAM7 if header.interlaced else ((0, 0, 1, 1),):
+        width, height = -((x - header.width) // across), -((y - header.height) // down)
+        total += height * (1 + (width * bits + 7) // 8) if width > 0 and height > 0 else 0
+    return total
+
+
+def _check_pixel_data(packed: Sequence[memoryview], need: int, notices: list[str]) -> None:
+    """Unpack the pixel data once, only to count it: Pillow draws black rows where it ends too early."""
+    unzip, size = zlib.decompressobj(), 0
+    try:
+        for part in packed:
+            rest: bytes | memoryview = part
+            while rest and not unzip.eof and size <= need:
+                size += len(unzip.decompress(rest, _BLOCK))
+                rest = unzip.unconsumed_tail
+        if size < need:
+            size += len(unzip.flush())  # what zlib holds back of input that it has read
+    except zlib.error:
+        raise damaged("the PNG's pixel data does not unpack") from None
+    if size < need:
+        raise damaged("the PNG's pixel data ends too early")
+    if size > need or unzip.unused_data:
+        notices.append("more pixel data than the picture's size needs was left out")
+
+
+def _samples(header: Header, contents: _Contents, notices: list[str]) -> Samples:
+    """Decoded by Pillow: (H,W,C) uint8, or uint16 where one grey channel has 16 bits."""
+    palette, key = contents.found.get(b"PLTE"), contents.found.get(b"tRNS")
+    between = list[bytes]()
+    if header.colour == _INDEXED:
+        between = _palette_chunks(header, palette, key, notices)
+    pieces = [chunk(b"IHDR", _packed_header(header)), *between]
+    pieces += [chunk(b"IDAT", bytes(part)) for part in contents.pixel_data]
+    image = decode(b"".join([SIGNATURE, *pieces, chunk(b"IEND", b"")]), "PNG", (header.width, header.height))
+    if header.colour == _INDEXED:
+        image = image.convert("RGBA" if len(between) == 2 else "RGB")
+    if image.mode == "1":
+        notices.append("1-bit black and white, expanded")
+        image = image.convert("L")
+    if header.depth == 16:
+        notices.append(
+            "16-bit rescaled, all 16 bits kept" if header.colour == _GREY else "16-bit colour, read at 8 bits"
+        )
+    return _with_key(samples_of(image), header, key)
+
+
+def _packed_header(header: Header) -> bytes:
+    return struct.pack(
+        ">IIBBBBB", header.width, header.height, header.depth, header.colour, 0, 0, header.interlaced
+    )
+
+
+def _palette_chunks(
+    header: Header, palette: bytes | None, alphas: bytes | None, notices: list[str]
+) -> list[bytes]:
+    """PLTE, and tRNS if there is one, filled up to every index that the bit depth allows.
+
+    A missing palette becomes a grey ramp; colours beyond a short one are black, alphas beyond are opaque.
+    """
+    count = 2**header.depth
+    if palette is None or len(palette) < 3:
+        notices.append("its palette is missing: the indices are read as grey")
+        palette = bytes(round(255 * i / (count - 1)) for i in range(count) for _ in range(3))
+    else:
+        notices.append("palette expanded")
+    made = [chunk(b"PLTE", palette[: min(len(palette) // 3, count) * 3].ljust(3 * count, b"\0"))]
+    if alphas is not None:
+        made.append(chunk(b"tRNS", alphas[:count].ljust(count, b"\xff")))
+    return made
+
+
+def _with_key(samples: Samples, header: Header, key: bytes | None) -> Samples:
+    """An alpha channel from tRNS, which names one transparent grey or colour; §11.3.1.1."""
+    count = {_GREY: 1, _COLOUR: 3}.get(header.colour)
+    if key is None or count is None or len(key) != 2 * count:
+        return samples
+    wanted = np.frombuffer(key, ">u2").astype(np.int64)
+    if header.depth < 8:
+        wanted = wanted * (255 // (2**header.depth - 1))
+    elif header.depth == 16 and samples.dtype == np.uint8:
+        wanted = wanted >> 8  # as Pillow read the colours
+    opaque = (samples != wanted).any(-1, keepdims=True)
+    full = np.iinfo(samples.dtype).max
+    return np.concatenate([samples, opaque.astype(samples.dtype) * full], -1)

@@ -1,0 +1,52 @@
+"""Drawing of several pictures side by side, with their words."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from gansr.picture.arrays import to_array
+
+TILE, GAP, TEXT = 360, 10, 60  # px: a picture's square, the space between, the room below for words
+_TITLE_PT, _TEXT_PT = 20, 13
+_TITLE_COLOUR, _TEXT_COLOUR = "#111", "#555"
+
+
+def strip(items: Sequence[tuple[str, str, Tensor]]) -> bytes:
+    """(title, text, picture (3,H,W) in [0,1]) side by side, each fitted into a square, with its words below: a PNG.
+
+    Raises ValueError for a picture of another shape.
+    """
+    step = TILE + GAP
+    sheet = Image.new("RGB", (len(items) * step + GAP, TILE + TEXT + 2 * GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    title_font, text_font = ImageFont.load_default(_TITLE_PT), ImageFont.load_default(_TEXT_PT)
+    for index, (title, text, picture) in enumerate(items):
+        tile = _fitted(picture)
+        left = GAP + index * step
+        sheet.paste(tile, (left + (TILE - tile.width) // 2, GAP + (TILE - tile.height) // 2))
+        draw.text((left, TILE + GAP + 6), title, _TITLE_COLOUR, title_font)
+        draw.text((left, TILE + GAP + 34), _shortened(draw, text, text_font), _TEXT_COLOUR, text_font)
+    packed = io.BytesIO()
+    sheet.save(packed, "PNG")
+    return packed.getvalue()
+
+
+def _fitted(picture: Tensor) -> Image.Image:
+    """The picture, its longer side TILE px; pixels stay square blocks where it grows twofold or more."""
+    image = Image.fromarray(to_array(picture))
+    factor = TILE / max(image.size)
+    kernel = Image.Resampling.BICUBIC if factor < 2 else Image.Resampling.NEAREST
+    return image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))), kernel)
+
+
+def _shortened(
+    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+) -> str:
+    """As many of the parts between the dots as there is room for."""
+    while " · " in text and draw.textlength(text, font) > TILE:
+        text = text.rpartition(" · ")[0]
+    return text
