@@ -2,12 +2,12 @@
 
 # isort: off
 from gansr.ui import gpu  # first: on ZeroGPU, spaces must be imported before torch
-from gansr.ui.doors import start_janitor
 from gansr.ui.page import LAUNCH, build
+from gansr.ui.temp_files import start_cleanup
 
 demo = build()
 
 if __name__ == "__main__":
     gpu.preload()
-    start_janitor()
+    start_cleanup()
     demo.launch(**LAUNCH)

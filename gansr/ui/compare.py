@@ -26,16 +26,18 @@ from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
 from gansr.options import OptionError, options_of, parse_options
+from gansr.options import plain_values as values_of
 from gansr.papers import METHODS
 from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS
 from gansr.serve import DETECTOR, TOLD, Order, order, request_of
-from gansr.ui import files, gpu, show
+from gansr.ui import files, gpu
+from gansr.ui import render as show
 from gansr.ui import table as table_view
-from gansr.ui.controls import controls, picture_input, values_of
-from gansr.ui.doors import EXAMPLES
+from gansr.ui.controls import controls, picture_input
+from gansr.ui.examples import EXAMPLES
 from gansr.ui.recipe import Offer, Recipe, draw_offer, read
-from gansr.ui.running import Turn, before_run, stoppable
+from gansr.ui.run_state import RunState, connect_run, connect_stop
 from gansr.ui.tab import told
 from gansr.ui.viewer import contents, tile, viewer
 
@@ -84,10 +86,10 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Con
     pictures = viewer(elem_id="compare-viewer")
     measures = table_view.measures(elem_id="compare-table")
     verdicts = gr.HTML(elem_id="compare-verdicts")
-    remedied, turn = gr.State({}), gr.State(Turn())
+    remedied, turn = gr.State({}), gr.State(RunState())
     _wire_look(picked, pictures, status, remedied, turn)
     outputs = [status, pictures, measures, verdicts]
-    before_run(run, turn)
+    connect_run(run, turn)
     started = run.click(
         _run,
         [turn, remedied, *picked.all()],
@@ -98,7 +100,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Con
         concurrency_limit=8,
         concurrency_id="run",
     )
-    stoppable(stop, started, turn, status, pictures)
+    connect_stop(stop, started, turn, status, pictures)
     _draw_share(picked)
     kinds = list(picked.named.values())
     page.load(_from_link, None, [tabs, *kinds], queue=False, api_visibility="private")
@@ -245,15 +247,15 @@ def _wire_look(
 ) -> None:
     # Two functions that each answer once: a generator's last answer is sent again when it ends, and might arrive
     # after a short run has ended.
-    def announce(turn: Turn, remedies: Mapping[str, Remedy], *given: Any) -> Any:
+    def announce(turn: RunState, remedies: Mapping[str, Remedy], *given: Any) -> Any:
         values = picked.values(given)
-        wanted = values["picture"] is not None and values["align"] is True and not turn.under_way
+        wanted = values["picture"] is not None and values["align"] is True and not turn.running
         if not wanted or weights.ready(DETECTOR) or not _for_faces(values):
             return gr.skip()
         return show.message("fetching what finds faces, once …")
 
-    def look(turn: Turn, remedies: Mapping[str, Remedy], *given: Any) -> tuple[Any, Any]:
-        return turn.unless_run(lambda: looked(remedies, picked.values(given))) or (gr.skip(), gr.skip())
+    def look(turn: RunState, remedies: Mapping[str, Remedy], *given: Any) -> tuple[Any, Any]:
+        return turn.unless_running(lambda: looked(remedies, picked.values(given))) or (gr.skip(), gr.skip())
 
     def looked(remedies: Mapping[str, Remedy], values: Mapping[str, Any]) -> tuple[Any, Any]:
         if values["picture"] is None:
@@ -317,7 +319,7 @@ def _given(made: Sequence[Lane]) -> str:
 # ----------------------------------------------------------------------------------------------- running
 
 
-def _run(turn: Turn, remedies: Mapping[str, Remedy], *given: Any) -> Iterator[tuple[Any, ...]]:
+def _run(turn: RunState, remedies: Mapping[str, Remedy], *given: Any) -> Iterator[tuple[Any, ...]]:
     """(status, viewer, table, verdicts) whenever something is new."""
     with told():
         yield from turn.until_stopped(_updates(remedies, dict(zip(_NAMES, given, strict=True))))

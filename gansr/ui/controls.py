@@ -1,10 +1,9 @@
-"""A knob → its control; and the picture input, which hands the file over unopened."""
+"""An option as a Gradio control; and the picture input, which passes the file on without opening it."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 from typing import Any
 
 import gradio as gr
@@ -12,21 +11,29 @@ import torch
 from gradio.components import Component
 from torch import Tensor
 
-from gansr.options import Option, options_of
+from gansr.options import MAX_TEXT, Option, options_of
 from gansr.picture import PictureError, open_picture
 
-# Hidden, yet in the page: what Gradio draws only when it is first shown can miss the value given with that.
+# Invisible, but in the page: a component that Gradio adds only when it becomes visible can miss the value set with it.
 HIDDEN = "hidden"
 
 
-def picture_input(**given: Any) -> gr.Image:
-    """An image input that gives the uploaded file's path, or the bytes of a `data:` address, unopened.
+def picture_input(label: str, height: int, elem_id: str) -> gr.Image:
+    """An image input whose value is the path of the uploaded file, or the bytes of a `data:` URL. `height` in px.
 
-    Gradio's own preprocessing opens the file with Pillow before any check: an unreadable picture then ends in a
-    bare "Error", sixteen bits, alpha and EXIF are lost, and a decompression bomb is decoded. (Overridden on the
-    instance: for a subclass Gradio writes a .pyi file beside the source.)
+    Gradio's own preprocessing opens the file with Pillow before any check: an unreadable picture then fails with the
+    text "Error", alpha and EXIF are lost, and a decompression bomb is decoded. (The method is replaced on the
+    instance, because Gradio writes a .pyi file beside the source of a subclass.)
     """
-    image = gr.Image(sources=["upload", "clipboard"], type="filepath", format="png", buttons=[], **given)
+    image = gr.Image(
+        label=label,
+        height=height,
+        elem_id=elem_id,
+        sources=["upload", "clipboard"],
+        type="filepath",
+        format="png",
+        buttons=[],
+    )
     image.preprocess = _unopened  # type: ignore[method-assign]
     return image
 
@@ -42,47 +49,54 @@ def _unopened(payload: Any) -> str | bytes | None:
 def _data_url(url: str) -> bytes:
     head, _, body = url.partition(",")
     if not head.endswith(";base64"):
-        raise gr.Error("a data: address must hold a picture in base64; upload the file instead")
+        raise gr.Error("a data: URL must hold base64 data; upload the file instead")
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error:
-        raise gr.Error(str(PictureError("the file is damaged: its data: address is not base64"))) from None
+        raise gr.Error(str(PictureError("the file is damaged: its data: URL is not base64"))) from None
 
 
-def title_of(name: str, knob: Option) -> str:
-    words = name.replace("_", " ")
-    return knob.title or words[:1].upper() + words[1:]
+def sentence_case(text: str) -> str:
+    """`text` with a capital first letter; symbols such as α stay as they are."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text
 
 
-def control(name: str, knob: Option, default: Any) -> Component:
-    """The control of one knob: label, one-line explanation, range, default."""
-    named: dict[str, Any] = {"label": title_of(name, knob)}
-    if knob.paint:
-        return painted(named["label"], knob.help)
-    if knob.read is not None:
+def title_of(name: str, described: Option) -> str:
+    """The label of the option `name`."""
+    return sentence_case(described.title or name.replace("_", " "))
+
+
+def control(name: str, described: Option, default: Any) -> Component:
+    """The control of one option, with its label, one-sentence help, range and default."""
+    label, info = title_of(name, described), sentence_case(described.help)
+    if described.paint:
+        return painted(label, described.help)
+    if described.read is not None:
+        # gr.File has no `info`
         return gr.File(
-            label=f"{named['label']} — {knob.help}", file_types=list(knob.suffixes), type="filepath"
+            label=f"{label}: {described.help}", file_types=list(described.suffixes), type="filepath"
         )
-    named |= {"info": knob.help, "value": default}
     if isinstance(default, bool):
-        return gr.Checkbox(**named)
-    if knob.choices is not None:
-        if len(knob.choices) <= 4 and sum(map(len, knob.choices)) < 40:
-            return gr.Radio(list(knob.choices), **named)
-        return gr.Dropdown(list(knob.choices), **named)
+        return gr.Checkbox(default, label=label, info=info)
+    if described.choices is not None:
+        choices = list(described.choices)
+        if len(choices) <= 4 and sum(map(len, choices)) < 40:
+            return gr.Radio(choices, value=default, label=label, info=info)
+        return gr.Dropdown(choices, value=default, label=label, info=info)
     if isinstance(default, (int, float)):
-        if knob.min is None or knob.max is None:
-            return gr.Number(precision=0 if isinstance(default, int) else None, **named)
-        step = knob.step or (1 if isinstance(default, int) else (knob.max - knob.min) / 100)
-        # a slider of no declared step may hold any value in its range; the step is the handle's only
-        return gr.Slider(knob.min, knob.max, step=step, **named)
-    return gr.Textbox(max_length=200, **named)
+        whole = isinstance(default, int)
+        if described.min is None or described.max is None:
+            return gr.Number(default, precision=0 if whole else None, label=label, info=info)
+        # without a declared step any value in the range is valid; the step is that of the slider's handle
+        step = described.step or (1 if whole else (described.max - described.min) / 100)
+        return gr.Slider(described.min, described.max, value=default, step=step, label=label, info=info)
+    return gr.Textbox(default, max_length=MAX_TEXT, label=label, info=info)
 
 
 def painted(label: str, help: str) -> gr.ImageEditor:
-    """A mask painted in white over what the method gets, which the tab puts there; or a mask uploaded instead."""
+    """A mask, painted in white over the method's input (set by the tab) or uploaded."""
     return gr.ImageEditor(
-        label=f"{label} — {help}",
+        label=f"{label}: {help}",
         type="filepath",
         format="png",
         sources=("upload",),
@@ -95,7 +109,7 @@ def painted(label: str, help: str) -> gr.ImageEditor:
 
 
 def mask_of(edited: Any) -> Tensor | str | None:
-    """What was painted, (1,H,W) with 1 where there is paint; an uploaded mask's path; nothing if neither.
+    """The painted mask, (1,H,W) float32 with 1 where there is paint; or the path of an uploaded mask; or None.
 
     `edited` is the editor's value {"background", "layers", "composite"} of paths, or a path from the API.
     """
@@ -106,20 +120,6 @@ def mask_of(edited: Any) -> Tensor | str | None:
     return torch.stack(paint).any(0).float() if paint and bool(torch.stack(paint).any()) else None
 
 
-def controls(options: type, skip: tuple[str, ...] = ()) -> dict[str, Component]:
-    """name → control, for every knob of an options dataclass, in its order."""
-    return {
-        name: control(name, knob, default)
-        for name, (knob, default) in options_of(options).items()
-        if name not in skip
-    }
-
-
-def values_of(options: Any) -> dict[str, Any]:
-    """The plain values of an options object, for controls and receipts; what was read from files is left out."""
-    described = options_of(type(options))
-    return {
-        f.name: getattr(options, f.name)
-        for f in dataclasses.fields(options)
-        if described[f.name][0].read is None
-    }
+def controls(options: type) -> dict[str, Component]:
+    """name → control, for every option of an options dataclass, in its order."""
+    return {name: control(name, *described) for name, described in options_of(options).items()}

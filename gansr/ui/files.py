@@ -1,4 +1,4 @@
-"""Files that the page hands out: under Gradio's own temporary folder, behind names nobody can guess."""
+"""Files that the page hands out: in Gradio's temporary folder, under names that cannot be guessed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from gradio.utils import get_upload_folder
 
 
 def save(content: bytes, name: str) -> str:
-    """Write `content` as a downloadable file called `name`; returns its path. The janitor removes it later."""
+    """Write `content` as a downloadable file called `name` and return its path.
+
+    The cleanup in `gansr.ui.temp_files` removes it later.
+    """
     folder = Path(get_upload_folder()) / secrets.token_hex(20)
     folder.mkdir(parents=True)
     path = folder / name

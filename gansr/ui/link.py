@@ -12,11 +12,11 @@ import gradio as gr
 from gansr.method import Method
 from gansr.ops.degrade import Degradation
 from gansr.options import options_of
+from gansr.options import plain_values as values_of
 from gansr.prepare import TASKS
 from gansr.serve import Order
-from gansr.ui import show
+from gansr.ui import render as show
 from gansr.ui.compare import Controls, from_recipe, orders_of, updates, values_for
-from gansr.ui.controls import values_of
 from gansr.ui.recipe import Offer, read
 from gansr.ui.tab import Inputs, told
 

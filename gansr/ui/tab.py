@@ -14,20 +14,22 @@ import gradio as gr
 from gradio.components import Component
 from torch import Tensor
 
-from gansr import faces, weights
+from gansr import faces
 from gansr.engine import MetricResult, like_input
 from gansr.method import Frame, Method, refusal
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
 from gansr.options import OptionError, options_of, parse_options
+from gansr.options import plain_values as values_of
 from gansr.picture import open_picture, to_png
 from gansr.prepare import TASKS, Prepared, prepare
 from gansr.serve import DETECTOR, TOLD, Order, Update, order, receipt, request_of, result_png, serve
-from gansr.ui import files, gpu, show
-from gansr.ui.controls import HIDDEN, controls, mask_of, picture_input, values_of
+from gansr.ui import files, gpu
+from gansr.ui import render as show
+from gansr.ui.controls import HIDDEN, controls, mask_of, picture_input
 from gansr.ui.recipe import Offer, draw_offer
-from gansr.ui.running import Turn, before_run, stoppable
+from gansr.ui.run_state import RunState, connect_run, connect_stop
 from gansr.ui.viewer import address, contents, tile, viewer
 
 KEPT = 64  # frames kept for the replay
@@ -103,8 +105,8 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[Inputs, gr.Button, Of
     _wire_look(method, inputs, look)
     runner = _page_handler(method, inputs, outputs)
     limits: dict[str, Any] = {"concurrency_limit": 8, "concurrency_id": "run"}
-    turn = gr.State(Turn())
-    before_run(run, turn)
+    turn = gr.State(RunState())
+    connect_run(run, turn)
     started = run.click(
         runner,
         [turn, *inputs.all()],
@@ -114,7 +116,7 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[Inputs, gr.Button, Of
         trigger_mode="once",
         **limits,
     )
-    stoppable(stop, started, turn, outputs.status, outputs.pictures)
+    connect_stop(stop, started, turn, outputs.status, outputs.pictures)
     outputs.replay.input(_replayed, [outputs.replay, outputs.shelf], outputs.moment, api_visibility="private")
     _draw_api(method, inputs, limits)
     return inputs, away, offer
@@ -257,7 +259,7 @@ class _Outputs:
 def _page_handler(
     method: Method, inputs: Inputs, outputs: _Outputs
 ) -> Callable[..., Iterator[dict[Any, Any]]]:
-    def run(turn: Turn, *values: Any) -> Iterator[dict[Any, Any]]:
+    def run(turn: RunState, *values: Any) -> Iterator[dict[Any, Any]]:
         # Each yield has the whole state, not only what changed: of updates that arrive together the browser
         # applies the last alone, and an output left out of that one would lose what came before.
         state: dict[Any, Any] = {}
@@ -283,7 +285,7 @@ def _page_handler(
                 if not shelf.result:
                     _shelve(shelf, wanted, update.prepared, update.frame)
                     yield _finished(method, outputs, update, shelf)
-                table = show.readings(update.readings, update.baseline)
+                table = show.metrics_table(update.readings, update.baseline)
                 yield {outputs.measures: table + ("" if update.done else show.message(update.text))}
                 if len(update.answers) > told_of:
                     told_of = len(update.answers)
@@ -341,7 +343,7 @@ def _pictures(
     made = [tile(title.lower(), title, "done", picture=path) for title, path in [bicubic, *others]]
     made.insert(1, tile("result", method.title, "done", picture=shelf.result))
     made[2:2] = [
-        tile(title, title.capitalize(), "done", picture=path, note=show.brief(measured.get(title, ())))
+        tile(title, title.capitalize(), "done", picture=path, note=show.metrics_line(measured.get(title, ())))
         for title, path in shelf.answers.items()
     ]
     return contents(made, truth=shelf.others.get("Truth"))
@@ -522,9 +524,3 @@ def told() -> Iterator[None]:
         yield
     except TOLD as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from None
-
-
-def weights_state() -> str:
-    """How many of the weights are here already."""
-    here = sum(weights.ready(name) for name in weights.entries())
-    return f"{here} of {len(weights.entries())} sets of weights are on this machine"

@@ -32,7 +32,7 @@ from gansr.picture import Picture, open_picture
 from gansr.picture.strip import GAP, TILE
 from gansr.prepare import Request
 from gansr.serve import order
-from gansr.ui.running import Turn
+from gansr.ui.run_state import RunState
 from tests.conftest import ROOT
 from tests.support.fakes import FAKE
 
@@ -301,18 +301,18 @@ def test_a_truth_of_another_size_is_told_in_the_table(plain):
 # ------------------------------------------------------------------------------------ what is under way
 
 
-def test_a_look_never_overwrites_a_run():
-    turn = Turn()
-    assert turn.unless_run(lambda: "ready") == "ready"
-    run = turn.until_stopped(i for i in range(3))
+def test_a_preview_never_overwrites_a_run():
+    state = RunState()
+    assert state.unless_running(lambda: "ready") == "ready"
+    run = state.until_stopped(i for i in range(3))
     assert next(run) == 0
-    assert turn.unless_run(lambda: "ready") is None
-    assert turn.unless_run(lambda: list(run)) is None  # the run ended while it looked
-    assert turn.unless_run(lambda: "ready") == "ready"
+    assert state.unless_running(lambda: "ready") is None
+    assert state.unless_running(lambda: list(run)) is None  # the run ended while it looked
+    assert state.unless_running(lambda: "ready") == "ready"
 
 
 def test_a_run_that_is_asked_to_stop_ends_after_its_step_and_frees_what_it_holds():
-    turn, closed = Turn(), []
+    state, closed = RunState(), []
 
     def steps():
         try:
@@ -320,16 +320,16 @@ def test_a_run_that_is_asked_to_stop_ends_after_its_step_and_frees_what_it_holds
         finally:
             closed.append(True)
 
-    assert "Nothing is running" in turn.stop()
-    turn.ask()
-    run = turn.until_stopped(steps())
+    assert "Nothing is running" in state.stop()
+    state.request()
+    run = state.until_stopped(steps())
     assert [next(run), next(run)] == [0, 1]
-    assert "Stopping" in turn.stop()
+    assert "Stopping" in state.stop()
     assert list(run) == []
     assert closed == [True]
-    turn.ask()
-    assert len(list(turn.until_stopped(steps()))) == 10
-    assert "Nothing is running" in turn.stop()
+    state.request()
+    assert len(list(state.until_stopped(steps()))) == 10
+    assert "Nothing is running" in state.stop()
 
 
 # ------------------------------------------------------------------------------------ in a real browser

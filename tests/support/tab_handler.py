@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from gansr.ui import tab
-from gansr.ui.running import Turn
+from gansr.ui.run_state import RunState
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Drawn:
     def run(self, **changed: Any) -> Iterator[dict[Any, Any]]:
         """What a press of Run yields, with some controls changed."""
         named = self.values | changed
-        return self.handler(Turn(), *(named[name] for name in self.inputs.names()))
+        return self.handler(RunState(), *(named[name] for name in self.inputs.names()))
 
 
 def drawn(method: Any) -> Drawn:

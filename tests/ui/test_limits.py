@@ -1,26 +1,23 @@
-"""The server's doors, on a real Gradio app in this process, and the janitor with a clock of its own."""
+"""Limits on requests, on a real Gradio app in this process."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
 from pathlib import Path
 
 import gradio as gr
 import pytest
 from fastapi import FastAPI
-from gradio.processing_utils import save_file_to_cache
 from gradio.routes import App
 
-from gansr.ui.doors import EXAMPLES, Doors, Swept, copies, middleware, start_janitor, sweep
+from gansr.ui.limits import RequestLimits, middleware
 
 UPLOAD, BODY = 5000, 2000
 
 
 @pytest.fixture(scope="module")
 def app():
-    """A page with one function, behind doors of small limits."""
+    """A page with one function, with small limits."""
 
     async def build():  # in a running loop, or Gradio makes loops of its own and leaves them open
         with gr.Blocks(analytics_enabled=False) as page:
@@ -33,9 +30,9 @@ def app():
 
 
 def ask(app, method: str, path: str, pieces: list[bytes] = (), **headers: str) -> tuple[int, bytes, int]:  # type: ignore[assignment]
-    """(status, body, pieces of the request that were read) of one request, spoken in plain ASGI."""
+    """(status, body, pieces of the request that were read) of one request, sent as plain ASGI messages."""
     pieces = pieces or [b""]
-    said: list[dict] = []
+    sent: list[dict] = []
     read = 0
 
     async def receive() -> dict:
@@ -46,7 +43,7 @@ def ask(app, method: str, path: str, pieces: list[bytes] = (), **headers: str) -
         return {"type": "http.request", "body": pieces[read - 1], "more_body": read < len(pieces)}
 
     async def send(message: dict) -> None:
-        said.append(message)
+        sent.append(message)
 
     named = [
         (b"host", b"testserver"),
@@ -67,9 +64,9 @@ def ask(app, method: str, path: str, pieces: list[bytes] = (), **headers: str) -
         "server": ("testserver", 80),
     }
     asyncio.run(app(scope, receive, send))
-    starts = [message["status"] for message in said if message["type"] == "http.response.start"]
-    assert len(starts) == 1, said
-    return starts[0], b"".join(m.get("body", b"") for m in said if m["type"] == "http.response.body"), read
+    starts = [message["status"] for message in sent if message["type"] == "http.response.start"]
+    assert len(starts) == 1, sent
+    return starts[0], b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body"), read
 
 
 def form(size: int) -> bytes:
@@ -89,7 +86,7 @@ def test_closed_routes_are_not_found(app, path, method):
     "path", ["/gradio_api/process_recording", "/gradio_api/process_recording/", "//monitoring"]
 )
 def test_closed_routes_are_not_found_by_their_other_names(app, path):
-    assert ask(app, "POST", path)[:2] == (404, b"There is nothing here.")
+    assert ask(app, "POST", path)[:2] == (404, b"Not found.")
 
 
 def test_the_closed_routes_are_gradios_own():
@@ -118,7 +115,7 @@ def test_files_named_like_a_closed_route_are_not_closed():
         await send({"type": "http.response.body", "body": b"fine"})
 
     for path in ("/gradio_api/file=/tmp/gradio/monitoring/a.png", "/monitoring.png", "/static/pwa_icon"):
-        assert ask(Doors(fine), "GET", path)[0] == 200
+        assert ask(RequestLimits(fine), "GET", path)[0] == 200
 
 
 def test_declared_length_over_the_limit_is_refused_unread(app):
@@ -177,7 +174,7 @@ def test_a_started_answer_is_not_answered_twice():
             pass
         raise RuntimeError("the client left")
 
-    assert ask(Doors(early, 10, 10), "POST", "/x", [b"x" * 9, b"x" * 9])[0] == 200
+    assert ask(RequestLimits(early, 10, 10), "POST", "/x", [b"x" * 9, b"x" * 9])[0] == 200
 
 
 def test_errors_of_the_app_are_not_hidden():
@@ -185,7 +182,7 @@ def test_errors_of_the_app_are_not_hidden():
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        ask(Doors(broken), "GET", "/x")
+        ask(RequestLimits(broken), "GET", "/x")
 
 
 def test_what_is_neither_request_nor_socket_passes_through():
@@ -194,94 +191,5 @@ def test_what_is_neither_request_nor_socket_passes_through():
     async def app(scope, receive, send):
         seen.append(scope["type"])
 
-    asyncio.run(Doors(app)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    asyncio.run(RequestLimits(app)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]
-
-
-# ----------------------------------------------------------------------------------------------- janitor
-
-
-def lay(folder: Path, name: str, size: int, changed: float) -> Path:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"x" * size)
-    os.utime(path, (changed, changed))
-    return path
-
-
-def test_sweep_removes_what_is_old(tmp_path):
-    old, young = lay(tmp_path, "a/old.png", 10, 100), lay(tmp_path, "b/young.png", 20, 900)
-    assert sweep(tmp_path, 500, 10**9, now=1000) == Swept(1, 10, 20)
-    assert not old.exists() and young.exists()
-
-
-def test_sweep_removes_the_oldest_until_the_rest_is_within_the_quota(tmp_path):
-    files = [lay(tmp_path, f"{k}/a.png", 100, 900 + k) for k in range(5)]
-    assert sweep(tmp_path, 500, 250, now=1000) == Swept(3, 300, 200)
-    assert [path.exists() for path in files] == [False, False, False, True, True]
-
-
-def test_sweep_keeps_what_it_is_told_to(tmp_path):
-    example, other = lay(tmp_path, "e/example.png", 100, 0), lay(tmp_path, "o/other.png", 100, 0)
-    assert sweep(tmp_path, 500, 50, now=1000, keep={example}) == Swept(1, 100, 0)
-    assert example.exists() and not other.exists()
-
-
-def test_sweep_follows_no_links(tmp_path):
-    outside = lay(tmp_path, "outside/file", 10, 0)
-    inside = tmp_path / "inside"
-    inside.mkdir()
-    (inside / "folder").symlink_to(outside.parent)
-    (inside / "file").symlink_to(outside)
-    assert sweep(inside, 1, 0, now=1000) == Swept(0, 0, 0)
-    assert outside.exists()
-
-
-def test_sweep_removes_old_empty_folders_and_no_young_ones(tmp_path):
-    old, young = tmp_path / "x" / "old", tmp_path / "young"
-    old.mkdir(parents=True)
-    young.mkdir()
-    os.utime(old, (0, 0))
-    os.utime(young, (900, 900))
-    sweep(tmp_path, 500, 10**9, now=1000)
-    assert not old.exists() and young.exists() and tmp_path.exists()
-
-
-def test_sweep_of_a_missing_folder_is_quiet(tmp_path):
-    assert sweep(tmp_path / "not there", 1, 1, now=0) == Swept(0, 0, 0)
-
-
-def test_janitor_sweeps_again_and_again_until_stopped(tmp_path):
-    class Twice(threading.Event):
-        waits: list[float | None] = []  # noqa: RUF012
-
-        def wait(self, timeout=None):
-            lay(tmp_path, "late.png", 5, 0)
-            self.waits.append(timeout)
-            return len(self.waits) == 3
-
-    lay(tmp_path, "early.png", 5, 0)
-    stop = Twice()
-    thread = start_janitor(tmp_path, 500, 100, every_s=7, clock=lambda: 1000, stop=stop)
-    thread.join(30)
-    assert not thread.is_alive() and thread.daemon
-    assert stop.waits == [7, 7, 7] and [p.name for p in tmp_path.iterdir()] == ["late.png"]
-
-
-def test_janitor_keeps_gradios_copies_of_the_examples(tmp_path):
-    originals = sorted(EXAMPLES.glob("*.png"))
-    kept = [Path(save_file_to_cache(path, str(tmp_path))) for path in originals]
-    assert kept and set(kept) == copies(originals, tmp_path)
-    for path in (*kept, upload := lay(tmp_path, "x/upload.png", 9, 0)):
-        os.utime(path, (0, 0))
-    stop = threading.Event()
-    stop.set()
-    start_janitor(tmp_path, 1, 1, clock=lambda: 1000, stop=stop).join(30)
-    assert all(path.exists() for path in kept) and not upload.exists()
-
-
-def test_a_folder_that_cannot_be_swept_does_not_end_the_janitor(tmp_path, monkeypatch):
-    path = lay(tmp_path, "a.png", 5, 0)
-    monkeypatch.setattr(Path, "unlink", lambda self: (_ for _ in ()).throw(PermissionError()))
-    assert sweep(tmp_path, 1, 0, now=1000) == Swept(0, 0, 0)
-    assert path.exists()

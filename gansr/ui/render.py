@@ -1,4 +1,4 @@
-"""Frames, readings and views → HTML. Every text that is not ours is escaped; no request leaves the page."""
+"""Frames, metrics and views as HTML. Texts are escaped. Pictures are embedded, so they need no request."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from gansr.method import Curve, Frame, Heat, Method, View
 from gansr.ops.resize import imresize
 from gansr.picture import to_png
 
-PREVIEW = 512  # longest side of a live picture, px
+PREVIEW = 512  # longest side of a picture shown while a method runs, px
 ARROWS = {"higher": "↑", "lower": "↓"}
 SEQUENTIAL = ((0.0, 0.0, 0.02), (0.32, 0.07, 0.48), (0.85, 0.28, 0.28), (0.99, 0.68, 0.22), (0.99, 1.0, 0.75))
 DIVERGING = ((0.13, 0.4, 0.67), (0.57, 0.77, 0.87), (0.97, 0.97, 0.97), (0.96, 0.65, 0.51), (0.7, 0.09, 0.17))
 
 
 def preview(image: Tensor, side: int = PREVIEW) -> Tensor:
-    """(3,H,W) in [0,1], made no larger than `side`; small pictures stay as they are."""
+    """A picture (3,H,W) in [0,1], shrunk to at most `side` pixels on its longer side; smaller ones are returned as they
+    are."""
     height, width = image.shape[-2:]
     if max(height, width) <= side:
         return image
@@ -31,15 +32,20 @@ def preview(image: Tensor, side: int = PREVIEW) -> Tensor:
 
 
 def data_uri(image: Tensor) -> str:
+    """A picture (3,H,W) in [0,1] as the `data:` URL of a PNG."""
     return "data:image/png;base64," + base64.b64encode(to_png(image)).decode()
 
 
 def status(method: Method, frame: Frame, notices: Iterable[str] = (), *, done: bool = False) -> str:
-    """One line: how far, how long it waited and computed, and what the person must be told."""
+    """The status of a run: progress, queueing and computing time in seconds, loss terms and notices."""
     if done:
         head = "Done"
     elif frame.step == 0:
-        head = "Waiting for the device" if frame.waited > 0.5 else "Bicubic first; computing"
+        head = (
+            "Waiting for the device"
+            if frame.waited > 0.5
+            else "Computing; the bicubic enlargement is shown meanwhile"
+        )
     else:
         head = f"Step {frame.step} of {frame.steps}"
     waited, computed = frame.waited, frame.computed
@@ -48,54 +54,57 @@ def status(method: Method, frame: Frame, notices: Iterable[str] = (), *, done: b
     notes = "".join(f"<li>{escape(note)}</li>" for note in (*notices, *frame.notices))
     return (
         f'<div class="status" role="status" aria-live="polite"><b>{escape(method.title)} · {head}</b>'
-        f'<span class="took">waited {waited:.1f} s · computed {computed:.1f} s</span>'
+        f'<span class="took">queued {waited:.1f} s · computed {computed:.1f} s</span>'
         f'<div class="bar"><i style="width:{share:.0f}%"></i></div>'
         f"<div class='readings'>{readings}</div><ul>{notes}</ul></div>"
     )
 
 
 def message(text: str) -> str:
+    """A status line that screen readers announce."""
     return f'<div class="status" role="status" aria-live="polite"><b>{escape(text)}</b></div>'
 
 
 def caution(method: Method) -> str:
-    """What the person must know of any result, standing where the result is."""
+    """What the user must know about any result of the method; shown beside the result."""
     return (
-        f'<p class="caution">Detail that the small picture does not hold is <b>invented</b> by the method; '
-        f"LR-consistency below tells how well the result agrees with what was given. "
+        f'<p class="caution">Details missing from your picture are <b>invented</b> by the method. '
+        f"LR-consistency measures how well the result, shrunk again, matches your picture. "
         f"{escape(method.caution)} <span>Licence: {escape(method.paper.licence)}</span></p>"
     )
 
 
-def readings(rows: Sequence[MetricResult], baseline: Mapping[str, float] | None = None) -> str:
-    """The measurements as a table: value, unit, which way is better, bicubic beside it, and what it means.
-    What could not be measured stands below, once a reason."""
+def metrics_table(rows: Sequence[MetricResult], baseline: Mapping[str, float] | None = None) -> str:
+    """The metrics of a result beside those of the bicubic enlargement (`baseline`, by metric name), the better in bold.
+
+    Metrics without a value are listed below the table with the reason.
+    """
     if not rows:
         return ""
-    cells = "".join(_row(row, baseline or {}) for row in rows if row.value is not None)
+    cells = "".join(_metric_row(row, baseline or {}) for row in rows if row.value is not None)
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row.value is None:
             reasons.setdefault(row.reason, []).append(row.metric.title)
     missing = "".join(f"<li>{escape(', '.join(names))}: {escape(why)}</li>" for why, names in reasons.items())
     return (
-        '<table class="measures"><thead><tr><th scope="col">Measure</th><th scope="col">Result</th>'
+        '<table class="measures"><thead><tr><th scope="col">Metric</th><th scope="col">Result</th>'
         f'<th scope="col">Bicubic</th></tr></thead><tbody>{cells}</tbody></table>'
         + (f'<div class="unmeasured">Not measured:<ul>{missing}</ul></div>' if missing else "")
     )
 
 
-def brief(rows: Sequence[MetricResult]) -> str:
-    """What was measured, in one line."""
-    said = (
+def metrics_line(rows: Sequence[MetricResult]) -> str:
+    """The metrics that have a value, in one line of plain text."""
+    texts = (
         f"{r.metric.title} {_value(r.value, r.metric.digits)} {r.metric.unit}"
         for r in rows
         if r.value is not None
     )
-    return " · ".join(text.strip() for text in said)
+    return " · ".join(text.strip() for text in texts)
 
 
-def _row(row: MetricResult, baseline: Mapping[str, float]) -> str:
+def _metric_row(row: MetricResult, baseline: Mapping[str, float]) -> str:
     metric, other = row.metric, baseline.get(row.metric.name)
     assert row.value is not None
     name = f'{escape(metric.title)} <abbr title="{metric.better} is better">{ARROWS[metric.better]}</abbr>'
@@ -117,7 +126,7 @@ def _number(value: float) -> str:
 
 
 def views(items: Mapping[str, View]) -> str:
-    """Pictures, maps and curves beside the result, each a figure with its caption."""
+    """A run's pictures, maps and curves by title, as figures with captions."""
     figures = "".join(
         f"<figure>{_figure(view)}<figcaption>{escape(title)}</figcaption></figure>"
         for title, view in items.items()
@@ -135,27 +144,27 @@ def _figure(view: View) -> str:
 
 
 def heat_html(heat: Heat) -> str:
-    """A map of numbers with its scale below."""
+    """A map as a picture with its colour scale below; a map without fixed limits is scaled to its own range."""
     values = heat.values.float()
-    least = float(values.min()) if heat.min is None else heat.min
-    most = float(values.max()) if heat.max is None else heat.max
+    low = float(values.min()) if heat.min is None else heat.min
+    high = float(values.max()) if heat.max is None else heat.max
     if heat.signed:
-        most = max(abs(least), abs(most))
-        least = -most
-    colours = coloured((values - least) / max(most - least, 1e-12), DIVERGING if heat.signed else SEQUENTIAL)
+        high = max(abs(low), abs(high))
+        low = -high
+    colours = colour_map((values - low) / max(high - low, 1e-12), DIVERGING if heat.signed else SEQUENTIAL)
     if not heat.cells:
         colours = preview(colours, 320)
-    ramp = coloured(torch.linspace(0, 1, 64)[None], DIVERGING if heat.signed else SEQUENTIAL)
+    ramp = colour_map(torch.linspace(0, 1, 64)[None], DIVERGING if heat.signed else SEQUENTIAL)
     unit = f" {escape(heat.unit)}" if heat.unit else ""
     pixels = ' class="pixels"' if heat.cells or max(values.shape) <= 96 else ""
     return (
-        f'<img{pixels} alt="" src="{data_uri(colours)}"><div class="scale"><span>{_number(least)}</span>'
-        f'<img alt="" src="{data_uri(ramp)}"><span>{_number(most)}{unit}</span></div>'
+        f'<img{pixels} alt="" src="{data_uri(colours)}"><div class="scale"><span>{_number(low)}</span>'
+        f'<img alt="" src="{data_uri(ramp)}"><span>{_number(high)}{unit}</span></div>'
     )
 
 
-def coloured(values: Tensor, stops: Sequence[tuple[float, float, float]] = SEQUENTIAL) -> Tensor:
-    """(H,W) in [0,1] → (3,H,W), linear between the stops."""
+def colour_map(values: Tensor, stops: Sequence[tuple[float, float, float]] = SEQUENTIAL) -> Tensor:
+    """Colours (3,H,W) for values (H,W) in [0,1], interpolated linearly between the equally spaced `stops`."""
     table = torch.tensor(stops).T  # (3, stops)
     position = values.nan_to_num().clamp(0, 1) * (len(stops) - 1)
     below = position.floor().long().clamp(max=len(stops) - 2)
@@ -163,7 +172,7 @@ def coloured(values: Tensor, stops: Sequence[tuple[float, float, float]] = SEQUE
 
 
 def curve_svg(curve: Curve, width: int = 320, height: int = 180) -> str:
-    """Lines over the steps as SVG, at most 160 points each, with the last values in the legend."""
+    """Curves over the steps as SVG of `width`×`height` px, fewer than 320 points each, with a legend of last values."""
     lines = {name: _finite(values, curve.log) for name, values in curve.lines.items() if len(values)}
     everything = [v for values in lines.values() for v in values if v is not None]
     if not everything:

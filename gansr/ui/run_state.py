@@ -1,0 +1,109 @@
+"""The state of a tab's run: Stop ends the run, the page says so when it has ended, and no preview overwrites a run.
+
+Gradio's own way (`cancels=`) is not used. With it the page reports the end at once, but the server closes the run only
+after the current step; until then the page ignores Run without a message, and sometimes reports the closed run as an
+error. Here a stopped run ends its own generator, like any other run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from gansr.serve import TOLD
+from gansr.ui import render
+
+Item = TypeVar("Item")
+STOPPED = "Stopped. Finished results are kept."
+INTERNAL_ERROR = "Internal error. The server's log has the details."
+NO_ANSWER = "The server is busy or cannot be reached. Press Run to try again."
+
+
+@dataclass
+class RunState:
+    """The runs of one user in one tab; kept in the user's session."""
+
+    started: int = 0  # number of runs so far
+    requested: bool = False  # Run was pressed, and the run has not ended
+    stopping: bool = False  # Stop was pressed during the run
+    running: bool = False
+    error: str = ""  # why the last run failed
+
+    def request(self) -> None:
+        """Run was pressed. The page ignores a press while a run is requested already."""
+        if not self.requested:
+            self.requested, self.stopping = True, False
+
+    def stop(self) -> str:
+        """Stop was pressed. Returns the status to show, HTML."""
+        self.stopping = self.requested
+        return render.message("Stopping after this step …" if self.requested else "Nothing is running.")
+
+    @contextmanager
+    def run(self) -> Generator[None, None, None]:
+        """The time of a run. A generator may enter and leave it on different threads."""
+        self.started, self.requested, self.running = self.started + 1, True, True
+        try:
+            yield
+        finally:
+            self.requested = self.running = False
+
+    def unless_running(self, preview: Callable[[], Item]) -> Item | None:
+        """The value of `preview()`; None if a run was active at any time meanwhile, because its output must stay."""
+        started, idle = self.started, not self.running
+        found = preview()
+        return found if idle and self.started == started else None
+
+    def until_stopped(self, items: Generator[Item, None, None]) -> Iterator[Item]:
+        """The items of a run until Stop is pressed, at least the first; closes their generator at the end.
+
+        Records the reason of an exception in `error` and raises it again.
+        """
+        with self.run(), closing(items):
+            try:
+                for item in items:
+                    yield item
+                    if self.stopping:
+                        return
+            except Exception as error:
+                self.error = str(error) if isinstance(error, TOLD) else INTERNAL_ERROR
+                raise
+
+
+def connect_run(run: gr.Button, state: gr.State) -> None:
+    """Note each press of `run` in `state`. Call it before the run's own listener is added: the page calls the
+    listeners of a button in their order."""
+    run.click(RunState.request, state, None, queue=False, api_visibility="private")
+
+
+def connect_stop(stop: gr.Button, started: Any, state: gr.State, status: gr.HTML, pictures: gr.HTML) -> None:
+    """Let `stop` end the run `started`, whose handler goes through `RunState.until_stopped`, and show the end of the
+    run in `status` and `pictures` (a viewer). Gradio raises `then` and `failure` when the page accepts a new Run."""
+
+    def ended(state: RunState, value: Any) -> tuple[Any, Any]:
+        stopped = state.stopping and not state.running
+        state.stopping = state.stopping and state.running
+        return (render.message(STOPPED), _mark_stopped(value)) if stopped else (gr.skip(), gr.skip())
+
+    def failed(state: RunState) -> str:
+        state.requested, state.stopping, error, state.error = False, False, state.error, ""
+        return render.message(error or NO_ANSWER)
+
+    settings: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    stop.click(RunState.stop, state, status, **settings)
+    started.then(ended, [state, pictures], [status, pictures], **settings)
+    started.failure(failed, state, status, **settings)
+
+
+def _mark_stopped(value: Any) -> Any:
+    """The viewer's value, as the user's browser returns it, with every unfinished tile marked as stopped."""
+    if not isinstance(value, dict) or not isinstance(value.get("tiles"), list):
+        return gr.skip()
+    for tile in value["tiles"]:
+        if isinstance(tile, dict) and tile.get("state") in ("running", "waiting"):
+            tile |= {"state": "waiting", "text": "stopped", "progress": 0}
+    return value
