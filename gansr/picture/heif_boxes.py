@@ -16,6 +16,7 @@ from gansr.picture import limits
 
 _SEQUENCE_BRANDS = (b"msf1", b"hevc", b"hevx", b"hevm", b"hevs", b"avcs", b"avis")
 _NEEDED = (b"pitm", b"iinf", b"iloc", b"iprp")
+_MOST_SHARED = 2  # all items together have at most so many times the bytes of the file
 _IN_FILE, _IN_IDAT = 0, 1  # construction methods of iloc
 
 
@@ -157,18 +158,18 @@ def _item_kinds(data: bytes, iinf: Box) -> dict[int, Item]:
         if box.kind != b"infe" or entry.version not in (2, 3):
             continue
         number, _ = entry.take(4 if entry.version == 3 else 2), entry.take(2)
-        if number in items:
+        if number in items or len(items) == limits.MAX_ITEMS:
             raise Contradiction
         items[number] = Item(entry.take(4).to_bytes(4, "big"), entry.at - 4)
     return items
 
 
 def _add_extents(data: bytes, iloc: Box, idat: Box | None, items: dict[int, Item]) -> None:
-    """Where the bytes of each item lie; none of them outside the file or more than the file has."""
+    """Where the bytes of each item lie: within the file, and hardly shared, as each item's are looked at."""
     reader = _Reader(data, iloc)
     sizes = reader.take(2)
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    extents = 0
+    extents, total = 0, 0
     for _ in range(reader.take(4 if reader.version == 2 else 2)):
         number = reader.take(4 if reader.version == 2 else 2)
         method = reader.take(2) & 15 if reader.version in (1, 2) else _IN_FILE
@@ -189,8 +190,9 @@ def _add_extents(data: bytes, iloc: Box, idat: Box | None, items: dict[int, Item
             if start + length > len(data):
                 raise CutShort
             item.extents.append((start, start + length))
-        if sum(end - start for start, end in item.extents) > len(data):
-            raise Contradiction
+            total += length
+            if total > _MOST_SHARED * len(data):
+                raise Contradiction
 
 
 def _add_properties(data: bytes, iprp: Box, items: dict[int, Item]) -> None:

@@ -15,6 +15,8 @@ MAX_CODED_PICTURES = 8  # of one AV1 item: it may come in up to four layers
 _SPS, _SLICES = 33, range(32)  # HEVC NAL unit types
 _SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6  # AV1 OBU types
 _HEADER_BYTES = 256  # a header is looked at no further
+_MOST_CONFIGURATION = 4096  # bytes of an hvcC or av1C box, which has some hundred
+_MOST_UNITS = 4096  # of one item: a picture has some hundred slices at most
 
 
 class _Bits:
@@ -48,7 +50,7 @@ def hevc_sizes(configuration: bytes, coded: bytes) -> list[tuple[int, int]]:
 
     Raises Contradiction for none, for more than one picture, or for data that cannot be read.
     """
-    if len(configuration) < 23:
+    if not 23 <= len(configuration) <= _MOST_CONFIGURATION:
         raise Contradiction
     units = [*_hvcc_units(configuration), *_units(coded, (configuration[21] & 3) + 1)]
     pictures = sum((unit[0] >> 1 & 63) in _SLICES and unit[2] >= 0x80 for unit in units)  # their first slices
@@ -74,13 +76,16 @@ def _hvcc_units(configuration: bytes) -> Iterator[bytes]:
 def _units(coded: bytes, length_size: int) -> Iterator[bytes]:
     """The first bytes of every NAL unit, each of which follows its length."""
     at = 0
-    while at < len(coded):
+    for _ in range(_MOST_UNITS):
+        if at == len(coded):
+            return
         length = int.from_bytes(coded[at : at + length_size], "big")
         at += length_size
         if length < 3 or at + length > len(coded):
             raise Contradiction
         yield coded[at : at + min(length, 2 * _HEADER_BYTES)]
         at += length
+    raise Contradiction
 
 
 def _sps_size(unit: bytes) -> tuple[int, int]:
@@ -106,7 +111,7 @@ def av1_sizes(configuration: bytes, coded: bytes) -> list[tuple[int, int]]:
 
     Raises Contradiction for none, for too many pictures, or for data that cannot be read.
     """
-    if len(configuration) < 4:
+    if not 4 <= len(configuration) <= _MOST_CONFIGURATION:
         raise Contradiction
     units = [*_obus(configuration[4:]), *_obus(coded)]
     sizes = [_sequence_size(body) for kind, body in units if kind == _SEQUENCE_HEADER]
@@ -119,7 +124,9 @@ def av1_sizes(configuration: bytes, coded: bytes) -> list[tuple[int, int]]:
 def _obus(coded: bytes) -> Iterator[tuple[int, bytes]]:
     """(type, the first bytes) of every open bitstream unit, §5.3."""
     at = 0
-    while at < len(coded):
+    for _ in range(_MOST_UNITS):
+        if at >= len(coded):
+            return
         head = coded[at]
         at += 2 if head & 4 else 1  # with an extension
         length = len(coded) - at
@@ -129,6 +136,7 @@ def _obus(coded: bytes) -> Iterator[tuple[int, bytes]]:
             raise Contradiction
         yield head >> 3 & 15, coded[at : at + min(length, _HEADER_BYTES)]
         at += length
+    raise Contradiction
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ MAX_TEXT = 1024 * 1024  # bytes of one text or profile when unpacked, and of all
 MAX_UNPACKED = 16 * 1024 * 1024  # bytes of all texts and profiles of one file together
 MAX_PIECES = 65_536  # chunks, segments, blocks or boxes of one file: no real picture comes near
 MAX_SCANS = 100  # of one progressive JPEG: each costs a pass over all pixels, however few bytes it has
+MAX_ITEMS = 2048  # of one HEIC or AVIF: tiles, masks, thumbnails, metadata
 MAX_TILES = 1024  # of one HEIC or AVIF grid: a phone's 48 megapixels have 192
 
 NOT_A_PICTURE = "not a PNG, JPEG, WebP, HEIC or AVIF picture"

@@ -277,6 +277,26 @@ def test_item_outside_the_file_or_in_another_is_refused():
     assert refusal_of(data[: at - 2] + b"\0\1" + data[at:]).startswith(limits.NOT_A_PICTURE)
 
 
+def test_items_that_share_the_same_bytes_are_refused():
+    """Each item's bytes are looked at, and a small table could name the same megabytes thousands of times."""
+    data = phone_heic(smooth(200, 150))
+    items, first = read_container(data).items, data.index(b"iloc") + 12
+    changed = bytearray(data)
+    for number in range(2, 14):  # each tile: all bytes of the file
+        place = first + 20 * (number - 1)
+        assert changed[place : place + 2] == struct.pack(">H", number) and items[number].kind == b"hvc1"
+        changed[place + 6 : place + 20] = struct.pack(">IHII", 0, 1, 0, len(data))
+    assert refusal_of(bytes(changed)).startswith(limits.NOT_A_PICTURE)
+    changed[first + 40 :] = data[first + 40 :]  # a single one is within the limit, but no coded picture
+    assert refusal_of(bytes(changed)).startswith("the file is damaged")
+
+
+def test_too_many_items_are_refused(monkeypatch):
+    data = phone_heic(smooth(200, 150))
+    monkeypatch.setattr(limits, "MAX_ITEMS", len(read_container(data).items) - 1)
+    assert refusal_of(data).startswith(limits.NOT_A_PICTURE)
+
+
 def test_boxes_that_never_end_are_refused():
     endless = box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"free", b"") * (limits.MAX_PIECES + 1)
     assert refusal_of(endless).startswith(limits.NOT_A_PICTURE)
@@ -321,6 +341,16 @@ def test_several_pictures_in_one_item_are_refused():
     item = read_container(data).items[1]
     with pytest.raises(Contradiction):
         av1_sizes(item.property(b"av1C") or b"", item.data(data) * 9)
+
+
+def test_coded_data_of_countless_small_units_are_not_read_through():
+    item = read_container(heic(smooth())).items[1]
+    units = struct.pack(">I", 3) + b"\x4e\1\x05"  # messages (SEI), which a decoder would read one by one
+    with pytest.raises(Contradiction):
+        hevc_sizes(item.property(b"hvcC") or b"", item.data(heic(smooth())) + units * 5000)
+    item = read_container(avif(smooth())).items[1]
+    with pytest.raises(Contradiction):
+        av1_sizes(item.property(b"av1C") or b"", item.data(avif(smooth())) + b"\x12\0" * 5000)
 
 
 def test_pillow_itself_still_does_not_open_heic():

@@ -18,6 +18,7 @@ from PIL import Image, ImageFile
 
 from gansr.picture import Picture, PictureError, from_array, limits, open_picture, png
 from tests.support.bad_inputs import BAD, SIGNATURE, Bad, chunk, exif, ihdr, photo, saved, with_segment
+from tests.support.heif_files import avif, heic, phone_heic, smooth
 
 REFUSED = [bad for bad in BAD if bad.message is not None]
 ACCEPTED = [bad for bad in BAD if bad.message is None]
@@ -214,7 +215,8 @@ def resealed(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "kind", ["PNG", "sealed PNG", "JPEG", "progressive", "WEBP", "animation", "GIF", "P"]
+    "kind",
+    ["PNG", "sealed PNG", "JPEG", "progressive", "WEBP", "animation", "GIF", "P", "HEIC", "phone", "AVIF"],
 )
 def test_changed_bytes_give_a_picture_or_a_picture_error_and_nothing_else(kind):
     small = photo(24, 18)
@@ -226,6 +228,9 @@ def test_changed_bytes_give_a_picture_or_a_picture_error_and_nothing_else(kind):
         "WEBP": lambda: saved(small, "WEBP"),
         "animation": lambda: saved(small, "WEBP", save_all=True, append_images=[small.rotate(90)]),
         "GIF": lambda: saved(small, "GIF", save_all=True, append_images=[small.rotate(90)]),
+        "HEIC": lambda: heic(small.convert("RGBA").rotate(9)),
+        "phone": lambda: phone_heic(smooth(100, 80)),
+        "AVIF": lambda: avif(small.convert("RGBA").rotate(9), exif=exif(6, gps=True)),
         "P": lambda: saved(small.quantize(7), "PNG", transparency=b"\1\2\3"),
     }[kind]()
     seal = resealed if kind in ("sealed PNG", "P") else bytes

@@ -139,7 +139,7 @@ def gif_of_size(width: int, height: int) -> bytes:
 
 
 def frames(kind: str, count: int = 3) -> bytes:
-    pictures = [photo().point(lambda v, k=k: v // (k + 1)) for k in range(count)]
+    pictures = [photo().point([v // (k + 1) for v in range(256)] * 3) for k in range(count)]
     return saved(pictures[0], kind, save_all=True, append_images=pictures[1:], duration=50)
 
 
