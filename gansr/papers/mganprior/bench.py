@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from gansr.nets import compiled
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
-from gansr.papers import mganprior as m
 from gansr.papers.mganprior import MGANPRIOR, Options
+from gansr.papers.mganprior.search import start_search
 from gansr.picture import open_picture
 
 INVERSION = 200  # iterations of the comparison of codes, as many as the specification of the default prior
@@ -36,6 +37,7 @@ ITERATIONS = 60  # of each job
 FIGURE = 60  # of each cell of figure 4
 CODES, LAYERS = (1, 5, 10, 20), ("16", "32", "64")
 NOISE = 25 / 255  # deviation, of the picture to be cleaned
+PLAN = Options(iterations=ITERATIONS, codes=20, roles=False)
 SIDE = 256
 DEFAULT, ITSELF = "mobilestylegan-ffhq-1024", "gansr.papers.mganprior.bench"
 EXAMPLE = Path(__file__).parents[3] / "assets" / "examples" / "astronaut.png"
@@ -60,21 +62,21 @@ def face(engine: Engine) -> Tensor:
     return faces.align(picture, faces.detect(picture, engine.net("scrfd-500m"))[0].points, 1024).image
 
 
-def made(engine: Engine, low: Tensor, iterations: int = ITERATIONS, **options: Any) -> Tensor:
-    """The result for `low`, 8-bit steps."""
-    chosen = Options(**{"iterations": iterations, "codes": 20, "roles": False} | options)
-    return to8bit(engine.upscale(Job(MGANPRIOR, low, chosen)).image)
+def result_for(engine: Engine, low: Tensor, options: Options) -> Tensor:
+    """The result for `low`, rounded to 8 bits."""
+    return to8bit(engine.upscale(Job(MGANPRIOR, low, options)).image)
 
 
 def codes(engine: Engine, truth: Tensor) -> Iterator[Row]:
     """Inversion, 20 codes against one, and the paper's gradient descent, at equal iterations."""
-    found = {}
+    inversion = replace(PLAN, job="invert", iterations=INVERSION)
+    found: dict[str, float] = {}
     for model, options in (
-        ("N=20 adam", {"codes": 20}),
-        ("N=1 adam", {"codes": 1}),
-        ("N=20 gd", {"codes": 20, "optimiser": "gd"}),
+        ("N=20 adam", inversion),
+        ("N=1 adam", replace(inversion, codes=1)),
+        ("N=20 gd", replace(inversion, optimiser="gd")),
     ):
-        found[model] = psnr_rgb(made(engine, truth, INVERSION, job="invert", **options), truth)
+        found[model] = psnr_rgb(result_for(engine, truth, options), truth)
         yield Row("codes", f"{model}, {INVERSION} steps", "psnr", found[model])
     yield Row("codes", "mobilestylegan", "gain_20_over_1_db", found["N=20 adam"] - found["N=1 adam"])
 
@@ -89,7 +91,7 @@ def jobs(engine: Engine, large: Tensor, truth: Tensor) -> Iterator[Row]:
         return lpips(picture, truth, net)
 
     for job, low, baseline, options in _cases(large, truth):
-        picture = made(engine, low, **options)
+        picture = result_for(engine, low, options)
         if picture.shape != truth.shape:
             picture = to8bit(imresize(picture, (SIDE, SIDE)).clamp(0, 1))
         in_db = (psnr_rgb(picture, truth), psnr_rgb(baseline, truth))
@@ -102,28 +104,29 @@ def jobs(engine: Engine, large: Tensor, truth: Tensor) -> Iterator[Row]:
         yield Row(job, f"mobilestylegan ({unit})", "gain_over_baseline", gains[unit])
 
 
-def _cases(large: Tensor, truth: Tensor) -> Iterator[tuple[str, Tensor, Tensor, dict[str, Any]]]:
+def _cases(large: Tensor, truth: Tensor) -> Iterator[tuple[str, Tensor, Tensor, Options]]:
     """job, input, baseline, options."""
     for name, side in (("sr", 64), ("sr 16 to 256", 16)):  # ×16 to the generator's side; ×16 to the truth's
         tiny = to8bit(imresize(large, (side, side)).clamp(0, 1))
         bicubic = to8bit(imresize(tiny, (SIDE, SIDE)).clamp(0, 1))
-        yield name, tiny, bicubic, {"job": "sr", "factor": 1024 // side}
+        yield name, tiny, bicubic, replace(PLAN, factor=1024 // side)
     grey = to8bit(luma(truth).expand(3, -1, -1))
-    yield "colour", grey, grey, {"job": "colour"}
+    yield "colour", grey, grey, replace(PLAN, job="colour")
     hole = torch.zeros(1, SIDE, SIDE)
     hole[:, SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = 1
     outside = truth[:, hole[0] == 0].mean(1)[:, None, None]
-    yield "inpaint", truth, torch.where(hole > 0, outside, truth), {"job": "inpaint", "mask": hole}
+    yield "inpaint", truth, torch.where(hole > 0, outside, truth), replace(PLAN, job="inpaint", mask=hole)
     noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     noisy = to8bit(truth + NOISE * noise)
-    yield "denoise", noisy, noisy, {"job": "denoise"}
+    yield "denoise", noisy, noisy, replace(PLAN, job="denoise")
 
 
 def figure(engine: Engine, truth: Tensor) -> Iterator[Row]:
     """Figure 4: PSNR of the inversion by N and by composing layer."""
     for layer in LAYERS:
         for n in CODES:
-            picture = made(engine, truth, FIGURE, job="invert", codes=n, layer=layer)
+            options = replace(PLAN, job="invert", iterations=FIGURE, codes=n, layer=layer)
+            picture = result_for(engine, truth, options)
             yield Row(f"figure 4, {FIGURE} steps", f"layer {layer}, N={n}", "psnr", psnr_rgb(picture, truth))
 
 
@@ -146,7 +149,7 @@ def speed(engine: Engine) -> Iterator[Row]:
         for layer in LAYERS:
             case = f"a step, layer {layer}"
             one, many = in_turn(
-                engine.device, *(_quick(net, low, layer, n, dtype) for n in (1, 20)), rounds=3
+                engine.device, *(_batched(net, low, layer, n, dtype) for n in (1, 20)), rounds=3
             )
             yield Row(case, f"N=1{form}", "seconds", one)
             yield Row(case, f"N=20{form}", "seconds", many)
@@ -163,16 +166,16 @@ def _loops(rounds: int = 3) -> dict[str, float]:
     return dict(zip(LAYERS, in_turn(engine.device, *works, rounds=rounds)))
 
 
-def _quick(net: MobileStyleGAN, low: Tensor, layer: str, n: int, dtype: torch.dtype) -> Callable[[], Any]:
+def _batched(net: MobileStyleGAN, low: Tensor, layer: str, n: int, dtype: torch.dtype) -> Callable[[], Any]:
     options = Options(job="invert", layer=layer, codes=n, iterations=1000)
-    search = m.search_for(low, options, Nets({"generator": net}, dtype), torch.Generator().manual_seed(0))
+    search = start_search(low, options, Nets({"generator": net}, dtype), torch.Generator().manual_seed(0))
     return lambda: search.step(1)
 
 
 def _plain(net: MobileStyleGAN, low: Tensor, layer: int, n: int) -> Callable[[], Any]:
     """The same step as it is written down: code by code, float32, the net as its graph is."""
     options = Options(job="invert", layer=str(layer), codes=n, iterations=1000)
-    search = m.search_for(low, options, Nets({"generator": net}), torch.Generator().manual_seed(0))
+    search = start_search(low, options, Nets({"generator": net}), torch.Generator().manual_seed(0))
     boundary = next(k for k, (_, side) in enumerate(net.shapes) if side == layer)
 
     def rows(w: Tensor) -> Tensor:
@@ -182,7 +185,7 @@ def _plain(net: MobileStyleGAN, low: Tensor, layer: int, n: int) -> Callable[[],
         total = torch.zeros(())
         for w, a in zip(search.codes, search.alpha):
             total = total + graph.first(net, rows(w[None]), boundary) * a[None, :, None, None]
-        return graph.rest(net, total, rows(search.tail), boundary)
+        return graph.rest(net, total, rows(search.f2_style), boundary)
 
     search.picture = picture  # type: ignore[method-assign]
     return lambda: search.step(1)

@@ -18,9 +18,23 @@ from gansr.nets.pggan import PGGAN
 from gansr.nets.stylegan1 import StyleGAN1
 from gansr.nets.stylegan2 import StyleGAN2
 from gansr.nets.vgg import Vgg16
+from gansr.ops.colour import luma, pillow_ycbcr
 from gansr.options import OptionError, parse_options
-from gansr.papers import mganprior as m
-from gansr.papers.mganprior import JOBS, MGANPRIOR, Options
+from gansr.papers.mganprior import MGANPRIOR, Options
+from gansr.papers.mganprior.composition import compose, principal_directions, samples_of_w, split
+from gansr.papers.mganprior.edit import edit_direction
+from gansr.papers.mganprior.options import JOBS, Plan, plan_of, read_boundary, read_mask
+from gansr.papers.mganprior.search import start_search
+from gansr.papers.mganprior.tasks import (
+    downscale,
+    grey,
+    loss_terms,
+    observe,
+    result_of,
+    vgg_features,
+    with_colours_of,
+)
+from gansr.papers.mganprior.views import THUMBNAIL, dominant_channels
 from gansr.weights.converters.pggan import folded
 from tests.support.golden import Golden
 
@@ -57,7 +71,7 @@ def drawn(net: nn.Module, seed: int = 5) -> Tensor:
 
 def frames(net: nn.Module, low: Tensor, seed: int = 1, **options) -> list[Frame]:
     chosen = Options(**{"layer": "8", "codes": 3, "iterations": 4, "roles": False} | options)
-    return list(m.run(low, chosen, Nets({"generator": net}), seeded(seed)))
+    return list(MGANPRIOR.run(low, chosen, Nets({"generator": net}), seeded(seed)))
 
 
 def half_mask(side: int = 256) -> Tensor:
@@ -75,10 +89,10 @@ def test_multi_code_pictures_are_the_authors():
     net.load_state_dict(folded(golden.state("pggan256")))
     codes, alpha = golden.tensor("mgan/zs")[0], golden.tensor("mgan/alpha")[0]
     for layer, side in ((4, 8), (6, 16), (8, 32)):
-        part = m.cut(net, side, torch.float32)
-        fused = m.compose(part.first(codes), alpha, part.normed)
+        part = split(Nets({"generator": net}), side)
+        fused = compose(part.f1(codes), alpha, part.norm_follows)
         golden.check(f"multi{layer}.fused", fused[:, ::8])
-        golden.check(f"multi{layer}.out", part.rest(fused, part.tail))
+        golden.check(f"multi{layer}.out", part.f2(fused, part.f2_style))
 
 
 def test_losses_of_every_job_are_the_authors():
@@ -97,17 +111,17 @@ def test_losses_of_every_job_are_the_authors():
     }
     for name, (job, side) in cases.items():
         options = Options(**job, l1=0.3, mse=1.0, vgg=1.0)
-        seen = [m.observed(x, options, side, hole if name == "inpaint" else None) for x in (a, b)]
-        found = m.terms(*seen, options, lambda x: m.vgg_features(trunk, x))
+        seen = [observe(x, options, side, hole if name == "inpaint" else None) for x in (a, b)]
+        found = loss_terms(*seen, options, lambda x: vgg_features(trunk, x))
         golden.check(f"{name}.L1", found["L1"] / 0.3)
         golden.check(f"{name}.L2", found["MSE"])
         golden.check(f"{name}.VGG_L1", found["VGG"])
         golden.check(f"{name}.Combine", torch.stack(list(found.values())).sum())
         if name == "sr16":
             golden.check("sr16.small", seen[0])
-    golden.check("color.gray", m.grey(a)[:, :1])
+    golden.check("color.gray", grey(a)[:, :1])
     golden.check("inpaint.combined", torch.where(hole > 0, b, a))
-    merged = m.with_colours_of(a[0] / 2 + 0.5, b[0] / 2 + 0.5)
+    merged = with_colours_of(a[0] / 2 + 0.5, b[0] / 2 + 0.5)
     authors = golden.stored["color.merged"].astype(np.float32)
     assert np.abs((merged * 255).round().permute(1, 2, 0).numpy() - authors).max() <= 1  # their tolerance
 
@@ -141,39 +155,39 @@ def older() -> StyleGAN1:
 @pytest.mark.parametrize("prior", ["face", "scene", "older", "second"])
 @pytest.mark.parametrize("layer", [4, 8, 16])
 def test_codes_in_one_batch_equal_the_loop_over_codes(prior: str, layer: int, request):
-    part = m.cut(request.getfixturevalue(prior), layer, torch.float32)
-    codes = part.begin(6, seeded(2))
+    part = split(Nets({"generator": request.getfixturevalue(prior)}), layer)
+    codes = part.initial_codes(6, seeded(2))
     alpha = torch.randn(6, part.channels, generator=seeded(3))
-    looped = torch.stack([part.first(z[None])[0] * a[:, None, None] for z, a in zip(codes, alpha)]).sum(0)
-    looped = looped / 6 if part.normed else looped
-    error = (m.compose(part.first(codes), alpha, part.normed)[0] - looped).abs().max()
+    looped = torch.stack([part.f1(z[None])[0] * a[:, None, None] for z, a in zip(codes, alpha)]).sum(0)
+    looped = looped / 6 if part.norm_follows else looped
+    error = (compose(part.f1(codes), alpha, part.norm_follows)[0] - looped).abs().max()
     assert float(error) <= 1e-5 * max(1.0, float(looped.abs().max()))
 
 
 def test_gradients_of_the_composition_are_those_of_the_plain_sum():
     features = torch.randn(3, 4, 5, 5, generator=seeded(0), dtype=torch.float64, requires_grad=True)
     alpha = torch.randn(3, 4, generator=seeded(1), dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda f, a: m.compose(f, a, True), (features, alpha))
+    assert torch.autograd.gradcheck(lambda f, a: compose(f, a, True), (features, alpha))
 
 
 def test_one_over_n_stands_twice_where_a_norm_follows_and_once_where_none_does(
     face: MobileStyleGAN, scene: PGGAN
 ):
     for net, times in ((scene, 2), (face, 1)):
-        search = m.search_for(
+        search = start_search(
             drawn(net), Options(job="invert", layer="8", codes=4), Nets({"generator": net}), seeded()
         )
-        features = search.part.first(search.codes)
-        composed = m.compose(features, search.alpha, search.part.normed)
+        features = search.generator.f1(search.codes)
+        composed = compose(features, search.alpha, search.generator.norm_follows)
         torch.testing.assert_close(composed[0], features.sum(0) / 4**times, atol=1e-6, rtol=1e-5)
 
 
 def test_layers_and_numbers_of_the_paper_are_chosen_by_zero_and_auto():
-    plan = m.planned(
+    plan = plan_of(
         Options(job="colour", generator="pggan-celebahq-1024", codes=0, iterations=0, optimiser="gd")
     )
-    assert plan == m.Plan(codes=20, iterations=1500, layer=8, lr=1.0)
-    assert m.planned(Options(job="invert", codes=7, layer="128")).layer == 128
+    assert plan == Plan(codes=20, iterations=1500, layer=8, lr=1.0)
+    assert plan_of(Options(job="invert", codes=7, layer="128")).layer == 128
 
 
 @pytest.mark.parametrize("prior", ["older", "second"])
@@ -210,7 +224,7 @@ def test_more_codes_come_closer_to_a_picture_at_equal_iterations(scene: PGGAN):
 def test_gradient_descent_at_rate_one_is_the_papers_and_descends(scene: PGGAN):
     made = frames(scene, drawn(scene), job="invert", optimiser="gd", iterations=25)
     assert made[-1].readings["loss"] < made[0].readings["loss"]
-    search = m.search_for(
+    search = start_search(
         drawn(scene), Options(job="invert", layer="8", optimiser="gd"), Nets({"generator": scene}), seeded()
     )
     assert {g["lr"] for g in search.optimiser.param_groups} == {1.0}
@@ -228,14 +242,14 @@ def test_inpainting_looks_at_nothing_in_the_hole_and_keeps_the_rest_exactly(face
 
 def test_colourisation_keeps_the_brightness_and_reads_no_colours(face: MobileStyleGAN):
     low = torch.rand(3, 64, 64, generator=seeded(4)).mul(0.4).add(0.3).mul(255).round() / 255
-    brightness = m.pillow_ycbcr(low)[:1] / 255
+    brightness = pillow_ycbcr(low)[:1] / 255
     made = frames(face, low, job="colour")[-1].image
     from_grey = frames(face, brightness.expand(3, -1, -1), job="colour")[-1].image
     inside = ((made > 0) & (made < 1)).all(
         0
     )  # elsewhere the colour does not fit the brightness and is clipped
     assert float(inside.float().mean()) > 0.2
-    assert float((m.luma(made) - m.luma(low))[inside].abs().max()) < 0.01
+    assert float((luma(made) - luma(low))[inside].abs().max()) < 0.01
     assert float((made - from_grey).abs().mean()) < 0.02  # but for the brightness' rounding
     assert float((made - made.mean(0)).abs().mean()) > 0.001
 
@@ -246,11 +260,11 @@ def test_colourisation_keeps_the_brightness_and_reads_no_colours(face: MobileSty
 def test_a_result_has_the_jobs_size_and_is_what_was_compared(job: str, side: int, wanted: int):
     x = torch.rand(1, 3, 64, 64, generator=seeded(4)) * 1.6 - 0.8
     options = Options(job=job, factor=4, down="area")
-    made = m.result(x, torch.zeros(3, side, side), options, None)
+    made = result_of(x, torch.zeros(3, side, side), options, None)
     assert made.shape == (3, wanted, wanted)
     if wanted in (side, 64):  # at a factor that does not divide the generator's side the result is resized
-        seen = m.observed(x, options, side, None)
-        again = m.shrunk(made[None] * 2 - 1, side, "area")
+        seen = observe(x, options, side, None)
+        again = downscale(made[None] * 2 - 1, side, "area")
         torch.testing.assert_close(again, seen, atol=1e-5, rtol=0)
 
 
@@ -261,7 +275,7 @@ def test_vgg_takes_part_where_it_has_a_weight(face: MobileStyleGAN):
     nets = Nets({"generator": face, "vgg": lpips})
     options = Options(job="invert", layer="8", codes=2, iterations=2, vgg=1.0, roles=False)
     low = torch.rand(3, 64, 64, generator=seeded(4))
-    last = list(m.run(low, options, nets, seeded()))[-1]
+    last = list(MGANPRIOR.run(low, options, nets, seeded()))[-1]
     assert last.readings["VGG"] > 0
     assert last.readings["loss"] == pytest.approx(last.readings["MSE"] + last.readings["VGG"])
     assert MGANPRIOR.needs(MGANPRIOR, options) == {"generator": options.generator, "vgg": "lpips-vgg"}
@@ -273,7 +287,7 @@ def test_vgg_takes_part_where_it_has_a_weight(face: MobileStyleGAN):
 )
 def test_every_down_scaling_keeps_a_constant_and_lets_gradients_through(kind: str):
     x = torch.full((1, 3, 30, 30), 0.3, requires_grad=True)
-    small = m.shrunk(x, 7, kind)
+    small = downscale(x, 7, kind)
     torch.testing.assert_close(small, torch.full((1, 3, 7, 7), 0.3), atol=1e-5, rtol=0)
     small.sum().backward()
     assert x.grad is not None and float(x.grad.sum()) == pytest.approx(3 * 49, rel=1e-4)
@@ -286,18 +300,18 @@ def test_roles_show_each_code_where_it_acts(scene: PGGAN):
     last = frames(scene, drawn(scene), job="invert", roles=True, codes=6)[-1]
     (title,) = [name for name in last.views if name.startswith("role")]
     grid = last.views[title].values
-    assert grid.shape == (2 * m.TILE, 5 * m.TILE)  # six codes, five to a row
-    assert float(grid[: m.TILE].min()) >= 0 and float(grid[: m.TILE].max()) > 0
-    assert float(grid[m.TILE :, m.TILE :].abs().max()) == 0  # empty places
+    assert grid.shape == (2 * THUMBNAIL, 5 * THUMBNAIL)  # six codes, five to a row
+    assert float(grid[:THUMBNAIL].min()) >= 0 and float(grid[:THUMBNAIL].max()) > 0
+    assert float(grid[THUMBNAIL:, THUMBNAIL:].abs().max()) == 0  # empty places
     assert last.views["α: 6 codes × 8 channels"].values.shape == (6 * 8, 8)  # 8 px a code
 
 
 def test_strong_channels_are_the_papers_where_alpha_has_the_papers_size():
     alpha = torch.tensor([[0.1, 0.3, 0.1, 0.1], [0.05, 0.1, 0.25, -0.3]])
-    rule, chosen = m.strong(alpha)
+    rule, chosen = dominant_channels(alpha)
     assert rule == "α > 0.2"
     assert chosen.tolist() == [[False, True, False, False], [False, False, True, False]]
-    rule, chosen = m.strong(torch.arange(40.0).view(2, 20) / 1000)
+    rule, chosen = dominant_channels(torch.arange(40.0).view(2, 20) / 1000)
     assert "tenth" in rule and chosen.sum(1).tolist() == [2, 2]
 
 
@@ -305,7 +319,7 @@ def test_an_edit_sweeps_its_range_and_zero_is_the_inversion(face: MobileStyleGAN
     low = torch.rand(3, 64, 64, generator=seeded(4))
     made = frames(face, low, job="edit", amount=0.0, span=2.0)
     sweep, last = made[4:-1], made[-1]
-    assert [round(f.readings["moved by"], 3) for f in sweep] == [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]
+    assert [round(f.readings["edit amount"], 3) for f in sweep] == [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]
     torch.testing.assert_close(last.image, last.answers["not edited"], atol=1e-5, rtol=0)
     assert not torch.allclose(sweep[0].image, sweep[-1].image, atol=1e-3)
     with Image.open(io.BytesIO(last.files["edit.webp"])) as moving:
@@ -315,10 +329,10 @@ def test_an_edit_sweeps_its_range_and_zero_is_the_inversion(face: MobileStyleGAN
 def test_principal_directions_are_fixed_orthogonal_and_widest_first():
     torch.manual_seed(0)
     mapping = MobileStyleGAN((8, 8), style=16, mapping_layers=1).mapping
-    directions, deviations = m.principal(m.samples_of_w(mapping, 16))
+    directions, deviations = principal_directions(samples_of_w(mapping, 16))
     torch.testing.assert_close(directions @ directions.T, torch.eye(8), atol=1e-5, rtol=0)
     assert all(a >= b for a, b in itertools.pairwise(deviations.tolist()))
-    assert torch.equal(directions, m.principal(m.samples_of_w(mapping, 16))[0])
+    assert torch.equal(directions, principal_directions(samples_of_w(mapping, 16))[0])
     w = mapping(torch.randn(4000, 16, generator=seeded(1))).detach()
     assert float((w @ directions[0]).std()) == pytest.approx(float(deviations[0]), rel=0.1)
 
@@ -330,7 +344,7 @@ def test_the_authors_boundary_moves_pggan(tmp_path):
         Options, {"job": "edit", "generator": "pggan-celebahq-1024", "boundary": str(tmp_path / "age.npy")}
     )
     torch.testing.assert_close(
-        m.direction_of(options, Nets()), torch.from_numpy(normal / np.linalg.norm(normal)).float()
+        edit_direction(options, Nets()), torch.from_numpy(normal / np.linalg.norm(normal)).float()
     )
 
 
@@ -369,12 +383,12 @@ def test_files_that_are_no_masks_or_boundaries_are_refused_in_words(tmp_path):
     np.save(tmp_path / "long.npy", np.ones((1, 512)))
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     for read, name, said in (
-        (m.read_mask, "a.png", "the mask: not a PNG, JPEG, WebP, HEIC or AVIF picture"),
-        (m.read_mask, "none.png", "the mask: "),
-        (m.read_boundary, "short.npy", r"shape \(1, 4\)"),
-        (m.read_boundary, "long.npy", "length 22.6"),
-        (m.read_boundary, "objects.npy", "cannot be read"),
-        (m.read_boundary, "a.png", "cannot be read"),
+        (read_mask, "a.png", "the mask: not a PNG, JPEG, WebP, HEIC or AVIF picture"),
+        (read_mask, "none.png", "the mask: "),
+        (read_boundary, "short.npy", r"shape \(1, 4\)"),
+        (read_boundary, "long.npy", "length 22.6"),
+        (read_boundary, "objects.npy", "cannot be read"),
+        (read_boundary, "a.png", "cannot be read"),
     ):
         with pytest.raises(OptionError, match=said):
             read(tmp_path / name)

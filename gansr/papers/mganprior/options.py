@@ -1,0 +1,290 @@
+"""mGANprior's options, the files they read, and the paper's numbers for each job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gansr.ops.colour import luma
+from gansr.options import OptionError, option
+from gansr.picture import PictureError, open_picture
+
+JOBS = ("sr", "colour", "inpaint", "denoise", "invert", "edit")
+GENERATORS: Mapping[str, int] = MappingProxyType(  # name → side of its pictures, px
+    {
+        "mobilestylegan-ffhq-1024": 1024,
+        "pggan-celebahq-1024": 1024,
+        "stylegan2-ffhq-1024": 1024,
+        "stylegan1-ffhq-1024": 1024,
+        "stylegan2-church": 256,
+        "stylegan2-cat": 256,
+        "stylegan2-car": 512,
+        "stylegan2-horse": 256,
+    }
+)
+LAYERS = ("auto", "4", "8", "16", "32", "64", "128", "256")
+DOWNSCALINGS = ("bicubic", "bilinear-antialias", "area", "nearest", "bilinear-point", "bicubic-point")
+PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job → layer's side, N, iterations
+    {
+        "sr": (16, 20, 2000),
+        "colour": (8, 20, 1500),
+        "inpaint": (8, 30, 3000),
+        "denoise": (16, 30, 3000),  # not in the authors' scripts: the settings of their inversion
+        "invert": (16, 30, 3000),
+        "edit": (16, 30, 2000),
+    }
+)
+STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
+    {"sr": 64, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
+)
+RATES: Mapping[str, float] = MappingProxyType({"adam": 0.05, "gd": 1.0})
+DIRECTIONS = tuple(f"principal direction {i}" for i in range(1, 9))
+BOUNDARY_BYTES = 1 << 20  # largest boundary file read; the authors' have 4224 bytes
+
+
+def read_mask(path: Path) -> Tensor:
+    """Read a picture file as a mask (1,H,W): 1 where it is white, which is the hole. Raises OptionError."""
+    try:
+        picture = open_picture(path)
+    except PictureError as error:
+        raise OptionError(f"the mask: {error}") from None
+    return (luma(picture.rgb) > 0.5).float()[None]
+
+
+def read_boundary(path: Path) -> Tensor:
+    """Read one of the authors' *_boundary.npy files: a unit normal (1,512), as float32. Raises OptionError."""
+    try:
+        if path.stat().st_size > BOUNDARY_BYTES:
+            raise ValueError
+        values = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+    except (OSError, ValueError, EOFError, TypeError):
+        raise OptionError(
+            "the boundary cannot be read: give a .npy with an array of shape (1, 512)"
+        ) from None
+    if values.shape not in ((1, 512), (512,)):
+        raise OptionError(f"the boundary has the shape {values.shape}; (1, 512) is needed")
+    length = float(np.linalg.norm(values))
+    if not math.isfinite(length) or abs(length - 1) > 1e-3:
+        raise OptionError(f"the boundary has the length {length:.4g}; a unit normal has 1")
+    return torch.from_numpy(values.reshape(1, 512).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Options:
+    job: str = option(
+        "sr",
+        "sr enlarges, colour adds colours to a grey picture, inpaint fills a masked hole, denoise removes noise, "
+        "invert redraws the picture with the generator, edit also changes the face along a direction.",
+        title="What to do",
+        choices=JOBS,
+        changes_input=True,
+    )
+    generator: str = option(
+        next(iter(GENERATORS)),
+        "The pretrained network that draws the result, from what it was trained on; all but the first must be "
+        "downloaded or imported.",
+        choices=tuple(GENERATORS),
+        changes_input=True,
+    )
+    factor: int = option(
+        16,
+        "sr only: how many times larger the result is; the input gets the generator's side divided by this.",
+        title="Enlargement (×)",
+        min=2,
+        max=1024,
+        changes_input=True,
+    )
+    down: str = option(
+        "bicubic",
+        "sr only: how the small picture is assumed to have been made; bicubic is MATLAB's, as inputs are made here, "
+        "and bilinear-point is the authors'.",
+        title="Assumed downscaling",
+        choices=DOWNSCALINGS,
+    )
+    side: str = option(
+        "256",
+        "All jobs but sr: the side of the square input and result; the face is aligned and shrunk to it.",
+        title="Working size (px)",
+        choices=("256", "512", "1024"),
+        changes_input=True,
+    )
+    codes: int = option(
+        10,
+        "More codes come closer to the input and take longer; 0 takes the paper's number.",
+        title="Number of codes N",
+        min=0,
+        max=64,
+    )
+    layer: str = option(
+        "auto",
+        "The side of the feature maps in which the codes are combined: a small one keeps to what the generator "
+        "draws well, a large one comes closer to the input, and auto suits the job.",
+        title="Composing layer (px)",
+        choices=LAYERS,
+    )
+    iterations: int = option(
+        60, "Optimisation steps; 0 takes the paper's number.", title="Iterations", min=0, max=5000
+    )
+    optimiser: str = option(
+        "adam", "Adam, or gd: the paper's gradient descent.", title="Optimiser", choices=("adam", "gd")
+    )
+    lr: float = option(
+        0.0,
+        "0 takes the optimiser's own: 0.05 for adam, 1 for gd.",
+        title="Learning rate",
+        min=0,
+        max=10,
+    )
+    l1: float = option(0.0, "Weight of the mean absolute difference.", title="L1 weight", min=0, max=10)
+    mse: float = option(1.0, "Weight of the mean squared difference.", title="MSE weight", min=0, max=10)
+    vgg: float = option(
+        0.0,
+        "Weight of the difference of VGG16 features (up to ReLU 3_3, times 0.001); the paper has 1, which takes "
+        "longer.",
+        title="VGG weight",
+        min=0,
+        max=10,
+    )
+    mask: Tensor | None = option(  # noqa: RUF009
+        None,
+        "inpaint only: white marks the hole; the mask has the working size.",
+        read=read_mask,
+        suffixes=(".png",),
+        paint=True,
+    )
+    composite: bool = option(
+        True, "inpaint only: put the input's own pixels back around the hole.", title="Keep the known pixels"
+    )
+    direction: str = option(
+        DIRECTIONS[0],
+        "edit only: a principal direction of the generator's own codes, largest variance first; try it to see the "
+        "effect.",
+        title="Editing direction",
+        choices=DIRECTIONS,
+    )
+    boundary: Tensor | None = option(  # noqa: RUF009
+        None,
+        "edit with pggan only: one of the authors' boundary files (age, gender, pose or expression), in place of a "
+        "direction.",
+        title="Boundary file",
+        read=read_boundary,
+        suffixes=(".npy",),
+    )
+    amount: float = option(
+        2.0,
+        "edit only: how far to move, in standard deviations of the direction (with a boundary file: in units of its "
+        "normal).",
+        title="Edit amount (σ)",
+        min=-6,
+        max=6,
+        step=0.1,
+    )
+    span: float = option(
+        3.0,
+        "edit only: the animation runs from minus this to plus this.",
+        title="Animation range (±σ)",
+        min=0.1,
+        max=6,
+        step=0.1,
+    )
+    roles: bool = option(
+        True,
+        "Adds a map for each code at the end, which takes N more generated pictures.",
+        title="Show what each code draws",
+    )
+
+    def __post_init__(self) -> None:
+        side = GENERATORS[self.generator]
+        if self.l1 + self.mse + self.vgg == 0:
+            raise OptionError("the loss is empty: give L1, MSE or VGG a weight above 0")
+        if self.job == "sr" and side // self.factor < 4:
+            raise OptionError(
+                f"a factor of {self.factor} is too large: of the generator's {side}×{side} px it would leave "
+                f"{side // self.factor}; at most {side // 4} is possible"
+            )
+        if self.job != "sr" and int(self.side) > side:
+            raise OptionError(
+                f"{self.generator} draws {side}×{side} px: choose a working size of at most {side}"
+            )
+        if self.layer != "auto" and int(self.layer) > side // 2:
+            raise OptionError(
+                f"{self.generator} draws {side}×{side} px: choose a composing layer of at most {side // 2}"
+            )
+        if self.job == "inpaint":
+            _check_mask(self.mask, int(self.side))
+        if self.job == "edit":
+            self._check_direction()
+
+    def _check_direction(self) -> None:
+        is_pggan = self.generator.startswith("pggan")
+        if is_pggan and self.boundary is None:
+            raise OptionError(
+                f"{self.generator} has no directions to edit along: give one of the authors' boundary files "
+                "(pggan_celebahq_age_boundary.npy and the like), or choose another generator"
+            )
+        if self.boundary is not None and not is_pggan:
+            raise OptionError(
+                f"the boundary file belongs to PGGAN's codes; {self.generator} has others: leave the file out and "
+                "choose a principal direction"
+            )
+
+
+def _check_mask(mask: Tensor | None, side: int) -> None:
+    """Raise OptionError unless the mask has side×side px, a hole, and something around it."""
+    if mask is None:
+        raise OptionError(
+            "inpainting needs a mask: paint the hole over the picture, or upload it in white on black"
+        )
+    hole = hole_of(mask)
+    height, width = hole.shape[-2:]
+    if (height, width) != (side, side):
+        raise OptionError(
+            f"the mask is {width}×{height} px, the picture it covers {side}×{side}: give one of that size"
+        )
+    if not bool(hole.any()):
+        raise OptionError("the mask is empty: nothing in it is white, so there is nothing to fill")
+    if bool(hole.all()):
+        raise OptionError("the mask covers everything: leave some of the picture as it is")
+
+
+def hole_of(mask: Tensor) -> Tensor:
+    """A mask (H,W), (1,H,W) or (3,H,W) in [0,1] → (1,H,W) of 0 and 1; 1 is the hole."""
+    flat = mask.float().reshape(-1, *mask.shape[-2:])[:3]
+    return (flat.amax(0, keepdim=True) > 0.5).float()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of a run: the options, with the paper's and the automatic ones filled in."""
+
+    codes: int  # N
+    iterations: int
+    layer: int  # side of the features at the composing layer, px
+    lr: float
+
+
+def plan_of(options: Options) -> Plan:
+    """Fill in the paper's numbers where an option is 0, and the composing layer where it is "auto"."""
+    layer, codes, iterations = PAPER_SETTINGS[options.job]
+    if options.layer != "auto":
+        layer = int(options.layer)
+    elif not options.generator.startswith("pggan"):
+        layer = min(STYLEGAN_LAYERS[options.job], GENERATORS[options.generator] // 4)
+    return Plan(
+        options.codes or codes,
+        options.iterations or iterations,
+        layer,
+        options.lr or RATES[options.optimiser],
+    )
+
+
+def input_side(options: Options) -> int:
+    """The side of the square input, px."""
+    return GENERATORS[options.generator] // options.factor if options.job == "sr" else int(options.side)

@@ -1,0 +1,115 @@
+"""The search for the codes z_n and weights α_n of one picture."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gansr.method import Nets
+from gansr.nets.vgg import Vgg16
+from gansr.papers.mganprior.composition import SplitGenerator, compose, split
+from gansr.papers.mganprior.options import Options, Plan, hole_of, plan_of
+from gansr.papers.mganprior.tasks import Features, grey, loss_terms, observe, vgg_features
+
+ALPHA_RATE = 4  # Adam: α's rate is this times rate/N; at the default rate a fifth of α's start, 1/N
+ADAM_EPS = 1e-12
+
+
+@dataclass
+class Search:
+    """The codes and weights of one picture, and the steps of their optimisation."""
+
+    generator: SplitGenerator
+    options: Options
+    plan: Plan
+    side: int  # of the input, px
+    target: Tensor  # (1,3,side,side) in [−1,1]: the input, as `observe` would give it
+    hole: Tensor | None  # (1,side,side), 1 where nothing is known
+    features: Features | None  # VGG16's, where the loss has them
+    codes: Tensor  # (N, style)
+    alpha: Tensor  # (N, C)
+    f2_style: Tensor  # (0 or 1, style)
+    optimiser: torch.optim.Optimizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        lr = self.plan.lr
+        for tensor in (self.codes, self.alpha, self.f2_style):
+            tensor.requires_grad_(True)
+        codes = [self.codes, *([self.f2_style] if len(self.f2_style) else [])]
+        if self.options.optimiser == "gd":
+            self.optimiser = torch.optim.SGD([*codes, self.alpha], lr=lr)
+        else:
+            groups = [
+                {"params": codes, "lr": lr},
+                {"params": [self.alpha], "lr": ALPHA_RATE * lr / len(self.alpha)},
+            ]
+            self.optimiser = torch.optim.Adam(groups, eps=ADAM_EPS)
+        for group in self.optimiser.param_groups:
+            group["start"] = group["lr"]
+
+    def picture(self) -> Tensor:
+        """x_inv, (1,3,S,S) float32, about [−1,1]."""
+        composed = compose(self.generator.f1(self.codes), self.alpha, self.generator.norm_follows)
+        return self.generator.f2(composed, self.f2_style)
+
+    def step(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        """The picture (1,3,S,S) in [−1,1] of step `step` (1 …) and its loss and terms; then an update, except after
+        the last step."""
+        with torch.enable_grad():
+            x = self.picture()
+            seen = observe(x, self.options, self.side, self.hole)
+            terms = loss_terms(seen, self.target, self.options, self.features)
+            loss = torch.stack(list(terms.values())).sum()
+            if step < self.plan.iterations:
+                self.optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                self._decay_rate(step)
+                self.optimiser.step()
+        readings = {"loss": loss, **terms}
+        return x.detach(), {name: float(value.detach()) for name, value in readings.items()}
+
+    def _decay_rate(self, step: int) -> None:
+        """Adam: half a cosine from the full rate at three quarters of the steps to a twentieth at the end."""
+        if self.options.optimiser == "adam":
+            late = max(0.0, 4 * step / self.plan.iterations - 3)
+            share = 0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * late))
+            for group in self.optimiser.param_groups:
+                group["lr"] = group["start"] * share
+
+
+def start_search(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Search:
+    """The search before its first step, for the input `low` (3,side,side) in [0,1]."""
+    plan, side = plan_of(options), low.shape[-1]
+    parts = split(nets, plan.layer)
+    hole = None
+    if options.job == "inpaint" and options.mask is not None:
+        hole = hole_of(options.mask).to(low.device)
+    target = low[None] * 2 - 1
+    target = grey(target) if options.job == "colour" else target
+    target = target * (1 - hole) if hole is not None else target
+    codes = parts.initial_codes(plan.codes, generator)
+    alpha = torch.full((plan.codes, parts.channels), 1 / plan.codes, device=low.device, dtype=torch.float32)
+    features = _TargetFeatures(nets, target) if options.vgg else None
+    return Search(
+        parts, options, plan, side, target, hole, features, codes.clone(), alpha, parts.f2_style.clone()
+    )
+
+
+class _TargetFeatures:
+    """`vgg_features` in the run's precision; the target's are computed once."""
+
+    def __init__(self, nets: Nets, target: Tensor):
+        def narrowed() -> Vgg16:
+            return copy.deepcopy(nets["vgg"].trunk).to(nets.dtype)
+
+        self._trunk = nets.optimised("vgg16", ("vgg",), narrowed)
+        self._target = target
+        with torch.no_grad():
+            self._of_target = vgg_features(self._trunk, target)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._of_target if x is self._target else vgg_features(self._trunk, x)
