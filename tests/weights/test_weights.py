@@ -22,8 +22,8 @@ from gansr import weights
 from gansr.weights import authors, cache, commands, manifest, sources, tensors
 from gansr.weights.manifest import Hub, Registry, Yours
 from tests.conftest import missing
-from tests.support import tiny_weights as weights_house
-from tests.support.tiny_weights import DATA, SHA256, Steps, Told
+from tests.support import tiny_weights
+from tests.support.tiny_weights import DATA, SHA256, InstantRetries, ProgressLog
 
 ENTRIES = manifest.entries(Path(__file__).parents[2] / "weights_manifest.json")
 YOURS = {
@@ -35,21 +35,21 @@ YOURS = {
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch):
-    weights_house.house(tmp_path, monkeypatch)
-    weights_house.write_manifest(tiny=weights_house.entry(YOURS))
+def checkout(tmp_path, monkeypatch):
+    tiny_weights.isolate(tmp_path, monkeypatch)
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(YOURS))
     return tmp_path
 
 
 def place(data: bytes = DATA) -> Path:
-    """Lay the file of "tiny" into the cache, whatever is in it."""
+    """Put a file for "tiny" into the cache, with any content."""
     path = cache.folder() / f"tiny-{SHA256[:16]}.safetensors"
     path.write_bytes(data)
     return path
 
 
 def theirs(folder: Path, state: dict | None = None) -> Path:
-    torch.save({"params": weights_house.state() if state is None else state}, folder / "theirs.pt")
+    torch.save({"params": tiny_weights.state() if state is None else state}, folder / "theirs.pt")
     return folder / "theirs.pt"
 
 
@@ -66,18 +66,18 @@ def run(*words: str) -> int:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_every_entry_says_what_it_is_and_where_it_comes_from(name):
     entry = ENTRIES[name]
-    assert entry.net == "onnx" or issubclass(manifest.named(entry.net), nn.Module)
+    assert entry.net == "onnx" or issubclass(manifest.resolve(entry.net), nn.Module)
     assert len(entry.licence) > 3 and len(entry.trained_on) > 3
     converters = [getattr(source, "converter", None) for source in entry.sources]
-    assert all(path is None or callable(manifest.named(path)) for path in converters)
+    assert all(path is None or callable(manifest.resolve(path)) for path in converters)
     kinds = [type(source) for source in entry.sources]
-    assert Yours not in kinds[:-1], "what the user brings comes last"
+    assert Yours not in kinds[:-1], "files that the user imports come last"
     if entry.sha256 is None:
         assert any(kind in (Yours, Hub, Registry) for kind in kinds)
 
 
 @pytest.mark.parametrize("name", [n for n, e in ENTRIES.items() if e.sha256])
-def test_what_is_pinned_can_be_had_without_asking(name):
+def test_every_pinned_entry_has_a_source_besides_the_user(name):
     assert any(not isinstance(source, Yours) for source in ENTRIES[name].sources)
 
 
@@ -90,21 +90,21 @@ def test_what_is_pinned_can_be_had_without_asking(name):
         ({"sources": []}, "no sources"),
         ({"surprise": 1}, "unknown fields: surprise"),
         ({"sources": [{"kind": "ftp"}]}, "malformed"),
-        ({"sources": [{"kind": "own", "path": "../secret"}]}, "does not lie in this repository"),
-        ({"sources": [{"kind": "own", "path": "/etc/passwd"}]}, "does not lie in this repository"),
+        ({"sources": [{"kind": "own", "path": "../secret"}]}, "is outside this repository"),
+        ({"sources": [{"kind": "own", "path": "/etc/passwd"}]}, "is outside this repository"),
         (
             {"sources": [{"kind": "hub", "repo_id": "a/b", "revision": "main", "filename": "c"}]},
             "not a commit",
         ),
-        ({"sources": [{**YOURS, "files": 2}]}, "must list the names"),
+        ({"sources": [{**YOURS, "files": 2}]}, "must list the names of the files to import"),
     ],
 )
 def test_a_malformed_entry_is_refused_by_name(change, said):
     with pytest.raises(weights.WeightsError, match=f"tiny.*{re.escape(said)}|{re.escape(said)}"):
-        manifest.parse_entry("tiny", {**weights_house.entry(YOURS), **change})
+        manifest.parse_entry("tiny", {**tiny_weights.entry(YOURS), **change})
 
 
-def test_an_unknown_name_lists_the_known_ones(house):
+def test_an_unknown_name_lists_the_known_ones(checkout):
     with pytest.raises(weights.WeightsError, match="no weights called 'tinny'; the manifest has: tiny"):
         weights.load("tinny")
 
@@ -191,7 +191,7 @@ def test_hdf5_gives_arrays_by_path_and_refuses_what_lies_outside(tmp_path):
 
 
 def test_one_state_dict_is_one_file_whatever_the_order_and_the_strides():
-    state = weights_house.state()
+    state = tiny_weights.state()
     turned = {k: v.clone() for k, v in reversed(state.items())}
     turned["conv.weight"] = turned["conv.weight"].contiguous(memory_format=torch.channels_last)
     assert tensors.serialise(turned) == DATA
@@ -200,7 +200,7 @@ def test_one_state_dict_is_one_file_whatever_the_order_and_the_strides():
 
 def test_what_is_written_is_what_is_read():
     state = {
-        **weights_house.state(),
+        **tiny_weights.state(),
         "half": torch.tensor([1.5, -2.0], dtype=torch.float16),
         "one": torch.tensor(1.0),
     }
@@ -213,7 +213,7 @@ def test_what_is_written_is_what_is_read():
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_values_that_are_not_numbers_are_refused(bad):
-    state = {**weights_house.state(), "conv.bias": torch.tensor([0.0, bad])}
+    state = {**tiny_weights.state(), "conv.bias": torch.tensor([0.0, bad])}
     with pytest.raises(weights.WeightsError, match=r"conv\.bias holds values that are not finite"):
         tensors.serialise(state)
     import safetensors.torch
@@ -239,7 +239,7 @@ def test_a_malformed_file_is_refused_in_words(data):
 
 
 def test_a_header_beyond_the_cap_is_not_read():
-    header = b"{}".ljust(tensors.MOST_HEADER + 8)  # valid, were it not for its length
+    header = b"{}".ljust(tensors.MAX_HEADER + 8)  # valid, were it not for its length
     with pytest.raises(weights.WeightsError, match="header claims 4194312 bytes"):
         tensors.parse(len(header).to_bytes(8, "little") + header)
 
@@ -247,15 +247,15 @@ def test_a_header_beyond_the_cap_is_not_read():
 # ------------------------------------------------------------------------------------------- cache and nets
 
 
-def test_a_net_comes_frozen_and_is_shared(house):
+def test_a_net_comes_frozen_and_is_shared(checkout):
     place()
     net = weights.load("tiny")
     assert not net.training and not any(p.requires_grad for p in net.parameters())
-    assert torch.equal(net.conv.bias, weights_house.state()["conv.bias"])
+    assert torch.equal(net.conv.bias, tiny_weights.state()["conv.bias"])
     assert weights.load("tiny") is net
 
 
-def test_loading_leaves_the_global_random_generator_alone(house):
+def test_loading_leaves_the_global_random_generator_alone(checkout):
     place()
     torch.manual_seed(1)
     expected = torch.rand(3)
@@ -266,14 +266,14 @@ def test_loading_leaves_the_global_random_generator_alone(house):
 
 
 @pytest.mark.parametrize("data", [DATA[:-1] + bytes([DATA[-1] ^ 1]), DATA[:-8], b""])
-def test_a_damaged_file_in_the_cache_is_never_used(house, data):
+def test_a_damaged_file_in_the_cache_is_never_used(checkout, data):
     path = place(data)
     with pytest.raises(weights.WeightsError, match=r"weights import tiny theirs\.pt"):
         weights.state("tiny")
     assert len(data) != len(DATA) or not path.exists()
 
 
-def test_a_file_changed_after_it_was_verified_is_not_opened(house):
+def test_a_file_changed_after_it_was_verified_is_not_opened(checkout):
     path = place()
     weights.fetch("tiny")
     facts = path.stat()
@@ -283,8 +283,8 @@ def test_a_file_changed_after_it_was_verified_is_not_opened(house):
         weights.state("tiny")
 
 
-def test_weights_that_do_not_fit_the_net_say_how(house):
-    weights_house.write_manifest(tiny=weights_house.entry(YOURS, config={"width": 3}))
+def test_weights_that_do_not_fit_the_net_say_how(checkout):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(YOURS, config={"width": 3}))
     place()
     weights._recent.clear()
     with pytest.raises(
@@ -293,38 +293,38 @@ def test_weights_that_do_not_fit_the_net_say_how(house):
         weights.load("tiny")
 
 
-def test_our_own_file_is_read_where_it_lies_and_verified(house):
-    (house / "own.safetensors").write_bytes(DATA)
-    weights_house.write_manifest(tiny=weights_house.entry({"kind": "own", "path": "own.safetensors"}))
-    assert weights.ready("tiny") and weights.fetch("tiny") == house / "own.safetensors"
-    (house / "own.safetensors").write_bytes(DATA[:-1] + b"?")
+def test_our_own_file_is_read_from_the_checkout_and_verified(checkout):
+    (checkout / "own.safetensors").write_bytes(DATA)
+    tiny_weights.write_manifest(tiny=tiny_weights.entry({"kind": "own", "path": "own.safetensors"}))
+    assert weights.ready("tiny") and weights.fetch("tiny") == checkout / "own.safetensors"
+    (checkout / "own.safetensors").write_bytes(DATA[:-1] + b"?")
     with pytest.raises(
         weights.WeightsError, match=r"own\.safetensors is missing .* or not what the manifest pins"
     ):
         weights.fetch("tiny")
-    assert (house / "own.safetensors").exists(), "a file of the repository is not deleted"
+    assert (checkout / "own.safetensors").exists(), "a file of the repository is not deleted"
 
 
-def test_a_cache_that_cannot_be_made_says_what_to_do(house, monkeypatch):
-    (house / "file").write_text("")
-    monkeypatch.setenv("GANSR_CACHE", str(house / "file" / "cache"))
+def test_a_cache_that_cannot_be_created_says_what_to_do(checkout, monkeypatch):
+    (checkout / "file").write_text("")
+    monkeypatch.setenv("GANSR_CACHE", str(checkout / "file" / "cache"))
     assert not weights.ready("tiny")
     with pytest.raises(weights.WeightsError, match="set GANSR_CACHE to a folder"):
         weights.fetch("tiny")
 
 
-def test_what_a_killed_download_left_is_cleared_away_after_a_day(house):
+def test_the_folder_of_a_killed_download_is_deleted_after_a_day(checkout):
     old, new = cache.folder() / ".work-old", cache.folder() / ".work-new"
     for left in (old, new):
         left.mkdir()
         (left / "archive").write_bytes(b"half")
     os.utime(old, (0, 0))
-    with cache.workplace() as folder:
+    with cache.work_folder() as folder:
         assert folder.is_dir() and new.is_dir() and not old.exists()
     assert not folder.exists()
 
 
-def test_another_process_that_downloads_is_waited_for_until_the_deadline(house):
+def test_another_process_that_downloads_is_waited_for_until_the_deadline(checkout):
     hold = (
         "import sys, filelock\n"
         "lock = filelock.FileLock(sys.argv[1])\n"
@@ -338,21 +338,21 @@ def test_another_process_that_downloads_is_waited_for_until_the_deadline(house):
     )
     with holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        told, patience = Told(), Steps().patience
-        short = type(patience)(deadline=0.05, stall=0.01)
+        log, policy = ProgressLog(), InstantRetries().policy
+        short = type(policy)(deadline=0.05, stall=0.01)
         with pytest.raises(weights.WeightsError, match="another process has been downloading"):
-            sources.fetch("tiny", told, short)
-        assert told.lines == [("waiting for the same download, already under way", None)]
+            sources.fetch("tiny", log, short)
+        assert log.lines == [("waiting for the same download, which another process has begun", None)]
         holder.kill()
 
 
 # --------------------------------------------------------------------------------------------- the command
 
 
-def test_import_converts_checks_and_pins_locally(house, capsys):
-    weights_house.write_manifest(tiny=weights_house.entry(YOURS, sha256=None))
+def test_import_converts_checks_and_pins_locally(checkout, capsys):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(YOURS, sha256=None))
     assert not weights.ready("tiny") and weights.digest("tiny") is None
-    assert run("import", "tiny", str(theirs(house))) == 0
+    assert run("import", "tiny", str(theirs(checkout))) == 0
     said = capsys.readouterr().out
     assert SHA256 in said and "weights pin tiny" in said
     assert weights.ready("tiny") and weights.digest("tiny") == SHA256
@@ -361,32 +361,32 @@ def test_import_converts_checks_and_pins_locally(house, capsys):
     assert json.loads(manifest.PATH.read_text())["tiny"]["sha256"] is None
 
 
-def test_pin_writes_what_was_imported_into_the_manifest(house):
-    weights_house.write_manifest(tiny=weights_house.entry(YOURS, sha256=None))
+def test_pin_writes_what_was_imported_into_the_manifest(checkout):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(YOURS, sha256=None))
     assert run("pin", "tiny") == 1
-    run("import", "tiny", str(theirs(house)))
+    run("import", "tiny", str(theirs(checkout)))
     assert run("pin", "tiny") == 0
     row = json.loads(manifest.PATH.read_text())["tiny"]
     assert (row["sha256"], row["bytes"]) == (SHA256, len(DATA))
 
 
-def test_import_takes_our_own_safetensors(house):
-    (house / "a.safetensors").write_bytes(DATA)
-    assert run("import", "tiny", str(house / "a.safetensors")) == 0
+def test_import_takes_our_own_safetensors(checkout):
+    (checkout / "a.safetensors").write_bytes(DATA)
+    assert run("import", "tiny", str(checkout / "a.safetensors")) == 0
     assert weights.ready("tiny")
 
 
-def test_import_must_meet_the_manifests_hash(house, capsys):
-    assert run("import", "tiny", str(theirs(house, weights_house.state(seed=3)))) == 1
+def test_import_must_meet_the_manifests_hash(checkout, capsys):
+    assert run("import", "tiny", str(theirs(checkout, tiny_weights.state(seed=3)))) == 1
     assert f"the manifest pins {SHA256}" in capsys.readouterr().err
     assert not weights.ready("tiny")
 
 
-def test_import_says_at_once_which_keys_do_not_fit(house, capsys):
-    weights_house.write_manifest(tiny=weights_house.entry(YOURS, sha256=None))
-    odd = weights_house.state(width=5)
+def test_import_says_at_once_which_keys_do_not_fit(checkout, capsys):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(YOURS, sha256=None))
+    odd = tiny_weights.state(width=5)
     odd["extra"] = odd.pop("count")
-    assert run("import", "tiny", str(theirs(house, odd))) == 1
+    assert run("import", "tiny", str(theirs(checkout, odd))) == 1
     said = capsys.readouterr().err
     assert "1 missing: count; 1 unexpected: extra; 2 of the wrong shape: conv.weight is (5, 3, 3, 3)" in said
     assert not weights.ready("tiny")
@@ -401,42 +401,42 @@ def test_import_says_at_once_which_keys_do_not_fit(house, capsys):
         (("{junk}",), "junk.pt was not opened"),
     ],
 )
-def test_import_says_what_it_needs(house, capsys, words, said):
-    (house / "junk.pt").write_bytes(b"junk")
-    names = {"theirs": theirs(house), "junk": house / "junk.pt"}
+def test_import_says_what_it_needs(checkout, capsys, words, said):
+    (checkout / "junk.pt").write_bytes(b"junk")
+    names = {"theirs": theirs(checkout), "junk": checkout / "junk.pt"}
     assert run("import", "tiny", *(word.format(**names) for word in words)) == 1
     assert said in capsys.readouterr().err
 
 
-def test_import_compares_the_hash_that_the_authors_publish(house, capsys):
-    weights_house.write_manifest(tiny=weights_house.entry({**YOURS, "file_sha256": ["ffff"]}))
-    assert run("import", "tiny", str(theirs(house))) == 1
+def test_import_compares_the_hash_that_the_authors_publish(checkout, capsys):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry({**YOURS, "file_sha256": ["ffff"]}))
+    assert run("import", "tiny", str(theirs(checkout))) == 1
     assert "the published file begins with ffff" in capsys.readouterr().err
 
 
-def test_verify_finds_a_flipped_bit(house, capsys):
+def test_verify_finds_a_flipped_bit(checkout, capsys):
     place(DATA[:-1] + bytes([DATA[-1] ^ 1]))
     assert run("verify") == 1
     assert "BAD" in capsys.readouterr().out
 
 
-def test_list_tells_how_each_entry_stands(house, capsys):
-    rows = {"tiny": weights_house.entry(YOURS), "open": weights_house.entry(YOURS, sha256=None)}
-    weights_house.write_manifest(**rows)
+def test_list_says_where_each_entry_is(checkout, capsys):
+    rows = {"tiny": tiny_weights.entry(YOURS), "open": tiny_weights.entry(YOURS, sha256=None)}
+    tiny_weights.write_manifest(**rows)
     place()
     assert run("list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert re.match(r"tiny +0\.0 MB  here +none", lines[0]) and "yours to import" in lines[1]
+    assert re.match(r"tiny +0\.0 MB  here +none", lines[0]) and "import by hand" in lines[1]
     assert run("list", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [row["state"] for row in told] == ["here", "yours to import"]
-    assert told[0]["sources"][0]["kind"] == "yours"
+    listed = json.loads(capsys.readouterr().out)
+    assert [row["state"] for row in listed] == ["here", "import by hand"]
+    assert listed[0]["sources"][0]["kind"] == "yours"
 
 
-def test_publish_uploads_and_writes_the_commit_into_the_manifest(house, capsys):
+def test_publish_uploads_and_writes_the_commit_into_the_manifest(checkout, capsys):
     place()
-    weights_house.write_manifest(
-        tiny=weights_house.entry(YOURS), unpinned=weights_house.entry(YOURS, sha256=None)
+    tiny_weights.write_manifest(
+        tiny=tiny_weights.entry(YOURS), unpinned=tiny_weights.entry(YOURS, sha256=None)
     )
     uploaded = {}
 
@@ -468,7 +468,7 @@ def test_srresnet_comes_from_the_registry_and_hashes_to_the_pin():
     try:
         path = weights.fetch(name)
     except weights.WeightsError as error:
-        missing(f"the weights {name} are not to be had: {error}")
+        missing(f"the weights {name} are not available: {error}")
     assert tensors.sha256_of(path) == ENTRIES[name].sha256
     assert weights.load(name).scale == 4
 
