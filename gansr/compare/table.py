@@ -60,10 +60,7 @@ COLUMNS = (
     *(Column(m.name, m.title, m.unit, m.better, m.explain, m.digits, m.against != "input") for m in METRICS),
     *OWN,
 )
-SIZES_DIFFER = (
-    "The results have different sizes. Each is measured at its own, so only the columns in which a best is marked "
-    "compare like with like."
-)
+SIZES_DIFFER = "The results were measured at different sizes. Compare only columns with a bold value."
 
 
 def rows(made: Sequence[Lane], device: str) -> list[Row]:

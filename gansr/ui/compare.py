@@ -84,7 +84,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Con
         stop = gr.Button("Stop", elem_id="compare-stop")
     status = gr.HTML(show.message("Choose a picture and press Run all."), elem_id="compare-status")
     pictures = viewer(elem_id="compare-viewer")
-    measures = table_view.measures(elem_id="compare-table")
+    measures = table_view.metrics_table(elem_id="compare-table")
     verdicts = gr.HTML(elem_id="compare-verdicts")
     remedied, turn = gr.State({}), gr.State(RunState())
     _wire_look(picked, pictures, status, remedied, turn)

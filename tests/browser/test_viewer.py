@@ -216,7 +216,7 @@ def test_two_are_wiped_with_the_mouse_and_the_keyboard(visit):
     assert page.locator(".gv-tile:visible").count() == 5
 
 
-def test_flicker_exchanges_a_and_b_on_a_tap_and_while_held(visit):
+def test_a_and_b_are_swapped_by_a_press_and_while_f_is_held(visit):
     page = visit()
     titles = page.locator(".gv-cap > b")
     tile_of(page, "Bicubic").focus()
@@ -309,10 +309,10 @@ def test_two_fingers_zoom_and_the_page_fits_a_phone(visit):
     assert all(state == now[0] for state in now)
 
 
-def test_the_strip_is_what_is_seen(visit):
+def test_the_saved_comparison_shows_what_is_seen(visit):
     page = visit()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save strip").click()
+        page.get_by_role("button", name="Save comparison image").click()
     strip = Image.open(Path(download.value.path()))
     assert strip.format == "PNG"
     assert strip.width > 5 * 480

@@ -341,7 +341,7 @@ def compare_url() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, str(ROOT / "tests" / "compare_server.py")]
+    command = [sys.executable, str(ROOT / "tests" / "support" / "compare_server.py")]
     with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         lines = []

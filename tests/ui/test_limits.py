@@ -24,7 +24,7 @@ def app():
             box = gr.Textbox()
             box.submit(lambda text: text.upper(), box, gr.Textbox(), api_name="upper")
         whole = gr.mount_gradio_app(FastAPI(), page, "", app_kwargs={"middleware": middleware(UPLOAD, BODY)})
-        return next(route.app for route in whole.routes if isinstance(getattr(route, "app", None), App))
+        return next(app for route in whole.routes if isinstance(app := getattr(route, "app", None), App))
 
     return asyncio.run(build())
 

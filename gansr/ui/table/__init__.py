@@ -1,6 +1,6 @@
-"""The comparison's table: sorted by a click on a heading; copied as Markdown or CSV; downloaded as JSON.
+"""The comparison's table: sorted by a click on a heading, copied as Markdown or CSV, downloaded as JSON.
 
-Numbers are written in `gansr.compare.table`, once for the page and the command; the script only orders and copies.
+`gansr.compare.table` formats the numbers, for the page and the command line; the script only sorts and copies them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def contents(found: Sequence[Row], note: str = "") -> dict[str, Any]:
-    """The value of the component. `note` says what is still being measured."""
+    """The value of the component. `note` is shown below the table, for example while metrics are being computed."""
     if not found:
         return {"columns": [], "rows": [], "missing": {}, "note": note}
     shown = table.columns(found)
@@ -48,17 +48,17 @@ def contents(found: Sequence[Row], note: str = "") -> dict[str, Any]:
 
 
 def _plain(value: float | None) -> float | None:
-    """For sorting in JSON, which knows no infinity."""
+    """A value to sort by, in JSON: NaN becomes None, infinity a large number."""
     return None if value is None or math.isnan(value) else max(-1e300, min(1e300, value))
 
 
-def measures(value: dict[str, Any] | None = None, **settings: Any) -> gr.HTML:
-    """The component: a sortable table; its value comes from `contents`."""
+def metrics_table(value: dict[str, Any] | None = None, *, elem_id: str) -> gr.HTML:
+    """The component: a sortable table whose value comes from `contents`."""
     return gr.HTML(
         value or contents(()),
         html_template=(HERE / "table.html").read_text("utf-8"),
         css_template=(HERE / "table.css").read_text("utf-8"),
         js_on_load=(HERE / "table.js").read_text("utf-8"),
         apply_default_css=False,
-        **settings,
+        elem_id=elem_id,
     )

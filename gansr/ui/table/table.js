@@ -1,4 +1,4 @@
-// The body of gr.HTML's js_on_load: `element, props, watch` are given.
+// The body of gr.HTML's js_on_load, with `element, props, watch` given.
 const root = element.querySelector(".mt");
 const find = (selector) => root.querySelector(selector);
 let order = { column: -1, up: false };
@@ -17,7 +17,7 @@ function draw() {
   find(".mt-missing").replaceChildren(...Object.entries(missing).map(([title, why]) => make("li", {}, `${title}: ${why}`)));
   if (order.column >= columns.length) order.column = -1;
   const heads = columns.map((column, index) => {
-    const words = { type: "button", title: `${column.explain} Press to sort.`, "data-column": index };
+    const words = { type: "button", title: `${column.explain} Press to sort by it.`, "data-column": index };
     const button = make("button", words, `${column.title}\u00a0${column.arrow}`.trim(), make("small", {}, column.unit));
     const sorted = order.column === index ? (order.up ? "ascending" : "descending") : "none";
     return make("th", { scope: "col", "aria-sort": sorted }, button);
@@ -43,8 +43,8 @@ function sorted(rows) {
 }
 
 function sortBy(column) {
-  const bestUp = props.value.columns[column].better === "lower"; // first the best on top
-  order = { column, up: order.column === column ? !order.up : bestUp };
+  const bestFirst = props.value.columns[column].better === "lower"; // the first click puts the best on top
+  order = { column, up: order.column === column ? !order.up : bestFirst };
   draw();
   find(`[data-column="${column}"]`).focus();
 }
@@ -53,7 +53,7 @@ async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    const area = make("textarea", { "aria-hidden": "true", style: "position: fixed; opacity: 0" }); // no permission
+    const area = make("textarea", { "aria-hidden": "true", style: "position: fixed; opacity: 0" }); // without permission for the clipboard
     area.value = text;
     root.append(area);
     area.select();
@@ -62,7 +62,7 @@ async function copy(text) {
   }
 }
 
-async function take(kind) {
+async function exportAs(kind) {
   const text = props.value[kind] || "";
   if (kind === "json") {
     const href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
@@ -71,14 +71,14 @@ async function take(kind) {
   } else {
     await copy(text);
   }
-  find(".mt-said").textContent = kind === "json" ? "Downloaded." : "Copied.";
+  find(".mt-done").textContent = kind === "json" ? "Downloaded." : "Copied.";
 }
 
 root.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.column) sortBy(Number(button.dataset.column));
-  else take(button.dataset.take);
+  else exportAs(button.dataset.take);
 });
 watch("value", draw);
 draw();

@@ -1,8 +1,8 @@
-"""The N-way picture viewer: one component of plain JavaScript and CSS, without a build step or an outside request.
+"""A viewer for any number of pictures: one component in plain JavaScript and CSS, without a build step.
 
 Its value is JSON: `{"tiles": […], "truth": address or null, "input": address or null}`. A tile is
-`{"id", "title", "state", "text", "url", …}`; `tile(…)` makes one. The markup never depends on the value, so that
-Gradio leaves what the script has drawn alone; the script reads the value itself whenever it changes.
+`{"id", "title", "state", "text", "url", …}`; `tile(…)` makes one. The markup does not depend on the value, so Gradio
+does not redraw what the script has drawn; the script reads the value whenever it changes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def contents(
     truth: str | Path | None = None,
     input: str | Path | None = None,
 ) -> dict[str, Any]:
-    """The value of a viewer. `truth` and `input` are files; with them differences can be shown."""
+    """The value of a viewer. `truth` and `input` are paths of pictures; with them the viewer can show differences."""
     return {"tiles": list(tiles), "truth": address(truth), "input": address(input)}
 
 
@@ -40,9 +40,12 @@ def tile(
     truth: str | Path | None = None,
     input: str | Path | None = None,
 ) -> dict[str, Any]:
-    """One tile. `text` says how far it is, or why there is nothing; `note` holds its measures; `progress` is in
-    [0,1]; `action` is the remedy's button; `download` is the file name of a link to the picture; `truth` and `input`
-    are its own, where they are not those of all."""
+    """One tile.
+
+    `text` is its progress, or the reason why it has no picture. `note` has its metrics. `progress` is in [0,1].
+    `action` is the text of a button, see `viewer`. `download` is the file name of a link to the picture. `truth` and
+    `input` replace those of the whole viewer.
+    """
     given: dict[str, Any] = {"note": note, "progress": progress, "action": action, "download": download}
     given |= {"truth": address(truth), "input": address(input)}
     optional = {name: content for name, content in given.items() if content}
@@ -57,18 +60,18 @@ def tile(
 
 
 def address(path: str | Path | None) -> str | None:
-    """A file under Gradio's temporary folder → its address, relative to the root of the page."""
+    """The URL of a file in Gradio's temporary folder, relative to the root of the page."""
     return None if path is None else "gradio_api/file=" + quote(str(path))
 
 
 def viewer(
-    value: dict[str, Any] | None = None, *, start: Literal["grid", "wipe"] = "grid", **settings: Any
+    value: dict[str, Any] | None = None, *, elem_id: str, start: Literal["grid", "wipe"] = "grid"
 ) -> gr.HTML:
-    """The component: pictures side by side or one over the other, moved and enlarged together. `start` is how it
-    opens.
+    """The component: pictures side by side ("grid") or A over B ("wipe"), panned and zoomed together. `start` is the
+    arrangement at first.
 
-    A tile with an `action` has a button of that text; pressing it raises `select` with
-    `{"tile": id, "action": text}` in the event's data. (No subclass: for one Gradio writes a .pyi beside the source.)
+    A tile with an `action` has a button of that text. Pressing it raises `select` with `{"tile": id, "action": text}`
+    in the event's data. (A function, because Gradio writes a .pyi file beside the source of a subclass.)
     """
     return gr.HTML(
         value or contents(),
@@ -78,5 +81,5 @@ def viewer(
         css_template=(HERE / "viewer.css").read_text("utf-8"),
         js_on_load=(HERE / "viewer.js").read_text("utf-8"),
         apply_default_css=False,
-        **settings,
+        elem_id=elem_id,
     )

@@ -1,22 +1,22 @@
 // The N-way picture viewer: the body of gr.HTML's js_on_load, with `element, props, trigger, watch` given.
 //
-// One view for all: `zoom` (1 = the whole picture fits) and the point (x, y) of the picture, in [0,1], that is in
-// the middle. Every picture is first fitted into its view and then transformed, so sizes do not matter and moving
-// costs one CSS transform a picture; canvases are touched only for differences and pixel values.
+// All pictures share one view: `zoom` (1 = the whole picture fits) and the point (x, y) of the picture, in [0,1], at the
+// centre. Each picture is fitted into its tile and then transformed, so pictures of different sizes stay aligned and
+// moving costs one CSS transform per picture. Canvases are used only for differences and pixel values.
 const root = element.querySelector(".gv");
 const el = Object.fromEntries([...root.querySelectorAll("[data-el]")].map((node) => [node.dataset.el, node]));
 const buttons = Object.fromEntries([...root.querySelectorAll("[data-do]")].map((node) => [node.dataset.do, node]));
-const WHOLE = 4.2e6; // pixels: larger pictures are not read as a whole
-const LENS = 4; // the magnifier's factor
-const GAP = 8; // px between the tiles, as in the style sheet
-const HOLD = 350; // ms: a shorter press of F toggles
+const MAX_READ = 4.2e6; // pixels: larger pictures are not read as a whole
+const LENS = 4; // magnification of the magnifier
+const GAP = 8; // px between tiles, as in viewer.css
+const HOLD = 350; // ms: a shorter press of F toggles, a longer one swaps while it lasts
 
 const view = { zoom: 1, x: 0.5, y: 0.5 };
 const ui = { mode: root.dataset.start || "grid", a: "", b: "", swapped: false, pixels: false, lens: false, diff: "", gain: 4, wipe: 0.5, chosen: false };
 const tiles = new Map(); // id → tile, in the order of the value
 const references = new Map(); // url → Promise of its image
 let value = { tiles: [], truth: null, input: null };
-let size = { w: 0, h: 0 }; // of every view, px
+let size = { w: 0, h: 0 }; // of every tile's view, px
 let hover = null; // {u, v}: the point of the picture under the pointer
 
 // ------------------------------------------------------------------------------------------- small tools
@@ -28,11 +28,11 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-function clamp(number, least, most) {
-  return Math.min(Math.max(number, least), most);
+function clamp(number, min, max) {
+  return Math.min(Math.max(number, min), max);
 }
 
-// A file's address is relative to the page's root, wherever a proxy has put it.
+// The absolute URL of a file: its address is relative to the root of the page, which a proxy may have moved.
 function address(url) {
   if (!url || /^(data:|blob:|https?:|\/)/.test(url)) return url || "";
   const home = (window.gradio_config && window.gradio_config.root) || "";
@@ -40,10 +40,11 @@ function address(url) {
   return ours.replace(/\/+$/, "") + "/" + url;
 }
 
-let aloud;
-function say(text, patience = 0) {
-  clearTimeout(aloud);
-  aloud = setTimeout(() => (el.aloud.textContent = text), patience);
+// Announce a text to screen readers after `delay` ms; a later announcement replaces one that is still waiting.
+let announcement;
+function announce(text, delay = 0) {
+  clearTimeout(announcement);
+  announcement = setTimeout(() => (el.live.textContent = text), delay);
 }
 
 // ------------------------------------------------------------------------------------------------- tiles
@@ -71,7 +72,7 @@ function newTile(id) {
   tile.figure = make("figure", { class: "gv-tile", "data-tile": id }, tile.view, tile.cap);
   tile.img.addEventListener("load", () => loaded(tile));
   tile.img.addEventListener("error", () => {
-    tile.text.textContent = "the picture could not be loaded";
+    tile.text.textContent = "This picture could not be loaded.";
   });
   return tile;
 }
@@ -109,7 +110,7 @@ function fill(tile, data) {
   if (data.download) {
     tile.link.href = address(data.url);
     tile.link.download = data.download;
-    tile.link.setAttribute("aria-label", `PNG ↓ of ${title}`);
+    tile.link.setAttribute("aria-label", `PNG ↓: download ${title}`);
   }
   tile.view.setAttribute("aria-label", `${title}: ${pictured ? "picture" : text || state}`);
   tile.img.alt = title;
@@ -120,7 +121,7 @@ function fill(tile, data) {
       [tile.layer.hidden, tile.width, tile.height, tile.read, tile.drawn] = [true, 0, 0, null, ""];
     }
   }
-  if (before.state && before.state !== state && state !== "running") say(`${title}: ${state}. ${text}`);
+  if (before.state && before.state !== state && state !== "running") announce(`${title}: ${state}. ${text}`);
 }
 
 function update(next) {
@@ -149,7 +150,7 @@ function update(next) {
   }
   for (const select of [el.a, el.b]) options(select, [...tiles.values()].map((tile) => [tile.id, tile.title.textContent]));
   const has = (name) => Boolean(value[name]) || value.tiles.some((data) => data[name]);
-  const found = [["", "off"], ...(has("truth") ? [["truth", "to the truth"]] : []), ...(has("input") ? [["input", "to the input"]] : [])];
+  const found = [["", "off"], ...(has("truth") ? [["truth", "to the original"]] : []), ...(has("input") ? [["input", "to the input"]] : [])];
   options(el.diff, found);
   if (!found.some(([name]) => name === ui.diff)) ui.diff = "";
   el.empty.hidden = tiles.size > 0;
@@ -168,7 +169,7 @@ function options(select, pairs) {
 
 // ------------------------------------------------------------------------------------- arrangement, layout
 
-// Puts every layer where it is seen: its own tile, the tile it is exchanged with, or one side of the wipe.
+// Moves each picture to where it is shown: its own tile, the tile it is swapped with, or one side of the wipe.
 function arrange() {
   const wipe = ui.mode === "wipe" && tiles.size > 1;
   const a = tiles.get(ui.a);
@@ -206,9 +207,9 @@ function arrange() {
   root.dataset.swapped = ui.swapped ? "1" : "";
   root.dataset.diff = ui.diff;
   root.classList.toggle("gv-pixels", ui.pixels);
-  const pressed = { grid: !wipe, wipe, flicker: ui.swapped, pixels: ui.pixels, lens: ui.lens, full: isFull() };
+  const pressed = { grid: !wipe, wipe, swap: ui.swapped, pixels: ui.pixels, lens: ui.lens, full: isFull() };
   for (const [name, on] of Object.entries(pressed)) buttons[name].setAttribute("aria-pressed", String(on));
-  for (const name of ["wipe", "flicker"]) buttons[name].disabled = tiles.size < 2;
+  for (const name of ["wipe", "swap"]) buttons[name].disabled = tiles.size < 2;
   layout();
 }
 
@@ -263,14 +264,15 @@ function bestColumns(width, room, aspect) {
 
 function limits() {
   const tile = largest();
-  const one = tile ? tile.width / tile.fw : 1; // the zoom at which a pixel is a pixel
-  return { least: Math.min(1, one), most: Math.max(8, 48 * one), one };
+  const one = tile ? tile.width / tile.fw : 1; // the zoom at which one picture pixel is one screen pixel
+  return { min: Math.min(1, one), max: Math.max(8, 48 * one), one };
 }
 
+// Keeps the zoom in its limits and the view inside the picture.
 function settle() {
   const tile = largest();
-  const { least, most } = limits();
-  view.zoom = clamp(view.zoom, least, most);
+  const { min, max } = limits();
+  view.zoom = clamp(view.zoom, min, max);
   if (!tile) return;
   for (const [axis, room, side] of [["x", size.w, tile.fw], ["y", size.h, tile.fh]]) {
     const half = room / (2 * side * view.zoom);
@@ -278,12 +280,12 @@ function settle() {
   }
 }
 
-// Zoom by `factor`; the picture's point at (px, py), measured from the view's middle, stays under the pointer.
+// Zoom by `factor` around (px, py), in px from the centre of the view: that point of the picture stays in place.
 function zoomBy(factor, px = 0, py = 0, tile = largest()) {
   if (!tile || !tile.fw) return;
   const [u, v] = [view.x + px / (tile.fw * view.zoom), view.y + py / (tile.fh * view.zoom)];
-  const { least, most } = limits();
-  view.zoom = clamp(view.zoom * factor, least, most);
+  const { min, max } = limits();
+  view.zoom = clamp(view.zoom * factor, min, max);
   view.x = u - px / (tile.fw * view.zoom);
   view.y = v - py / (tile.fh * view.zoom);
   moved();
@@ -342,7 +344,7 @@ function renderWipe() {
   el.handle.setAttribute("aria-valuetext", `${Math.round(100 * share)} % ${el.namea.textContent}`);
 }
 
-// ------------------------------------------------------------- the point under the pointer: values, magnifier
+// --------------------------------------------------------------------- under the pointer: values, magnifier
 
 function renderHover() {
   const wipe = root.dataset.mode === "wipe";
@@ -373,12 +375,12 @@ function renderHover() {
   }
   if (el.read.textContent !== text) {
     el.read.textContent = text;
-    if (text) say(text, 900);
+    if (text) announce(text, 900);
   }
 }
 
 function renderLens(tile, shown, left, top) {
-  const scale = Math.min(view.zoom * LENS, limits().most * 1.5);
+  const scale = Math.min(view.zoom * LENS, limits().max * 1.5);
   const url = `url("${shown.img.src}")`;
   if (tile.lens.dataset.url !== url) tile.lens.style.backgroundImage = tile.lens.dataset.url = url;
   tile.lens.style.backgroundSize = `${shown.fw * scale}px ${shown.fh * scale}px`;
@@ -389,7 +391,7 @@ function renderLens(tile, shown, left, top) {
 // The 8-bit RGB of a tile at the hovered point; null while it is being read.
 function valueAt(tile) {
   const [px, py] = [Math.floor(hover.u * tile.width), Math.floor(hover.v * tile.height)];
-  if (tile.width * tile.height > WHOLE) return oneValue(tile, px, py);
+  if (tile.width * tile.height > MAX_READ) return oneValue(tile, px, py);
   if (!tile.read) {
     readSoon();
     return null;
@@ -404,14 +406,14 @@ function oneValue(tile, px, py) {
   return [...dot.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
 }
 
-// Read one picture a turn, so that nothing stands still.
+// Read one picture per task, so that the page stays responsive.
 let reading = false;
 function readSoon() {
   if (reading) return;
   reading = true;
   setTimeout(() => {
     reading = false;
-    const tile = [...tiles.values()].find((one) => one.width && !one.read && one.width * one.height <= WHOLE);
+    const tile = [...tiles.values()].find((one) => one.width && !one.read && one.width * one.height <= MAX_READ);
     if (tile) tile.read = pixelsOf(tile.img, tile.width, tile.height);
     schedule();
   }, 0);
@@ -424,7 +426,7 @@ function pixelsOf(image, width, height) {
     context.drawImage(image, 0, 0, width, height);
     return context.getImageData(0, 0, width, height).data;
   } catch {
-    return new Uint8ClampedArray(0); // a picture of another site may not be read
+    return new Uint8ClampedArray(0); // the browser does not allow reading a picture of another site
   }
 }
 
@@ -456,7 +458,7 @@ async function differ() {
       await differOne(tile);
       await new Promise(requestAnimationFrame);
     } catch {
-      tile.text.textContent = "the difference could not be computed";
+      tile.text.textContent = "The difference could not be computed.";
     }
     tile.drawn = key;
   }
@@ -472,10 +474,10 @@ function undrawn() {
   return [...tiles.values()].find((tile) => drawnKey(tile) && tile.drawn !== drawnKey(tile));
 }
 
-// |picture − reference| × gain; a smaller reference is enlarged smoothly by the browser.
+// |picture − reference| × gain; the browser scales the reference to the picture's size.
 async function differOne(tile) {
   const url = tile.data[ui.diff] || value[ui.diff];
-  const scale = Math.min(1, Math.sqrt(WHOLE / (tile.width * tile.height)));
+  const scale = Math.min(1, Math.sqrt(MAX_READ / (tile.width * tile.height)));
   const [w, h] = [Math.round(tile.width * scale), Math.round(tile.height * scale)];
   const basis = `${tile.img.src} ${url}`;
   if (!tile.far || tile.far.basis !== basis) {
@@ -502,7 +504,7 @@ async function differOne(tile) {
 const COMMANDS = {
   grid: () => (ui.mode = "grid"),
   wipe: () => (ui.mode = ui.mode === "wipe" ? "grid" : "wipe"),
-  flicker: () => (ui.swapped = !ui.swapped && tiles.size > 1),
+  swap: () => (ui.swapped = !ui.swapped && tiles.size > 1),
   pixels: () => (ui.pixels = !ui.pixels),
   lens: () => (ui.lens = !ui.lens),
   in: () => zoomBy(1.4),
@@ -514,7 +516,7 @@ const COMMANDS = {
     ui.diff = names[(names.indexOf(ui.diff) + 1) % names.length];
   },
   full: () => toggleFull(),
-  strip: () => saveStrip(),
+  save: () => saveComparison(),
 };
 const KEYS = { g: "grid", w: "wipe", p: "pixels", m: "lens", d: "diff", "+": "in", "=": "in", "-": "out", "−": "out", 0: "fit", 1: "one" };
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -552,7 +554,7 @@ el.gain.addEventListener("input", () => {
   differ();
 });
 
-let held = 0; // when F went down; 0: it is up
+let held = 0; // time at which F was pressed; 0: not pressed
 root.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -560,7 +562,7 @@ root.addEventListener("keydown", (event) => {
   else if (key === "f") {
     if (!event.repeat) {
       held = performance.now();
-      act("flicker");
+      act("swap");
     }
   } else if (KEYS[key]) {
     act(KEYS[key]);
@@ -579,21 +581,21 @@ root.addEventListener("keyup", (event) => {
 window.addEventListener("blur", () => release());
 
 function release() {
-  if (held && performance.now() - held > HOLD && ui.swapped) act("flicker");
+  if (held && performance.now() - held > HOLD && ui.swapped) act("swap");
   held = 0;
 }
 
-// With the keyboard the point that is read is the view's middle.
+// With the keyboard, show the pixel values at the centre of the view.
 function lookAtMiddle() {
   hover = { u: clamp(view.x, 0, 0.99999), v: clamp(view.y, 0, 0.99999), touch: false };
   schedule();
 }
 
-buttons.flicker.addEventListener("pointerdown", () => (held = 0));
+buttons.swap.addEventListener("pointerdown", () => (held = 0));
 
 // ------------------------------------------------------------------------------------------------ pointer
 
-const pointers = new Map(); // id → {x, y}: fingers or the mouse button that are down
+const pointers = new Map(); // id → {x, y}: touching fingers, or the pressed mouse button
 let wiping = false;
 
 function place(event, box) {
@@ -676,8 +678,8 @@ el.stage.addEventListener(
     const tile = box && tileOf(box);
     if (!tile || !tile.fw) return;
     const delta = event.deltaY * (event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1);
-    const least = limits().least;
-    if (!event.ctrlKey && delta > 0 && view.zoom <= Math.max(1, least)) return; // the whole is seen: the page scrolls
+    const { min } = limits();
+    if (!event.ctrlKey && delta > 0 && view.zoom <= Math.max(1, min)) return; // fully zoomed out: scroll the page
     event.preventDefault();
     zoomBy(Math.exp(clamp(-delta * (event.ctrlKey ? 0.01 : 0.002), -0.5, 0.5)), ...place(event, box), tile);
   },
@@ -701,7 +703,7 @@ el.handle.addEventListener("keydown", (event) => {
   schedule();
 });
 
-// ---------------------------------------------------------------------------------- full screen and strip
+// ------------------------------------------------------------------------ full screen and comparison image
 
 function isFull() {
   return document.fullscreenElement === root || root.classList.contains("gv-full");
@@ -715,10 +717,10 @@ async function toggleFull() {
 }
 document.addEventListener("fullscreenchange", () => arrange());
 
-// What is seen, tile beside tile, with names and measures: one PNG, made here and sent nowhere.
-function saveStrip() {
+// The visible part of each picture with its name and metrics, in one PNG made by the browser.
+function saveComparison() {
   const shown = [...tiles.values()].filter((tile) => tile.fw);
-  if (!shown.length) return say("There is no picture to save yet.");
+  if (!shown.length) return announce("There are no pictures to save yet.");
   const w = 480;
   const h = Math.round((w * size.h) / size.w);
   const wide = Math.min(shown.length, 6);
@@ -730,16 +732,16 @@ function saveStrip() {
   shown.forEach((tile, index) => {
     const left = GAP + (index % wide) * (w + GAP);
     const top = GAP + Math.floor(index / wide) * (h + 64);
-    stripTile(context, tile, left, top, w, h);
+    drawTile(context, tile, left, top, w, h);
   });
   canvas.toBlob((blob) => {
-    const link = make("a", { href: URL.createObjectURL(blob), download: "gansr-strip.png" });
+    const link = make("a", { href: URL.createObjectURL(blob), download: "gansr-comparison.png" });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }, "image/png");
 }
 
-function stripTile(context, tile, left, top, w, h) {
+function drawTile(context, tile, left, top, w, h) {
   const scale = (w / size.w) * view.zoom;
   context.save();
   context.beginPath();
