@@ -1,4 +1,4 @@
-"""Brightness and colour spaces: MATLAB's, broadcasting's and Pillow's; and rounding to 8 bit.
+"""Brightness and colour spaces: MATLAB's, plain luma and Pillow's; and rounding to 8 bits.
 
 Three "Y" are in use in this field and differ by up to 1.3 dB in PSNR: MATLAB's rgb2ycbcr (16…235, the papers'
 PSNR-Y), the plain luma .299/.587/.114 (0…1), and Pillow's 8-bit full-range YCbCr (what mGANprior's

@@ -1,9 +1,9 @@
-"""Making the low-resolution picture of a test with a known answer, and shrinking a result the same way.
+"""The low-resolution input of a quality test, made from the original; and shrinking a result in the same way.
 
 low = JPEG(round(shrink(truth) + noise)): the classical model of the field (blur, sub-sampling, noise, JPEG).
-The default is the benchmarks' operator, MATLAB's bicubic on 8-bit pictures. Gaussian blurs are centred so that
-sub-sampling shifts nothing (gansr.ops.kernels), as KernelGAN's benchmark has them. JPEG is Pillow's, with its
-usual 4:2:0 colour.
+The default is the operator of the benchmarks, MATLAB's bicubic on 8-bit pictures. Gaussian blurs are centred so
+that sub-sampling shifts nothing (gansr.ops.kernels), as in KernelGAN's benchmark. JPEG is Pillow's, with its
+default 4:2:0 colour.
 """
 
 from __future__ import annotations
@@ -25,43 +25,68 @@ from gansr.picture import jpeg_round_trip
 
 @dataclass(frozen=True)
 class Degradation:
-    """How a truth becomes the low-resolution input. The factor is the method's."""
+    """How an original becomes the low-resolution input. The factor is the method's."""
 
     operator: str = option(
         "bicubic",
-        "how the picture is shrunk: MATLAB's bicubic (the benchmarks' way), the mean over each square, every "
-        "n-th pixel, or a Gaussian blur and then every n-th pixel",
+        "MATLAB's bicubic (as the benchmarks do), the mean of each square (area), every n-th pixel (nearest), or a "
+        "Gaussian blur and then every n-th pixel",
+        title="shrink by",
         choices=("bicubic", "area", "nearest", "gaussian"),
+        changes_input=True,
     )
     width: float = option(
-        1.6, "Gaussian: its standard deviation, in pixels of the truth", min=0.3, max=20, step=0.1
+        1.6,
+        "for gaussian: standard deviation of the blur along its angle, in pixels of the original",
+        title="blur width (px)",
+        min=0.3,
+        max=20,
+        step=0.1,
+        changes_input=True,
     )
     other: float = option(
         0.0,
-        "Gaussian: its standard deviation across, in pixels of the truth; 0: the same, a round blur",
-        title="second width",
+        "for gaussian: standard deviation across the angle, in pixels of the original; 0 gives a round blur",
+        title="second blur width (px)",
         min=0,
         max=20,
         step=0.1,
+        changes_input=True,
     )
     angle: float = option(
         0.0,
-        "Gaussian: clockwise turn of the first width from the horizontal, in degrees",
+        "for gaussian: direction of the first width, in degrees clockwise from the horizontal",
+        title="blur angle (°)",
         min=0,
         max=180,
         step=1,
+        changes_input=True,
     )
     noise: float = option(
         0.0,
-        "standard deviation of the noise added after shrinking, in steps of 255",
+        "standard deviation of the Gaussian noise added after shrinking, in steps of 1/255",
+        title="noise (1/255)",
         min=0,
         max=50,
         step=0.5,
+        changes_input=True,
     )
     jpeg: int = option(
-        100, "JPEG quality after that; 100: not compressed", title="JPEG quality", min=5, max=100
+        100,
+        "quality of the JPEG compression applied last; 100 means no compression",
+        title="JPEG quality",
+        min=5,
+        max=100,
+        changes_input=True,
     )
-    seed: int = option(0, "seed of the noise", title="noise seed", min=0, max=2**31 - 1)
+    seed: int = option(
+        0,
+        "seed of the noise: another seed gives other noise of the same strength",
+        title="noise seed",
+        min=0,
+        max=2**31 - 1,
+        changes_input=True,
+    )
 
 
 PRESETS: Mapping[str, Degradation] = MappingProxyType(
@@ -76,20 +101,20 @@ PRESETS: Mapping[str, Degradation] = MappingProxyType(
 
 
 def mod_crop(x: Tensor, scale: int) -> Tensor:
-    """(…,H,W) cut on the right and below to multiples of `scale`. Raises ValueError if a side is shorter."""
+    """(…,H,W) cropped at the right and the bottom to multiples of `scale`. Raises ValueError if a side is shorter."""
     height, width = (side - side % scale for side in x.shape[-2:])
     if not height or not width:
         raise ValueError(
-            f"to be shrunk {scale} times a picture needs {scale} px a side; this one is "
-            f"{x.shape[-1]}×{x.shape[-2]}. Use a larger one or a smaller factor."
+            f"a picture to shrink {scale} times needs {scale} px a side; this picture has "
+            f"{x.shape[-1]}×{x.shape[-2]}. Use a larger picture or a smaller factor."
         )
     return x[..., :height, :width]
 
 
 def degrade(truth: Tensor, scale: int, degradation: Degradation, generator: torch.Generator) -> Tensor:
-    """The low-resolution input (3,H/s,W/s) of a truth (3,H,W) in [0,1] whose sides are multiples of `scale`.
+    """The low-resolution input (3,H/s,W/s) of an original (3,H,W) in [0,1] whose sides are multiples of `scale`.
 
-    Values are 8-bit steps. The noise is drawn from `generator` (CPU); a grey truth gets grey noise.
+    Values are multiples of 1/255. The noise is drawn from `generator` (CPU); a grey original gets grey noise.
     """
     height, width = truth.shape[-2:]
     low = shrink(truth, (height // scale, width // scale), degradation)
@@ -102,9 +127,9 @@ def degrade(truth: Tensor, scale: int, degradation: Degradation, generator: torc
 
 
 def shrink(result: Tensor, size: tuple[int, int], degradation: Degradation) -> Tensor:
-    """(3,H,W) in [0,1] → (3, *size) in 8-bit steps: what `degradation` does without noise and JPEG.
+    """(3,H,W) in [0,1] → (3, *size) in multiples of 1/255: what `degradation` does without noise and JPEG.
 
-    This is what a result is compared with its input by (LR-consistency).
+    A result shrunk by it is compared with the input (LR-consistency).
     """
     if degradation.operator == "bicubic":
         return imresize(result, size, rounded=True)  # MATLAB on uint8: rounded between the axes as well
@@ -115,7 +140,7 @@ def shrink(result: Tensor, size: tuple[int, int], degradation: Degradation) -> T
 
 
 def _blurred(x: Tensor, size: tuple[int, int], degradation: Degradation) -> Tensor:
-    """Gaussian blur and sub-sampling. The kernel holds four standard deviations."""
+    """Gaussian blur and sub-sampling. The kernel reaches four standard deviations."""
     scale = max(1, round(x.shape[-2] / size[0]))
     across = degradation.other or degradation.width
     side = 2 * math.ceil(4 * max(degradation.width, across)) + 1 + 2 * (scale // 2)

@@ -1,4 +1,4 @@
-"""The degradations of a test with a known answer, against hand values."""
+"""The degradations of a quality test, against values derived by hand."""
 
 from __future__ import annotations
 
@@ -112,6 +112,12 @@ def test_every_preset_is_allowed_and_its_shrink_is_its_input_without_noise_and_j
     clean = degrade(truth, 4, replace(degradation, noise=0.0, jpeg=100), _generator())
     assert torch.equal(shrink(truth, (12, 16), degradation), clean)
     assert degrade(truth, 4, degradation, _generator()).shape == (3, 12, 16)
+
+
+def test_every_field_has_a_label_a_sentence_and_changes_the_input():
+    for name, (described, _) in options_of(Degradation).items():
+        assert described.title and described.changes_input, name
+        assert 20 < len(described.help) < 160 and not described.help.endswith("."), name
 
 
 def test_mod_crop_cuts_right_and_below():
