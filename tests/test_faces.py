@@ -1,4 +1,4 @@
-"""Faces: the recipe of FFHQ against hand-derived numbers, and the detector on a real face."""
+"""Faces: FFHQ's alignment against hand-derived numbers, and the detector on a real face."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def colourful(height: int, width: int) -> Tensor:
 # ------------------------------------------------------------------------------------------- geometry
 
 
-def test_the_square_is_the_recipe_s_by_hand():
+def test_the_square_is_the_authors_by_hand():
     torch.testing.assert_close(faces.quad_of(POINTS), QUAD.double())
 
 
@@ -77,7 +77,7 @@ def test_points_that_are_no_face_are_refused():
 
 
 @pytest.mark.parametrize("degrees", [0, 30, -100])
-def test_eyes_land_where_the_recipe_puts_them(degrees):
+def test_eyes_land_where_ffhq_puts_them(degrees):
     # By hand: ((100 − 40)/160, (100 − 24)/160)·1024, less half a pixel; the right eye 40/160·1024 further.
     points = turned(POINTS, degrees)
     aligned = faces.align(dots(points, 240, 240), points, 1024).image[0]
@@ -92,7 +92,25 @@ def test_a_large_face_is_shrunk_without_moving():
     assert centre(aligned, (47.5, 60.3), 8) == pytest.approx((47.5, 60.3), abs=0.25)
 
 
-def test_the_aligned_picture_is_the_recipe_s_in_pillow():
+def test_paper_puts_the_square_of_a_large_face_where_the_authors_do():
+    # The square is 960 px wide for 40 px: shrunk by s = 12. The authors' square is (s − 1)/2 = 5.5 px further right
+    # and down, so the face is 5.5·40/960 px of the result further left and up.
+    points = faces.scaled(POINTS, 6)
+    photo = F.interpolate(dots(POINTS, 240, 240)[None], scale_factor=6, mode="bilinear")[0]
+    ours, theirs = (
+        centre(faces.align(photo, points, 40, paper=paper).image[0], (20, 20), 20) for paper in (False, True)
+    )
+    by_hand = 5.5 * 40 / 960
+    assert (ours[0] - theirs[0], ours[1] - theirs[1]) == pytest.approx((by_hand, by_hand), abs=0.02)
+
+
+def test_paper_changes_nothing_where_nothing_is_shrunk_first():
+    photo = colourful(240, 240)
+    ours, theirs = (faces.align(photo, POINTS, 64, paper=paper).image for paper in (False, True))
+    assert torch.equal(ours, theirs)
+
+
+def test_the_aligned_picture_is_the_authors_in_pillow():
     photo, points = colourful(240, 240), turned(POINTS, 20)
     aligned = faces.align(photo, points, 256)
     as_bytes = Image.fromarray(picture.to_array(photo))
