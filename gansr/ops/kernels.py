@@ -1,4 +1,4 @@
-"""Blur kernels: shrinking a picture with one, shifting, squaring (×4), random ones, reading and comparing.
+"""Blur kernels: shrinking a picture with one, shifting, squaring (×4), random ones, describing and comparing.
 
 Sources: KernelGAN (Bell-Kligler et al., NeurIPS 2019), ZSSR (Shocher et al., CVPR 2018), the generator of their
 benchmark DIV2KRK, and the kernel PSNR of FKP (Liang et al., CVPR 2021). Written from their description.
@@ -13,21 +13,16 @@ leaves their kernels with a sum a few parts in ten thousand off 1, which changes
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import io as scipy_io
 from scipy import ndimage
 from torch import Tensor
 
-from gansr.options import OptionError
-
-LARGEST = 65  # px, the largest side of a kernel that a person may bring
+MAX_SIDE = 65  # px, of a kernel from a file or of a Gaussian
 
 
 # ------------------------------------------------------------------------------------------- shrinking
@@ -206,7 +201,7 @@ def gaussian_kernel(
     The angle is that of the axis of `width`, from the horizontal towards growing rows. The side is odd and
     holds three standard deviations unless it is given.
     """
-    side = side or min(LARGEST, 2 * math.ceil(3 * max(width, other)) + 1 + 2 * (scale // 2))
+    side = side or min(MAX_SIDE, 2 * math.ceil(3 * max(width, other)) + 1 + 2 * (scale // 2))
     centre = side // 2 + 0.5 * (scale - side % 2)
     return anisotropic_kernel(side, (width**2, other**2), math.radians(angle), centre)
 
@@ -288,63 +283,3 @@ def compare_kernels(true: Tensor, estimate: Tensor, scale: int = 2) -> Mapping[s
         "kernel PSNR, peak of the true (dB)": 20 * math.log10(float(a.max())) - 10 * math.log10(mse),
         "kernel difference, absolute": float((a - b).abs().sum()),
     }
-
-
-# --------------------------------------------------------------------------------------- kernel files
-
-
-def read_kernel(path: Path) -> Tensor:
-    """A kernel from .mat (variable `Kernel`, or `ker`), .npy or .csv, float64 (h, w), as it stands in the file.
-
-    Raises OptionError, saying why, unless it is a finite real 2-D array, sides from 1 to 65, of positive sum.
-    """
-    try:
-        value = _read_array(path)
-    except OptionError:
-        raise
-    except Exception as error:
-        raise OptionError(
-            f"the kernel file cannot be read as {path.suffix or 'a kernel'}: {error}"
-        ) from error
-    return check_kernel(value)
-
-
-def _read_array(path: Path) -> np.ndarray:
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    if suffix == ".csv":
-        return np.loadtxt(path, delimiter=",", ndmin=2)
-    if suffix == ".mat":
-        found = scipy_io.loadmat(str(path), variable_names=["Kernel", "ker"])
-        name = next((n for n in ("Kernel", "ker") if n in found), None)
-        if name is None:
-            raise OptionError("the .mat file has no variable Kernel (nor ker)")
-        return found[name]
-    raise OptionError(f"a kernel is a .mat, .npy or .csv file, not {suffix or 'a file without a suffix'}")
-
-
-def check_kernel(value: np.ndarray) -> Tensor:
-    """The array as a kernel. Raises OptionError, saying why, unless it can be one."""
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
-        raise OptionError("the kernel must hold real numbers")
-    if value.ndim != 2:
-        raise OptionError(f"the kernel must have 2 dimensions, not {value.ndim}")
-    if not (min(value.shape) >= 1 and max(value.shape) <= LARGEST):
-        raise OptionError(
-            f"the kernel is {value.shape[1]}×{value.shape[0]}; sides from 1 to {LARGEST} are taken"
-        )
-    if not np.isfinite(value).all():
-        raise OptionError("the kernel holds a value that is not a number or infinite")
-    if not value.sum() > 0:
-        raise OptionError(f"the kernel's sum must be positive, not {float(value.sum()):g}")
-    return torch.from_numpy(np.ascontiguousarray(value, dtype=np.float64))
-
-
-def kernel_files(name: str, kernel: Tensor) -> Mapping[str, bytes]:
-    """The kernel as `<name>.mat` (variable `Kernel`) and `<name>.npy`."""
-    k = kernel.double().cpu().numpy()
-    mat, npy = io.BytesIO(), io.BytesIO()
-    scipy_io.savemat(mat, {"Kernel": k})
-    np.save(npy, k)
-    return {f"{name}.mat": mat.getvalue(), f"{name}.npy": npy.getvalue()}

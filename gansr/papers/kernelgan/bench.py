@@ -1,19 +1,19 @@
-"""KernelGAN's claim (paper, table 1), re-measured on small pictures; and the speed.
+"""KernelGAN's claim (paper, table 1), measured again on small pictures; and the speed.
 
-`data` is a folder with Set14/x2/001_HR.png, …: each is blurred with one of twelve fixed random kernels of the
-DIV2KRK recipe, shrunk by 2, rounded to 8 bit, and restored by ZSSR with the bicubic kernel, with the estimate
-and with the true kernel. PSNR on MATLAB's Y, 8-bit pictures, a rim of 4 px left out. Rows: one a picture and
-model; their means; the gain of the estimate over the bicubic kernel and its distance to the true one; three
+`data` is a folder with Set14/x2/001_HR.png, …: each picture is blurred with one of twelve fixed random kernels of
+the DIV2KRK recipe, shrunk by 2, rounded to 8 bit, and restored by ZSSR with the bicubic kernel, with the estimate
+and with the true kernel. PSNR on MATLAB's Y, 8-bit pictures, without a border of 4 px. Rows: one for each picture
+and model; their means; the gain of the estimate over the bicubic kernel and its distance to the true one; three
 seeds with their spread. "paper" is KernelGAN exactly as the authors' (3000 iterations), with our ZSSR, first seed.
 
 Measured: bicubic 26.75, ZSSR with the bicubic kernel 27.21, with the estimate 28.66, 28.55, 28.69 (three seeds;
-gain 1.42, spread 0.07), with that of the authors' own recipe at twice the iterations 28.74 (gain 1.53), with the
+gain 1.42, spread 0.07), with the kernel of the authors' settings at twice the iterations 28.74 (gain 1.53), with the
 true kernel 30.13 dB. An iteration takes 4.3 to 5 ms of one core, layer by layer 65 to 69 (14 to 15 times, on a
 machine busy with other work).
 
-The networks are measured at the settings of the page's Quick preset. What was measured is kept in the file that
-GANSR_BENCH_CACHE names, if it names one, so that a long run can be taken up again; GANSR_BENCH_SEEDS and
-GANSR_BENCH_PAPER=0 make it shorter. One thread: the matrices are small (see `speed`).
+The networks are measured with the settings of the page's Quick preset. GANSR_BENCH_CACHE names a file that keeps
+the results, so that a long run can be continued. GANSR_BENCH_SEEDS and GANSR_BENCH_PAPER=0 make it shorter. All in
+one thread, as KernelGAN trains everywhere.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -39,19 +40,22 @@ from gansr.ops.kernels import (
     shift_kernel,
 )
 from gansr.ops.resize import imresize
-from gansr.papers.kernelgan import Options, placed
+from gansr.papers.kernelgan import Options
 from gansr.papers.kernelgan.bench_plain import PlainTrainer
-from gansr.papers.kernelgan.networks import CROP, SMALL, Trainer, prepare
+from gansr.papers.kernelgan.crops import trim_border
+from gansr.papers.kernelgan.estimate import finish_kernel
+from gansr.papers.kernelgan.networks import D_CROP, G_CROP
+from gansr.papers.kernelgan.trainer import Trainer
 from gansr.papers.kernelgan.zssr import Zssr
 from gansr.picture import open_picture
 
 KERNELS, SEED = 12, 1000  # how many random kernels, the seed of the first
-RIM = 4
+BORDER = 4  # px, left out of the PSNR
 QUICK = Options()
 
 
 def run(data: Path | None) -> Iterator[Row]:
-    """Without `data` the speed only. Raises BenchError where Set14 is missing."""
+    """The rows; without `data` those of the speed only. Raises BenchError if Set14 is missing."""
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -65,27 +69,28 @@ def run(data: Path | None) -> Iterator[Row]:
 # ------------------------------------------------------------------------------------------------ speed
 
 
-def speed(turns: int = 5) -> Iterator[Row]:
-    """A whole iteration, both players and all losses: ours against layer by layer, in turns, the best of each.
+def speed(rounds: int = 5) -> Iterator[Row]:
+    """A whole iteration, both networks and all losses: ours against layer by layer, in turn, the best of each.
 
-    Processor time of one thread: other programs on the machine then matter least.
+    Processor time of one thread, on which other programs of the machine have the least influence.
     """
     picture = torch.rand(3, 148, 148, generator=torch.Generator().manual_seed(0))
-    fast, plain = Trainer(prepare(picture, False), torch.Generator().manual_seed(0), 10_000), PlainTrainer()
-    x, real = torch.rand(1, 3, CROP, CROP), torch.rand(1, 3, SMALL, SMALL)
-    for trainer in (fast, plain):  # with every term of the loss
+    optimised = Trainer(trim_border(picture, False), torch.Generator().manual_seed(0), 10_000)
+    plain = PlainTrainer()
+    x, real = torch.rand(1, 3, G_CROP, G_CROP), torch.rand(1, 3, D_CROP, D_CROP)
+    for trainer in (optimised, plain):  # with every term of the loss
         trainer.schedule.centralised, trainer.schedule.sparse = 1.0, 5.0
     took: dict[str, float] = {}
-    for _ in range(turns):
+    for _ in range(rounds):
         for name, step, times in (
-            ("fast", fast.step, 100),
+            ("optimised", optimised.step, 100),
             ("layer by layer", lambda: plain.iterate(x, real, real), 5),
         ):
             took[name] = min(took.get(name, float("inf")), _seconds(step, times))
     for name, seconds in took.items():
         yield Row("speed", f"iteration, {name}", "milliseconds", 1000 * seconds)
-    yield Row("speed", "iteration", "ratio", took["layer by layer"] / took["fast"])
-    yield Row("speed", "3000 iterations", "seconds", 3000 * took["fast"])
+    yield Row("speed", "iteration", "ratio", took["layer by layer"] / took["optimised"])
+    yield Row("speed", "3000 iterations", "seconds", 3000 * took["optimised"])
 
 
 def _seconds(step: Callable[[], object], times: int) -> float:
@@ -109,22 +114,20 @@ def recovery(folder: Path) -> Iterator[Row]:
     models += [f"zssr-estimate-{seed}" for seed in range(seeds)]
     models += ["zssr-estimate-paper"] * (os.environ.get("GANSR_BENCH_PAPER", "1") == "1")
     found: dict[str, list[float]] = {model: [] for model in models}
-    nearness: list[float] = []
-    for model in models:  # the outer loop: what is measured first is complete first
+    kernel_psnrs: list[float] = []
+    for model in models:  # the outer loop, so that the first models are complete first
         for i, path in enumerate(truths):
             case = f"Set14 {path.name[:3]}"
-            value, near = kept(
-                f"{path.name} {model}", lambda path=path, i=i, model=model: restored(path, i, model)
-            )
+            value, kernel_psnr = cached(f"{path.name} {model}", partial(restored, path, i, model))
             found[model].append(value)
-            nearness += [near] * model.startswith("zssr-estimate-0")
+            kernel_psnrs += [kernel_psnr] * model.startswith("zssr-estimate-0")
             yield Row(case, model, "psnr_y", value)
     yield from means(found, seeds)
-    yield Row("mean", "zssr-estimate-0", "kernel_psnr", statistics.fmean(nearness))
+    yield Row("mean", "zssr-estimate-0", "kernel_psnr", statistics.fmean(kernel_psnrs))
 
 
 def means(found: dict[str, list[float]], seeds: int) -> Iterator[Row]:
-    """Over the pictures: every model, the gain, the distance left, and what the seed changes."""
+    """Means over the pictures: of every model, the gain, the distance to the true kernel, the spread of the seeds."""
     mean = {model: statistics.fmean(values) for model, values in found.items()}
     of_seeds = [mean[f"zssr-estimate-{seed}"] for seed in range(seeds)]
     for model, value in mean.items():
@@ -145,50 +148,51 @@ def means(found: dict[str, list[float]], seeds: int) -> Iterator[Row]:
 
 
 def restored(path: Path, i: int, model: str) -> tuple[float, float]:
-    """PSNR-Y of a model's answer on picture `i`, and the kernel's PSNR (0 where none is estimated)."""
+    """PSNR-Y of a model's result on picture `i`, and the kernel's PSNR (0 where none is estimated), in dB."""
     truth = open_picture(path).rgb
     truth = truth[:, : truth.shape[1] // 4 * 4, : truth.shape[2] // 4 * 4]
     true = random_kernel(torch.Generator().manual_seed(SEED + i % KERNELS))
     low = to8bit(degrade_with_kernel(truth, true, 2))
     if model == "bicubic":
-        return psnr_y(imresize(low, 2), truth, RIM), 0.0
+        return psnr_y(imresize(low, 2), truth, BORDER), 0.0
     kernel = {"zssr-bicubic-kernel": bicubic_kernel(2), "zssr-true-kernel": true}.get(model)
-    near = 0.0
+    kernel_psnr = 0.0
     if kernel is None:
         kernel = estimate(low, model.removeprefix("zssr-estimate-"))
-        near = compare_kernels(true, kernel)["kernel PSNR (dB)"]
-    return psnr_y(enlarged(low, kernel), truth, RIM), near
+        kernel_psnr = compare_kernels(true, kernel)["kernel PSNR (dB)"]
+    return psnr_y(enlarged(low, kernel), truth, BORDER), kernel_psnr
 
 
 def estimate(low: Tensor, which: str) -> Tensor:
-    """The kernel by the seed `which`, or by the authors' recipe ("paper")."""
+    """The kernel of the seed `which`, or of the authors' settings ("paper")."""
     paper = which == "paper"
     generator = torch.Generator().manual_seed(0 if paper else int(which))
     steps = 3000 if paper else QUICK.iterations
-    trainer = Trainer(prepare(low, False), generator, steps, paper)
+    trainer = Trainer(trim_border(low, False), generator, steps, paper)
     for _ in range(steps):
         trainer.step()
-    kernel = placed(trainer.kernel(), paper)
+    kernel = finish_kernel(trainer.kernel(), paper)
     return shift_kernel(kernel, 2, paper=True) if paper else kernel
 
 
 def enlarged(low: Tensor, kernel: Tensor) -> Tensor:
-    """ZSSR as the Quick preset has it, always from the same seed."""
+    """(3,H,W) → (3,2H,2W) by ZSSR with the settings of the Quick preset, always from the same seed."""
     generator = torch.Generator().manual_seed(0)
-    zssr = Zssr(low, kernel, 2, generator, steps=QUICK.zssr_iterations, crop=QUICK.crop, fast=True)
+    zssr = Zssr(low, kernel, 2, generator, steps=QUICK.zssr_iterations, crop=QUICK.crop, dtype=torch.bfloat16)
     while not zssr.ended:
         zssr.step()
     return zssr.result(QUICK.back_projections)
 
 
-def kept(key: str, measure: Callable[[], tuple[float, float]]) -> tuple[float, float]:
-    """What `measure` gives, remembered in the file GANSR_BENCH_CACHE names."""
+def cached(key: str, measure: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+    """The result of `measure`, kept in the file that GANSR_BENCH_CACHE names, if it names one."""
     name = os.environ.get("GANSR_BENCH_CACHE")
     if name is None:
         return measure()
     path = Path(name)
-    known = json.loads(path.read_text()) if path.exists() else {}
+    known: dict[str, tuple[float, float]] = json.loads(path.read_text()) if path.exists() else {}
     if key not in known:
         known[key] = measure()
         path.write_text(json.dumps(known, indent=1))
-    return tuple(known[key])
+    first, second = known[key]
+    return first, second

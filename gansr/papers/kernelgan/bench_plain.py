@@ -1,7 +1,7 @@
-"""KernelGAN layer by layer, as one would write it down: what the fast version is measured and tested against.
+"""KernelGAN layer by layer, as the paper describes it: what the optimised form is measured and tested against.
 
-Not part of the app. Equal in every number to gansr/nets/kernelgan with `paper=True` (tests), biases before
-the batch norms, running statistics and eval mode included.
+Not part of the app. It gives the same numbers as `trainer` with `paper=True` (tests), and it also has the biases
+before the batch norms, the running statistics and the eval mode.
 """
 
 from __future__ import annotations
@@ -12,16 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gansr.papers.kernelgan.networks import (
-    SIDE,
-    WIDTH,
-    Discriminator,
-    Generator,
-    Schedule,
-    bicubic_target,
-    penalty_mask,
-    shave,
-)
+from gansr.papers.kernelgan.losses import bicubic_target, centre_crop, penalty_mask
+from gansr.papers.kernelgan.networks import KERNEL_SIDE, WIDTH, Discriminator, Generator
+from gansr.papers.kernelgan.schedule import Schedule
 
 
 def sum_loss(k: Tensor) -> Tensor:
@@ -36,7 +29,7 @@ def boundary_loss(k: Tensor) -> Tensor:
 
 def centre_loss(k: Tensor) -> Tensor:
     """Mean squared distance of the centre of mass, row and column, to 6.5."""
-    axis = torch.arange(SIDE, dtype=k.dtype)
+    axis = torch.arange(KERNEL_SIDE, dtype=k.dtype)
     mass = torch.stack([k.sum(1) @ axis, k.sum(0) @ axis]) / k.sum()
     return (mass - 6.5).square().mean()
 
@@ -46,9 +39,9 @@ def sparse_loss(k: Tensor) -> Tensor:
     return k.abs().pow(0.2).mean()
 
 
-def gan_loss(judged: Tensor, real: bool) -> Tensor:
-    """mean |D − 1| or mean |D − 0|, over everything."""
-    return (judged - float(real)).abs().mean()
+def gan_loss(scores: Tensor, real: bool) -> Tensor:
+    """mean |D − 1| for a real input, mean |D| for a fake one."""
+    return (scores - float(real)).abs().mean()
 
 
 class PlainGenerator(nn.Module):
@@ -67,14 +60,16 @@ class PlainGenerator(nn.Module):
         return y.transpose(0, 1)
 
     def kernel(self) -> Tensor:
-        """The (13,13) kernel: the answer to a single bright pixel, flipped."""
-        y = F.pad(torch.ones(1, 1, 1, 1, dtype=self.first_layer.weight.dtype), [SIDE - 1] * 4)
+        """The (13,13) kernel: the response to a single bright pixel, flipped."""
+        y = F.pad(torch.ones(1, 1, 1, 1, dtype=self.first_layer.weight.dtype), [KERNEL_SIDE - 1] * 4)
         for weight in self.parameters():
             y = F.conv2d(y, weight)
         return y[0, 0].flip([0, 1])
 
 
 class PlainDiscriminator(nn.Module):
+    """D as layers: (1,3,H,W) in [−1,1] → (1,1,H−6,W−6) in (0,1)."""
+
     def __init__(self):
         super().__init__()
         self.first_layer = _normed(nn.Conv2d(3, WIDTH, 7))
@@ -89,35 +84,37 @@ class PlainDiscriminator(nn.Module):
 
 
 def _normed(layer: nn.Module) -> nn.Module:
-    with warnings.catch_warnings():  # the successor does 15 turns at the start, which the authors' has not
+    with (
+        warnings.catch_warnings()
+    ):  # torch's successor does 15 power iterations first, the authors' function none
         warnings.simplefilter("ignore", FutureWarning)
         return nn.utils.spectral_norm(layer)
 
 
 class PlainTrainer:
-    """One whole iteration of the authors' recipe per `iterate`."""
+    """The authors' training; `iterate` is one whole iteration."""
 
     def __init__(self, steps: int = 3000):
-        self.for_g, self.for_d = PlainGenerator(), PlainDiscriminator().train()
+        self.g, self.d = PlainGenerator(), PlainDiscriminator().train()
         self.schedule, self.done = Schedule(steps), 0
-        nets = (self.for_g, self.for_d)
+        nets = (self.g, self.d)
         self.optimisers = [torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in nets]
 
     def iterate(self, x: Tensor, real: Tensor, noise: Tensor) -> tuple[Tensor, float]:
-        """x (1,3,64,64), real (1,3,26,26), noise of the fake (1,3,26,26) → (kernel, bicubic loss)."""
+        """x (1,3,64,64), real (1,3,26,26), noise of the fake (1,3,26,26), all in [−1,1] → (kernel, bicubic loss)."""
         s = self.schedule
         self.optimisers[0].zero_grad()
-        fake, k = self.for_g(x), self.for_g.kernel()
-        bicubic = (fake[0] - shave(bicubic_target(x[0], paper=True))).square().mean()
-        loss = gan_loss(self.for_d(fake), True) + s.bicubic * bicubic + s.sum_to_one * sum_loss(k)
+        fake, k = self.g(x), self.g.kernel()
+        bicubic = (fake[0] - centre_crop(bicubic_target(x[0], paper=True))).square().mean()
+        loss = gan_loss(self.d(fake), True) + s.bicubic * bicubic + s.sum_to_one * sum_loss(k)
         loss = loss + s.boundaries * boundary_loss(k)
         loss = loss + s.centralised * centre_loss(k) + s.sparse * sparse_loss(k)
         loss.backward()
         self.optimisers[0].step()
         self.optimisers[1].zero_grad()
-        judged = self.for_d(real)
-        fake = self.for_g(x)
-        loss = (gan_loss(judged, True) + gan_loss(self.for_d((fake + noise).detach()), False)) / 2
+        scores = self.d(real)
+        fake = self.g(x)
+        loss = (gan_loss(scores, True) + gan_loss(self.d((fake + noise).detach()), False)) / 2
         loss.backward()
         self.optimisers[1].step()
         s.update(self.done, bicubic.item())
@@ -126,7 +123,7 @@ class PlainTrainer:
 
 
 def generator_from(state: dict[str, Tensor]) -> Generator:
-    """Our generator with weights under the authors' names."""
+    """Our generator with the authors' weights, by layer name."""
     net = Generator()
     for mine, theirs in zip(net.layers, state.values()):
         mine.data.copy_(theirs)
@@ -134,7 +131,7 @@ def generator_from(state: dict[str, Tensor]) -> Generator:
 
 
 def discriminator_from(state: dict[str, Tensor]) -> Discriminator:
-    """Our discriminator with weights under the authors' names."""
+    """Our discriminator with the authors' state, by entry name."""
     net = Discriminator()
     blocks = [f"feature_block.{3 * i}" for i in range(5)]
     norms = [f"feature_block.{3 * i + 1}" for i in range(5)]

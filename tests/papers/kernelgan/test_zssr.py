@@ -51,7 +51,7 @@ def textured(height: int, width: int, seed: int = 0) -> torch.Tensor:
 def test_kernel_map_and_son_are_the_authors(golden):
     trainer = trainer_of(golden)
     golden.check("kernel_shifted", trainer.kernel)
-    golden.check("loss_map", trainer.map[0])
+    golden.check("loss_map", trainer.loss_weights[0])
     golden.check("son", last(Z.make_son(trainer.low, trainer.kernel, 2)))
     golden.check("son_up", last(trainer.son))
 
@@ -82,17 +82,17 @@ def test_the_father_is_cut_where_the_authors_cut_it(golden):
     _, x, y = np.random.RandomState(11).random_sample(3)
     corner = trainer.corner((float(y), float(x)))
     assert list(corner) == golden.stored["augment.found_at"].tolist()
-    golden.check("augment.father", last(Z._cut(trainer.low, *corner, 128)))
+    golden.check("augment.father", last(Z.crop_at(trainer.low, *corner, 128)))
 
 
 def test_five_training_steps_are_the_authors(golden):
     trainer = trainer_of(golden)
     row, column = golden.stored["augment.found_at"].tolist()
-    father, weight = (Z._cut(x, row, column, 128) for x in (trainer.low, trainer.map))
-    given = Z.enlarge(Z.make_son(father, trainer.kernel, 2), 2, (128, 128), paper=True)
+    father, weight = (Z.crop_at(x, row, column, 128) for x in (trainer.low, trainer.loss_weights))
+    son = Z.enlarge(Z.make_son(father, trainer.kernel, 2), 2, (128, 128), paper=True)
     losses = []
     for _ in range(5):
-        losses.append(trainer.train_on(father, given, weight, 1e-3))
+        losses.append(trainer.train_on(father, son, weight, 1e-3))
         trainer.done += 1
     golden.check("train5.loss", torch.tensor(losses))
     golden.check("train5.filter_0", trainer.net.layers[0].permute(2, 3, 1, 0))
@@ -102,11 +102,11 @@ def test_torchs_adam_would_not_be_theirs(golden):
     """Why epsilon moves with the step under `paper`."""
     trainer = trainer_of(golden, paper=False)
     row, column = golden.stored["augment.found_at"].tolist()
-    father, weight = (Z._cut(x, row, column, 128) for x in (trainer.low, trainer.map))
-    given = Z.enlarge(Z.make_son(father, trainer.kernel, 2), 2, (128, 128), paper=True)
+    father, weight = (Z.crop_at(x, row, column, 128) for x in (trainer.low, trainer.loss_weights))
+    son = Z.enlarge(Z.make_son(father, trainer.kernel, 2), 2, (128, 128), paper=True)
     losses = []
     for _ in range(5):
-        losses.append(trainer.train_on(father, given, weight, 1e-3))
+        losses.append(trainer.train_on(father, son, weight, 1e-3))
         trainer.done += 1
     with pytest.raises(AssertionError, match="off by"):
         golden.check("train5.loss", torch.tensor(losses))
@@ -114,15 +114,15 @@ def test_torchs_adam_would_not_be_theirs(golden):
 
 @pytest.mark.parametrize(("numpy115", "key"), [(True, "numpy115"), (False, "new_numpy")])
 def test_the_stopping_rule_is_the_authors_in_both_numpys(golden, numpy115, key):
-    patience = Z.Patience(numpy115)
-    rates, steps, stop = [patience.rate], [0], -1
+    plateau = Z.PlateauSchedule(numpy115)
+    rates, steps, stop = [plateau.rate], [0], -1
     for i in range(3000):
         if i % 50 == 0:
             error = 0.01 * math.exp(-i / 300) + 0.002 + 1e-4 * float(array(f"zssr/mse/{i}", (1,))[0])
-            patience.tested(i, error)
-        ends = patience.update(i)
-        if patience.rate != rates[-1]:
-            rates.append(patience.rate)
+            plateau.add_test(i, error)
+        ends = plateau.update(i)
+        if plateau.rate != rates[-1]:
+            rates.append(plateau.rate)
             steps.append(i)
         if ends:
             stop = i
@@ -133,30 +133,30 @@ def test_the_stopping_rule_is_the_authors_in_both_numpys(golden, numpy115, key):
 
 
 def test_slope_and_deviation_by_hand():
-    slope, deviation = Z.slope_of([0, 1, 2], [0.0, 3.0, 0.0], freedom=2)
+    slope, deviation = Z.fit_slope([0, 1, 2], [0.0, 3.0, 0.0], lost=2)
     assert slope == 0 and deviation == pytest.approx(math.sqrt(6 / 1 / 2))
     x, y = [0, 50, 100, 150, 200], [5.0, 4.2, 3.1, 2.2, 0.9]
     fit, covariance = np.polyfit(x, y, 1, cov=True)
-    slope, deviation = Z.slope_of(x, y)
+    slope, deviation = Z.fit_slope(x, y)
     assert slope == pytest.approx(fit[0]) and deviation == pytest.approx(math.sqrt(covariance[0, 0]))
-    assert Z.slope_of(x, y, 4)[1] == pytest.approx(math.sqrt(3) * deviation)
+    assert Z.fit_slope(x, y, 4)[1] == pytest.approx(math.sqrt(3) * deviation)
 
 
 def test_errors_that_fall_steadily_never_stop_training():
-    patience = Z.Patience()
+    plateau = Z.PlateauSchedule()
     for i in range(3000):
         if i % 50 == 0:
-            patience.tested(i, 1.0 - i / 3000)
-        assert not patience.update(i)
-    assert patience.rate == 1e-3
+            plateau.add_test(i, 1.0 - i / 3000)
+        assert not plateau.update(i)
+    assert plateau.rate == 1e-3
 
 
 def test_errors_that_stand_still_stop_it_before_step_900():
-    patience = Z.Patience()
+    plateau = Z.PlateauSchedule()
     for i in range(3000):
         if i % 50 == 0:
-            patience.tested(i, 1.0 + (i // 50 % 2))
-        if patience.update(i):
+            plateau.add_test(i, 1.0 + (i // 50 % 2))
+        if plateau.update(i):
             break
     assert i == 899
 
@@ -194,8 +194,8 @@ def test_each_symmetry_is_undone():
     x = textured(12, 20)
     seen = []
     for which in range(8):
-        view = Z.turned(x, which)
-        assert torch.equal(Z.turned_back(view, which), x)
+        view = Z.transform(x, which)
+        assert torch.equal(Z.transform_back(view, which), x)
         seen.append(view.flatten(1)[0, :40].tolist())
     assert len({tuple(s) for s in seen}) == 8
 
@@ -204,11 +204,11 @@ def test_our_sons_are_cut_from_the_whole_pictures_and_theirs_have_a_rim():
     low, kernel = textured(64, 72), gaussian_kernel(1.5, 1.5, 0)
     trainer = Z.Zssr(low, kernel, 2, torch.Generator().manual_seed(0), steps=1, crop=32)
     for _ in range(8):
-        father, given, _ = trainer._sample()
+        father, son, _ = trainer._sample()
         theirs = Z.enlarge(Z.make_son(father, kernel, 2), 2, (32, 32))
         inner = (slice(None), slice(10, -10), slice(10, -10))
-        torch.testing.assert_close(given[inner], theirs[inner], atol=1e-6, rtol=0)
-        assert (given - theirs).abs().max() > 1e-3
+        torch.testing.assert_close(son[inner], theirs[inner], atol=1e-6, rtol=0)
+        assert (son - theirs).abs().max() > 1e-3
 
 
 def test_fathers_and_sons_lie_on_each_other():
@@ -217,9 +217,9 @@ def test_fathers_and_sons_lie_on_each_other():
     trainer = Z.Zssr(slope, bicubic_kernel(2), 2, torch.Generator().manual_seed(0), steps=1, crop=24)
     places = set()
     for _ in range(40):
-        father, given, _ = trainer._sample()
+        father, son, _ = trainer._sample()
         if father.min() > 0.2 and father.max() < 0.8:  # away from the mirrored rim
-            torch.testing.assert_close(given, father, atol=1e-5, rtol=0)
+            torch.testing.assert_close(son, father, atol=1e-5, rtol=0)
             places.add(round(float(father[0, 0, 0]) * 79) % 2)
     assert places == {0, 1}
 
@@ -230,8 +230,8 @@ def test_a_small_picture_is_padded_with_black_of_no_weight_under_paper_only():
         Z.Zssr(low, bicubic_kernel(2), 2, torch.Generator().manual_seed(0), paper=paper)
         for paper in (True, False)
     ]
-    assert trainers[0]._field.shape == (3, 128, 140) and trainers[1]._field is low
-    assert not trainers[0]._field[:, 100:].any() and not trainers[0]._field_map[:, 100:].any()
+    assert trainers[0]._source.shape == (3, 128, 140) and trainers[1]._source is low
+    assert not trainers[0]._source[:, 100:].any() and not trainers[0]._source_weights[:, 100:].any()
     assert [trainer.crop for trainer in trainers] == [128, 98]
 
 
@@ -249,7 +249,7 @@ def test_strips_show_nowhere(monkeypatch):
     with torch.no_grad():
         trainer.net.layers[7].normal_(0, 0.02, generator=torch.Generator().manual_seed(1))
     whole = trainer.preview(2)
-    monkeypatch.setattr(Z, "STRIP", 88 * 7)
+    monkeypatch.setattr(Z, "STRIP_PIXELS", 88 * 7)
     torch.testing.assert_close(trainer.preview(2), whole, atol=1e-5, rtol=0)
 
 
@@ -266,8 +266,8 @@ def test_the_loss_map_of_one_edge_by_hand():
 def test_bfloat16_moves_the_result_by_less_than_half_a_grey_level_on_average():
     low, kernel = textured(64, 64), gaussian_kernel(1.2, 1.2, 0)
     results = []
-    for fast in (False, True):
-        trainer = Z.Zssr(low, kernel, 2, torch.Generator().manual_seed(0), steps=30, crop=32, fast=fast)
+    for dtype in (torch.float32, torch.bfloat16):
+        trainer = Z.Zssr(low, kernel, 2, torch.Generator().manual_seed(0), steps=30, crop=32, dtype=dtype)
         while not trainer.ended:
             trainer.step()
         results.append(trainer.result())

@@ -1,0 +1,165 @@
+"""The second half of a run: ZSSR enlarges the picture with a given kernel.
+
+×4 goes over ×2, as the authors' does: the network trained for ×2 goes on with the analytic ×4 kernel. `gradual`
+puts further factors in between, of bicubic reduction (theirs in the original ZSSR, without changing the picture
+learned from).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gansr.method import Frame, InputError, Nets, View
+from gansr.ops.kernels import bicubic_kernel, for_scale, gaussian_kernel, shift_kernel
+from gansr.papers.kernelgan.options import Options
+from gansr.papers.kernelgan.views import History, bicubic
+from gansr.papers.kernelgan.zssr import Zssr
+
+REAL_NOISE = 0.0125  # standard deviation of the noise added to the sons of a real photograph
+
+
+class Kernels(NamedTuple):
+    """The blur that ZSSR assumes: for factor 2 (None: there is no such kernel), and for the factor wanted."""
+
+    two: Tensor | None
+    wanted: Tensor
+
+
+class Stage(NamedTuple):
+    """One training of ZSSR: its factor, its kernel (None: MATLAB's bicubic) and its number of steps."""
+
+    factor: float
+    kernel: Tensor | None
+    steps: int
+
+
+def chosen_kernels(options: Options) -> Kernels:
+    """The kernels of the mode “ZSSR only”. Raises InputError if a file is chosen and none is given."""
+    s = options.scale
+    if options.kernel == "bicubic":
+        return Kernels(bicubic_kernel(2), bicubic_kernel(s))
+    if options.kernel == "gaussian":
+        return Kernels(None, gaussian_kernel(options.width, options.other_width, options.angle, s))
+    return Kernels(None, kernel_of_file(options, s))
+
+
+def kernel_of_file(options: Options, scale: int) -> Tensor:
+    """The user's kernel, of sum 1, moved so that it shifts nothing. Raises InputError if there is none."""
+    if options.kernel_file is None:
+        raise InputError("“file” is chosen as the kernel, and there is none: add a .mat, .npy or .csv file")
+    return shift_kernel(options.kernel_file, scale, options.paper)
+
+
+def estimated_kernels(estimate: Tensor, options: Options) -> Kernels:
+    """The estimate for ×2 → what ZSSR uses; with `paper` shifted once more, as the authors do."""
+    two, wanted = estimate, for_scale(estimate, options.scale)
+    if options.paper:
+        two, wanted = shift_kernel(two, 2, paper=True), shift_kernel(wanted, options.scale, paper=True)
+    return Kernels(two, wanted)
+
+
+def stages(kernels: Kernels, options: Options) -> list[Stage]:
+    """The trainings that follow each other; the last has the factor wanted."""
+    factors: list[tuple[float, Tensor | None]] = [(float(options.scale), kernels.wanted)]
+    if options.scale == 4 and (kernels.two is not None or options.gradual):
+        factors.insert(0, (2.0, kernels.two))
+    if options.gradual:
+        between = (1.5,) if options.scale == 2 else (1.5, 3.0)
+        factors = sorted([*factors, *((factor, None) for factor in between)], key=lambda stage: stage[0])
+    each = options.zssr_iterations // len(factors)
+    steps = [each] * (len(factors) - 1)
+    return [Stage(f, k, n) for (f, k), n in zip(factors, [*steps, options.zssr_iterations - sum(steps)])]
+
+
+def enlarge_with_kernels(
+    low: Tensor,
+    kernels: Kernels,
+    options: Options,
+    nets: Nets,
+    generator: torch.Generator,
+    done: int,
+    total: int,
+    views: Mapping[str, View],
+) -> Iterator[Frame]:
+    """low (3,H,W) in [0,1] → a frame for each step of ZSSR, the last at step `total`.
+
+    done, total: steps before this, and of the whole run. views: shown beside ZSSR's own. `nets` gives the precision.
+    """
+    errors, rates = History("mean squared error"), History("learning rate")
+    image, failure = bicubic(low, options.scale), ""
+    real = options.photo == "real"
+    every = preview_interval(low, options)
+    zssr: Zssr | None = None
+    for stage in stages(kernels, options):
+        zssr = _new_zssr(low, stage, options, nets, generator, zssr)
+        while not zssr.ended:
+            loss = zssr.step()
+            if not math.isfinite(loss):
+                failure = (
+                    f"ZSSR broke down at step {zssr.done} of {stage.steps} (not a number); "
+                    "this is the last good result"
+                )
+                break
+            if zssr.done % every == 0 or zssr.done == 1:
+                image = zssr.preview(options.scale)
+                errors.add(zssr.test())
+                rates.add(zssr.rate)
+            at = done + zssr.done
+            if at < total:
+                readings = {"loss": loss, "reconstruction error": zssr.error, "learning rate": zssr.rate}
+                yield Frame(image, at, total, readings, {**views, **_curves(errors, rates)})
+        done += stage.steps
+        if failure:
+            break
+    assert zssr is not None, "there is at least one stage"
+    if not failure:
+        image = zssr.result(0 if real else options.back_projections, options.ensemble)
+        errors.add(zssr.test())
+        rates.add(zssr.rate)
+    readings = {"reconstruction error": zssr.error}
+    notices = (failure,) if failure else ()
+    yield Frame(image, total, total, readings, {**views, **_curves(errors, rates)}, notices=notices)
+
+
+def _new_zssr(
+    low: Tensor,
+    stage: Stage,
+    options: Options,
+    nets: Nets,
+    generator: torch.Generator,
+    previous: Zssr | None,
+) -> Zssr:
+    """ZSSR for a stage; it goes on from the weights of the previous stage."""
+    whole = stage.factor == int(stage.factor)
+    return Zssr(
+        low,
+        bicubic_kernel(int(stage.factor)) if stage.kernel is None and whole else stage.kernel,
+        int(stage.factor) if whole else stage.factor,
+        generator,
+        steps=stage.steps,
+        crop=128 if options.paper else options.crop,
+        noise=REAL_NOISE * options.noise_scale if options.photo == "real" else 0.0,
+        net=None if previous is None else previous.net,
+        dtype=nets.dtype,
+        paper=options.paper,
+    )
+
+
+def _curves(errors: History, rates: History) -> dict[str, View]:
+    return {"Reconstruction error": errors.curve(log=True), "Learning rate": rates.curve(log=True)}
+
+
+def preview_interval(low: Tensor, options: Options) -> int:
+    """Steps between two previews of the whole picture.
+
+    Previews take a quarter of the time. Where that would give fewer than eight, they take up to three times as much.
+    """
+    preview = low.shape[-1] * low.shape[-2] * (options.scale**2 + 1)  # pixels of forward passes
+    step = 3 * (128 if options.paper else options.crop) ** 2  # a third of it is the forward pass
+    interval = math.ceil(4 * preview / step)
+    return max(10, min(interval, max(options.zssr_iterations // 8, interval // 3)))

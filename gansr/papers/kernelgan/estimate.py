@@ -1,0 +1,108 @@
+"""The first half of a run: KernelGAN estimates the blur kernel.
+
+How we differ from the authors' program besides the training (see `trainer`), each undone by `paper`:
+- the kernel is shifted to its place once; theirs is shifted again before ZSSR, and rings a little more each time;
+- its sum stays 1; theirs changes by the spline's rounding, and with it the brightness;
+- kernels of several seeds may be averaged (the authors average the results of five runs in their table).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import torch
+from torch import Tensor
+
+from gansr.method import Frame, MethodError
+from gansr.ops.kernels import crop_or_pad, describe, drop_small, for_scale, shift_kernel
+from gansr.papers.kernelgan.crops import trim_border
+from gansr.papers.kernelgan.kernel_files import kernel_files, kernel_png
+from gansr.papers.kernelgan.options import Options
+from gansr.papers.kernelgan.trainer import Trainer
+from gansr.papers.kernelgan.views import History, bicubic, implied_small_picture, kernel_views, loss_readings
+
+ITERATIONS_PER_FRAME = 10  # about 50 ms; to show each iteration would cost a fifth of the time
+
+
+def estimate_kernel(
+    low: Tensor, options: Options, generator: torch.Generator, total: int
+) -> Generator[Frame, None, tuple[Tensor | None, Frame]]:
+    """low (3,H,W) in [0,1] → frames while the kernel is learned; `total` is the number of steps of the whole run.
+
+    Returns the kernel for ×2, shifting nothing (None if training broke down), and the frame that hands it out.
+    Raises MethodError if there was no finite step at all.
+    """
+    image = bicubic(low, options.scale)
+    losses = History("generator", "discriminator", "bicubic")
+    raw: list[Tensor] = []  # a kernel (13,13) of each random start
+    failure = ""
+    for start in range(options.seeds):
+        picture = trim_border(low, options.photo == "real")
+        trainer = Trainer(picture, generator, options.iterations, options.paper)
+        step, small = None, None
+        while trainer.done < options.iterations and not failure:
+            step, failure = trainer.advance(ITERATIONS_PER_FRAME)
+            if step is None:
+                raise MethodError(f"learning the kernel broke down: {failure}. Try another seed.")
+            losses.add(step.generator_loss, step.discriminator_loss, step.bicubic_loss)
+            if small is None or trainer.done % (10 * ITERATIONS_PER_FRAME) == 0:
+                small = implied_small_picture(low, step.kernel)
+            views = kernel_views(step.kernel) | {
+                "Losses": losses.curve(log=True),
+                "Implied small picture": small,
+            }
+            at = start * options.iterations + trainer.done
+            if at < total:
+                yield Frame(image, at, total, loss_readings(step), views)
+        assert step is not None, "there is at least one iteration"
+        kernel = step.kernel if failure else trainer.kernel()
+        if not bool(torch.isfinite(kernel).all()):
+            kernel, failure = step.kernel, f"not a number after iteration {trainer.done}"
+        raw.append(kernel)
+        if failure:
+            break
+    learned = [k for k in raw if is_learned(k)]
+    kernel = average_kernels([finish_kernel(k, options.paper) for k in learned or raw])
+    notices = (f"{failure}; this is the last good kernel",) if failure else kernel_warnings(raw)
+    files = dict(kernel_files("kernel_x2", kernel))
+    if options.scale == 4:
+        files |= kernel_files("kernel_x4", for_scale(kernel, 4))
+    files["kernel_x2.png"] = kernel_png(kernel)
+    views = kernel_views(kernel) | {
+        "Losses": losses.curve(log=True),
+        "Implied small picture": implied_small_picture(low, kernel),
+    }
+    last = Frame(image, total, total, describe(kernel), views, files=files, notices=notices)
+    return (None if failure else kernel), last
+
+
+def is_learned(kernel: Tensor) -> bool:
+    """Whether G has learned to keep the brightness: the kernel of an untrained or collapsed G is near zero."""
+    return abs(float(kernel.sum()) - 1) < 0.25
+
+
+def kernel_warnings(kernels: list[Tensor]) -> tuple[str, ...]:
+    """What the user must know about kernels (13,13) as they came from G."""
+    poor = [float(k.sum()) for k in kernels if not is_learned(k)]
+    if not poor:
+        return ()
+    if len(poor) < len(kernels):
+        return (f"{len(poor)} of {len(kernels)} starts learned no kernel and were left out",)
+    return (
+        f"the kernel had a sum of {poor[0]:.2f} before it was set to 1: learning is not complete, do not trust it; "
+        "try another seed or more iterations",
+    )
+
+
+@torch.no_grad()
+def finish_kernel(kernel: Tensor, paper: bool) -> Tensor:
+    """G's kernel (13,13) → the kernel handed out: small entries dropped, moved to where ×2 shifts nothing."""
+    return shift_kernel(drop_small(kernel), 2, paper)
+
+
+def average_kernels(kernels: list[Tensor]) -> Tensor:
+    """The mean of finished kernels of different sides, on the largest grid. One kernel alone stays as it is."""
+    if len(kernels) == 1:
+        return kernels[0]
+    side = max(max(k.shape) for k in kernels)
+    return torch.stack([crop_or_pad(k, side) for k in kernels]).mean(0)

@@ -1,0 +1,153 @@
+"""The options of KernelGAN + ZSSR, and its presets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from gansr.options import option
+from gansr.papers.kernelgan.kernel_files import read_kernel
+
+
+@dataclass(frozen=True)
+class Options:
+    mode: str = option(
+        "kernel + ZSSR",
+        "find the blur kernel and enlarge with it, only find it, or only enlarge with a kernel that you choose",
+        choices=("kernel + ZSSR", "kernel only", "ZSSR only"),
+    )
+    scale: int = option(
+        2, "how many times larger the result is: 2 or 4", min=2, max=4, step=2, changes_input=True
+    )
+    photo: str = option(
+        "synthetic",
+        "synthetic for a picture that was shrunk by a program, real for one as a camera took it, with noise",
+        title="Picture type",
+        choices=("synthetic", "real"),
+    )
+    noise_scale: float = option(
+        1.0,
+        "how much noise a real picture has; more gives a smoother result",
+        title="Noise level (real pictures)",
+        min=0.0,
+        max=10.0,
+        step=0.1,
+    )
+    iterations: int = option(
+        1500,
+        "training steps that find the kernel; the paper uses 3000",
+        title="KernelGAN iterations",
+        min=1,
+        max=6000,
+    )
+    seeds: int = option(
+        1, "kernels learned from different random starts and averaged", title="Random starts", min=1, max=10
+    )
+    zssr_iterations: int = option(
+        200,
+        "training steps of the enlargement; the paper's end between 900 and 3000",
+        title="ZSSR iterations",
+        min=1,
+        max=6000,
+    )
+    crop: int = option(
+        64,
+        "side of the crops that ZSSR is trained on; the paper uses 128",
+        title="ZSSR crop (px)",
+        min=32,
+        max=128,
+        step=32,
+    )
+    kernel: str = option(
+        "bicubic",
+        "the blur kernel that the mode “ZSSR only” assumes; gaussian uses the widths and the angle below",
+        title="Kernel",
+        choices=("bicubic", "gaussian", "file"),
+    )
+    width: float = option(
+        1.5,
+        "standard deviation along the Gaussian's axis, in pixels of the large picture",
+        title="Gaussian width (px)",
+        min=0.3,
+        max=8.0,
+        step=0.1,
+    )
+    other_width: float = option(
+        1.0,
+        "standard deviation across the Gaussian's axis, in pixels of the large picture",
+        title="Gaussian width, other axis (px)",
+        min=0.3,
+        max=8.0,
+        step=0.1,
+    )
+    angle: float = option(
+        0.0,
+        "direction of the Gaussian's axis, clockwise from the horizontal",
+        title="Gaussian angle (°)",
+        min=-90.0,
+        max=90.0,
+    )
+    kernel_file: Tensor | None = option(  # noqa: RUF009 (option makes a field)
+        None,
+        "your own kernel: a .mat file with the variable Kernel, a .npy or a .csv file, at most 65×65",
+        read=read_kernel,
+        suffixes=(".mat", ".npy", ".csv"),
+    )
+    back_projections: int = option(
+        2, "how often the result is corrected so that it shrinks to your picture", min=0, max=12
+    )
+    ensemble: bool = option(
+        False,
+        "median over the eight rotations and mirror images of the picture; for kernels without a direction",
+        title="Ensemble of eight",
+    )
+    gradual: bool = option(
+        False, "train for smaller factors first, up to the wanted one", title="Gradual enlargement"
+    )
+    paper: bool = option(
+        False,
+        "follow the authors' programs exactly, including their mistakes",
+        title="Exactly as the authors",
+    )
+    lab: str = option(
+        "off",
+        "test with a known kernel: your sharp picture is blurred with it, shrunk, and then restored",
+        title="Kernel lab",
+        choices=("off", "random blur", "gaussian", "file"),
+        changes_input=True,
+    )
+
+
+PRESETS: Mapping[str, Mapping[str, object]] = {
+    "Quick": {"iterations": 1500, "zssr_iterations": 200, "crop": 64},
+    "Careful": {"iterations": 3000, "seeds": 3, "zssr_iterations": 1000, "crop": 96},
+    "Paper": {"iterations": 3000, "zssr_iterations": 3000, "crop": 128, "paper": True},
+    "Kernel only": {"mode": "kernel only", "iterations": 3000},
+}
+
+
+def estimates_kernel(options: Options) -> bool:
+    """Whether KernelGAN is trained: always, but for ZSSR alone outside the kernel lab."""
+    return options.mode != "ZSSR only" or options.lab != "off"
+
+
+def trains_zssr(options: Options) -> bool:
+    return options.mode != "kernel only"
+
+
+def kernelgan_steps(options: Options) -> int:
+    """Iterations of KernelGAN, over all random starts."""
+    return options.iterations * options.seeds if estimates_kernel(options) else 0
+
+
+def total_steps(options: Options) -> int:
+    """Iterations of KernelGAN and steps of one ZSSR together, outside the kernel lab."""
+    return kernelgan_steps(options) + (options.zssr_iterations if trains_zssr(options) else 0)
+
+
+def smaller_options(options: Options) -> Options | None:
+    """Options that need less memory: smaller training crops; None when they are as small as they can be."""
+    return dataclasses.replace(options, crop=32) if options.crop > 32 and not options.paper else None

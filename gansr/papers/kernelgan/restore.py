@@ -1,0 +1,46 @@
+"""A whole run outside the kernel lab: estimate the kernel, enlarge with it, or both."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from gansr.method import Frame, Nets
+from gansr.ops.kernels import describe
+from gansr.papers.kernelgan.enlarge import chosen_kernels, enlarge_with_kernels, estimated_kernels
+from gansr.papers.kernelgan.estimate import estimate_kernel
+from gansr.papers.kernelgan.options import Options, kernelgan_steps, total_steps
+from gansr.papers.kernelgan.views import kernel_map
+
+
+def restore(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
+    """low (3,H,W) in [0,1] → a frame for ten iterations of KernelGAN each, then for each step of ZSSR.
+
+    Raises InputError if a kernel file is chosen and none is given, MethodError if no kernel could be learned.
+    """
+    total = total_steps(options)
+    if options.mode == "ZSSR only":
+        kernels = chosen_kernels(options)
+        views = {"Kernel": kernel_map(kernels.wanted)}
+        yield from enlarge_with_kernels(low, kernels, options, nets, generator, 0, total, views)
+        return
+    estimate, last = yield from estimate_kernel(low, options, generator, total)
+    if estimate is None or options.mode == "kernel only":
+        yield last
+        return
+    kernels = estimated_kernels(estimate, options)
+    views = {name: last.views[name] for name in ("Estimated kernel", "Cross-sections")}
+    done = kernelgan_steps(options)
+    for frame in enlarge_with_kernels(low, kernels, options, nets, generator, done, total, views):
+        if frame.step < total:
+            yield frame
+        else:
+            yield dataclasses.replace(
+                frame,
+                readings={**describe(kernels.wanted), **frame.readings},
+                files=last.files,
+                notices=(*last.notices, *frame.notices),
+            )

@@ -1,0 +1,37 @@
+"""The kernel lab: a known kernel and picture beside what is recovered."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gansr.method import InputError, Nets
+from gansr.options import parse_options
+from gansr.papers.kernelgan import KERNELGAN, Options, run, scale
+from tests.papers.kernelgan.pictures import SHORT, frames, textured
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_the_lab_gives_the_pictures_own_size_and_compares():
+    truth = textured(173, 170)
+    options = parse_options(Options, {**SHORT, "lab": "gaussian", "width": 1.6, "other_width": 1.0})
+    assert scale(KERNELGAN, options) == 1
+    *_, last = run(truth, options, Nets(), torch.Generator().manual_seed(0))
+    assert last.image.shape == truth.shape and last.step == last.steps == 90
+    results = {"bicubic", "ZSSR, bicubic kernel", "ZSSR, true kernel", "ZSSR, estimated kernel"}
+    assert set(last.answers) == results
+    assert all(result.shape == truth.shape for result in last.answers.values())
+    assert {f"PSNR-Y, {name} (dB)" for name in results} | {"kernel PSNR (dB)"} <= set(last.readings)
+    true, estimated = last.views["True kernel"], last.views["Estimated kernel"]
+    assert (true.min, true.max) == (estimated.min, estimated.max)
+
+
+def test_the_lab_says_how_large_a_picture_it_needs():
+    with pytest.raises(InputError, match="at least 168 px"):
+        frames(textured(160, 200), lab="random blur")
+
+
+def test_the_labs_kernel_only_runs_no_zssr():
+    last = frames(textured(170, 170), lab="random blur", mode="kernel only")[-1]
+    assert last.steps == 60 and set(last.answers) == {"bicubic"}
