@@ -73,6 +73,7 @@ class Frame:
         default_factory=dict
     )  # downloads besides the picture: file name → content
     notices: tuple[str, ...] = ()  # what the person must be told of this result
+    form: str = ""  # the numerical form, e.g. "compiled bf16"
     waited: float = 0.0  # seconds in the queue, set by the engine
     computed: float = 0.0  # seconds of computing, set by the engine
     memory: float | None = None  # peak bytes so far, set by the engine where the system tells

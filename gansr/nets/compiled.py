@@ -1,17 +1,17 @@
-"""MobileStyleGAN arranged for a search: narrower numbers, channels innermost, and compiled where that can be had.
+"""MobileStyleGAN optimised for a latent search: bfloat16, channels_last, and compiled where that is possible.
 
-What a search costs on a processor is memory traffic: depthwise convolutions and element-wise passes over pictures
-of 512². bfloat16 halves it, torch.compile fuses the passes between the convolutions. Compiled is everything
-after block `CUT` (64²). One compiled function so serves PULSE, which comes through all blocks, and multi-code
+On a processor a search is limited by memory traffic: depthwise convolutions and element-wise passes over pictures of
+512². bfloat16 halves the traffic, and torch.compile fuses the passes between the convolutions. Only the blocks after
+block `CUT` (64²) are compiled. That one compiled function serves both PULSE, which runs all blocks, and multi-code
 composition, which enters at 32² or 64².
 
 Seconds for a step of PULSE at 1024², forward and backward, on two Zen 5 cores (python -m gansr bench pulse): the graph
-as it is written 1.35 to 1.40, with our allocator 0.43, this arrangement in float32 0.24, in bfloat16 (but for the first
+as it is written 1.35 to 1.40, with our allocator 0.43, channels_last in float32 0.24, in bfloat16 (except the first
 blocks) 0.16, compiled 0.14 to 0.15.
 
-Compiling takes 10–40 s, so it runs in a thread (`start`, from the app's start; never on ZeroGPU), and until it is
-ready, and wherever it fails, the same code runs uncompiled. A run keeps the form it began with (`prepared`
-returns a snapshot), so that its steps are of one arithmetic. The compiler's own cache makes the next start short.
+Compiling takes 10–40 s, so it runs in a background thread. Until it is finished, and wherever it fails, the same code
+runs uncompiled. A run takes a `snapshot` and keeps it, so that all its steps use the same arithmetic. The compiler's
+own cache (TORCHINDUCTOR_CACHE_DIR) shortens the next start.
 """
 
 from __future__ import annotations
@@ -20,45 +20,74 @@ import copy
 import os
 import shutil
 import threading
-import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gansr.nets.mobilestylegan import MobileStyleGAN
 
+KIND = (
+    "mobilestylegan"  # the key under which papers share one OptimisedMobileStyleGAN per network and precision
+)
 CUT = 4  # blocks that stay uncompiled
 
-Tail = Callable[..., Tensor]
+Tail = Callable[..., Tensor]  # features after block CUT, and the later scales → the picture
 
 
-@dataclass
-class _Kept:
-    """One copy of a net in one precision, and what became of compiling it."""
+class OptimisedMobileStyleGAN:
+    """A copy of a MobileStyleGAN in `dtype` and channels_last, on the same device, and the state of its compilation.
 
-    net: MobileStyleGAN
-    tail: Tail | None = None
-    state: str = "eager"  # eager · compiling · compiled · or why it stays eager
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-_kept: weakref.WeakKeyDictionary[nn.Module, dict[tuple[str, torch.dtype], _Kept]] = (
-    weakref.WeakKeyDictionary()
-)
-_lock = threading.Lock()
-
-
-class Prepared:
-    """`first`, `rest`, `synthesis`, `scales` and the facts of a MobileStyleGAN, in one precision.
-
-    Features are in that precision; rows may be float32; pictures come as float32. Gradients reach rows and
-    features. Batches, and calls that want no gradients, run uncompiled: per step one picture is as good.
+    The network itself is not changed. `state` is "eager" (not compiled so far), "compiling", "compiled", or
+    "eager: " and the reason why it stays uncompiled.
     """
 
-    def __init__(self, net: MobileStyleGAN, tail: Tail | None, exact: MobileStyleGAN):
-        self._net, self._tail, self._exact = net, tail, exact
+    def __init__(self, net: MobileStyleGAN, dtype: torch.dtype):
+        self._net = _optimised_copy(net, dtype)
+        self._exact = self._net if dtype == torch.float32 else _optimised_copy(net, torch.float32)
+        self._tail: Tail | None = None
+        self._lock = threading.Lock()
+        self.state = "eager"
+
+    def snapshot(self) -> Snapshot:
+        """The best form that is ready now. It does not change when the compilation finishes later."""
+        return Snapshot(self._net, self._exact, self._tail)
+
+    def compile_in_background(self) -> threading.Thread | None:
+        """Start compiling; returns the thread, or None if compilation was started before or is not possible here.
+
+        Only on a processor: graphics cards are fast without it. Do not call it on ZeroGPU.
+        """
+        with self._lock:
+            if self.state != "eager":
+                return None
+            if (reason := _impossible(self._net)) is not None:
+                self.state = reason
+                return None
+            self.state = "compiling"
+        thread = threading.Thread(target=self._compile, name="compile", daemon=True)
+        thread.start()
+        return thread
+
+    def _compile(self) -> None:
+        try:
+            tail = _compiled_tail(self._net)
+            _first_call(self._net, tail)
+        except Exception as error:  # the compiler may raise anything; the uncompiled form remains
+            self.state = f"eager: {type(error).__name__}"
+            return
+        self._tail, self.state = tail, "compiled"
+
+
+class Snapshot:
+    """The `first`, `rest`, `synthesis` and attributes of a MobileStyleGAN, in one precision; made by `snapshot`.
+
+    Features are in that precision; rows may be float32; pictures are float32. Gradients reach rows and features.
+    Batches, and calls without gradients, run uncompiled: only the call of one step and one picture is compiled.
+    """
+
+    def __init__(self, net: MobileStyleGAN, exact: MobileStyleGAN, tail: Tail | None):
+        self._net, self._exact, self._tail = net, exact, tail
         self.style_rows, self.side, self.shapes = net.style_rows, net.side, net.shapes
         self.noise_sides, self.gain, self.style = net.noise_sides, net.gain, net.style
         self.dtype = net.body.picture.weight.dtype
@@ -66,7 +95,7 @@ class Prepared:
 
     @property
     def form(self) -> str:
-        """For the timing line: "compiled bf16", "eager bf16", "compiled float32", "eager float32"."""
+        """The numerical form: "compiled bf16", "eager bf16", "compiled float32" or "eager float32"."""
         short = "bf16" if self.dtype == torch.bfloat16 else str(self.dtype).removeprefix("torch.")
         return f"{'eager' if self._tail is None else 'compiled'} {short}"
 
@@ -75,10 +104,11 @@ class Prepared:
         return self.late(self.early(rows), rows)
 
     def early(self, rows: Tensor) -> Tensor:
-        """The features after `CUT` blocks, in float32: there a gradient in bfloat16 is too coarse for a search.
+        """The features after `CUT` blocks, in float32: in these blocks bfloat16 gradients are too coarse for a search.
 
-        The astronaut at PULSE's preset Paper: of 4 answers 2 came within 2e-3 in bfloat16 throughout, 4 with the
-        first blocks in float32, as with all of it; a step costs a fifth more than in bfloat16 throughout.
+        Measured with the astronaut at PULSE's preset Paper: of 4 samples 2 came within 2e-3 in bfloat16 throughout,
+        4 with the first blocks in float32, as with all blocks in it; a step takes a fifth longer than in bfloat16
+        throughout.
         """
         return self._exact.first(rows, self._early)
 
@@ -101,59 +131,19 @@ class Prepared:
 
 
 def _compiled_for(x: Tensor, scales: list[Tensor]) -> bool:
-    """Whether this call is the one that was compiled; any other would be compiled anew, on the run's time."""
+    """Whether this call is the one that was compiled; any other would be recompiled, which delays the run."""
     return len(x) == 1 and torch.is_grad_enabled() and all(t.requires_grad for t in (x, *scales))
 
 
-def prepared(net: MobileStyleGAN, dtype: torch.dtype) -> Prepared:
-    """`net` for a search in `dtype` on the device where it is, in the best form that is ready now."""
-    kept = _keep(net, dtype)
-    return Prepared(kept.net, kept.tail, _keep(net, torch.float32).net)
-
-
-def state(net: MobileStyleGAN, dtype: torch.dtype) -> str:
-    """What became of compiling: "eager" (not asked for), "compiling", "compiled", or why it stays eager."""
-    return _keep(net, dtype).state
-
-
-def start(net: MobileStyleGAN, dtype: torch.dtype, cache: str | None = None) -> threading.Thread | None:
-    """Compile in the background; returns the thread, or None where there is nothing to do or to do it with.
-
-    cache: the folder that keeps what the compiler makes, for the next start. Only on a processor: graphics cards
-    are fast without. The caller must not ask for it on ZeroGPU.
-    """
-    kept = _keep(net, dtype)
-    with kept.lock:
-        if kept.state != "eager":
-            return None
-        if (reason := _impossible(kept.net)) is not None:
-            kept.state = reason
-            return None
-        kept.state = "compiling"
-    if cache is not None:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", cache)
-    thread = threading.Thread(target=_compile, args=(kept,), name="compile", daemon=True)
-    thread.start()
-    return thread
-
-
-def _keep(net: MobileStyleGAN, dtype: torch.dtype) -> _Kept:
-    device = net.body.picture.weight.device
-    with _lock:
-        forms = _kept.setdefault(net, {})
-        if (str(device), dtype) not in forms:
-            forms[str(device), dtype] = _Kept(_copy(net, dtype))
-        return forms[str(device), dtype]
-
-
-def _copy(net: MobileStyleGAN, dtype: torch.dtype) -> MobileStyleGAN:
-    """The affine maps of the styles stay float32: they are small, and errors there move whole channels."""
-    arranged = copy.deepcopy(net).requires_grad_(False).eval()
-    arranged.body.to(dtype=dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return arranged
+def _optimised_copy(net: MobileStyleGAN, dtype: torch.dtype) -> MobileStyleGAN:
+    """The affine maps of the styles stay float32: they are small, and their errors would shift whole channels."""
+    made = copy.deepcopy(net).requires_grad_(False).eval()
+    made.body.to(dtype=dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return made
 
 
 def _impossible(net: MobileStyleGAN) -> str | None:
+    """The state of a network that cannot be compiled here, with the reason; None if it can."""
     if net.body.picture.weight.device.type != "cpu":
         return "eager: not on a processor"
     if len(net.body.blocks) < CUT:
@@ -163,18 +153,7 @@ def _impossible(net: MobileStyleGAN) -> str | None:
     return None
 
 
-def _compile(kept: _Kept) -> None:
-    """Compile by a first call, forward and backward, on inputs like a search's."""
-    try:
-        tail = _tail_of(kept.net)
-        _rehearse(kept.net, tail)
-    except Exception as error:  # whatever the compiler stumbles over, the uncompiled form is there
-        kept.state = f"eager: {type(error).__name__}"
-        return
-    kept.tail, kept.state = tail, "compiled"
-
-
-def _tail_of(net: MobileStyleGAN) -> Tail:
+def _compiled_tail(net: MobileStyleGAN) -> Tail:
     body = net.body
     skipped = [torch.empty(0)] * (1 + 2 * CUT)
 
@@ -184,10 +163,11 @@ def _tail_of(net: MobileStyleGAN) -> Tail:
     return torch.compile(tail, dynamic=False)
 
 
-def _rehearse(net: MobileStyleGAN, tail: Tail) -> None:
+def _first_call(net: MobileStyleGAN, tail: Tail) -> None:
+    """Compile by calling `tail` forward and backward with inputs like those of a search."""
     with torch.enable_grad():
         rows = torch.zeros(1, net.style_rows, net.style, requires_grad=True)
         x = net.first(rows, CUT).clone(memory_format=torch.channels_last)
-        for _ in range(2):  # the second call is warm, and would show a recompilation
+        for _ in range(2):  # a recompilation, if there is one, happens in the second call
             picture = tail(x, *net.scales(rows, CUT)[1 + 2 * CUT :])
             picture.float().sum().backward(retain_graph=True)

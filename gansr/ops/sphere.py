@@ -210,6 +210,6 @@ def gaussian_fit(
     return mean.float(), ((squares - n * mean.square()) / (n - 1)).clamp(min=0).sqrt().float()
 
 
-def decibel(mse: float) -> float:
-    """A mean squared error of pictures in [0,1] as PSNR, dB."""
+def psnr(mse: float) -> float:
+    """The PSNR, dB, of a mean squared error of pictures in [0,1]."""
     return -10 * math.log10(max(mse, 1e-12))

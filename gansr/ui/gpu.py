@@ -20,14 +20,12 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.engine import Engine, Job, Precision
-from gansr.method import Frame
-from gansr.nets import compiled
+from gansr.method import Frame, Method
 from gansr.papers import METHODS
 
 BY_NAME = {method.name: method for method in METHODS}
 ENGINE = Engine("cuda" if ZERO else None)
 METER = Engine("cpu") if ZERO else ENGINE  # measures outside the worker, which has the GPU
-PRIOR = "mobilestylegan-ffhq-1024"
 GPU_RATE = 5e12  # operations a second that a shared GPU surely reaches on these nets
 WORKER_LIMIT = 120  # seconds, the longest a visitor may ask of ZeroGPU
 
@@ -49,12 +47,20 @@ def frames(name: str, low: Tensor, options: Any, seed: int, precision: Precision
 
 
 def preload() -> None:
-    """On ZeroGPU: the default nets onto the device, before the first visitor. On a processor with a compiler: the
-    face prior is compiled in the background, if its weights are here; GANSR_COMPILE=0 leaves that."""
+    """Prepare for the first request: on ZeroGPU, put the default nets onto the device; elsewhere, warm up the methods
+    whose default weights are cached. GANSR_COMPILE=0 skips the warm-up, which compiles."""
     if ZERO:
         for method in METHODS:
             for names in method.weights.values():
                 ENGINE.net(names[0])
-    elif os.environ.get("GANSR_COMPILE") != "0" and weights.ready(PRIOR):
-        dtype = torch.bfloat16 if ENGINE.fast_bf16 else torch.float32
-        compiled.start(ENGINE.net(PRIOR), dtype, str(weights.cache.folder() / "compiled"))
+    elif os.environ.get("GANSR_COMPILE") != "0":
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(weights.cache.folder() / "compiled"))
+        for method in METHODS:
+            _warm_up(method)
+
+
+def _warm_up(method: Method) -> None:
+    options = method.options()
+    if method.warm_up is None or not all(map(weights.ready, method.needs(method, options).values())):
+        return
+    method.warm_up(ENGINE.nets(Job(method, torch.zeros(3, 1, 1), options)))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansr.bench import mobilestylegan_plain
-from gansr.nets import compiled
+from gansr.nets.compiled import OptimisedMobileStyleGAN
 from gansr.nets.mobilestylegan import MobileStyleGAN, inverse_haar
 from gansr.weights import WeightsError
 from gansr.weights.converters.mobilestylegan import Graph, _blocks, openvino
@@ -122,7 +122,7 @@ def test_recipe_sorts_the_wavelets_channels_into_blocks():
     assert _blocks(8).tolist() == [0, 1, 2, 5, 3, 6, 4, 7]
 
 
-# ------------------------------------------------------------------------------- the forms for a search
+# ---------------------------------------------------------------------------- optimised for a search
 
 
 @pytest.fixture
@@ -133,15 +133,15 @@ def deep() -> MobileStyleGAN:
     return net.requires_grad_(False).eval()
 
 
-def test_prepared_in_float32_is_the_net_itself_at_each_boundary(tiny: MobileStyleGAN):
-    rows, form = rows_of(tiny, 2), compiled.prepared(tiny, torch.float32)
+def test_optimised_in_float32_is_the_net_itself_at_each_boundary(tiny: MobileStyleGAN):
+    rows, form = rows_of(tiny, 2), OptimisedMobileStyleGAN(tiny, torch.float32).snapshot()
     assert (form.form, form.shapes, form.style_rows) == ("eager float32", tiny.shapes, 8)
     for k in range(3):
         torch.testing.assert_close(form.rest(form.first(rows, k), rows, k), tiny.synthesis(rows))
 
 
-def test_prepared_in_bfloat16_leaves_the_net_alone_and_gives_float32(tiny: MobileStyleGAN):
-    rows, form = rows_of(tiny, 1), compiled.prepared(tiny, torch.bfloat16)
+def test_optimised_in_bfloat16_does_not_change_the_net_and_gives_float32(tiny: MobileStyleGAN):
+    rows, form = rows_of(tiny, 1), OptimisedMobileStyleGAN(tiny, torch.bfloat16).snapshot()
     picture, exact = form.synthesis(rows), tiny.synthesis(rows)
     assert form.first(rows, 1).dtype == torch.bfloat16 and picture.dtype == torch.float32
     assert tiny.body.picture.weight.dtype == torch.float32
@@ -156,45 +156,49 @@ def test_once_compiled_a_search_runs_compiled_and_gives_the_same(deep: MobileSty
 
     monkeypatch.setattr(torch, "compile", compile_)
     monkeypatch.setattr("shutil.which", lambda name: "/a/compiler")
-    rows = rows_of(deep, 1).requires_grad_()
-    before = compiled.prepared(deep, torch.float32)
-    thread = compiled.start(deep, torch.float32)
-    assert thread is not None and compiled.start(deep, torch.float32) is None  # once is enough
+    rows, optimised = rows_of(deep, 1).requires_grad_(), OptimisedMobileStyleGAN(deep, torch.float32)
+    before = optimised.snapshot()
+    thread = optimised.compile_in_background()
+    assert thread is not None and optimised.compile_in_background() is None  # only once
     thread.join()
-    assert compiled.state(deep, torch.float32) == "compiled" and before.form == "eager float32"
-    after, rehearsed = compiled.prepared(deep, torch.float32), len(calls)
+    assert optimised.state == "compiled" and before.form == "eager float32"
+    after, first_calls = optimised.snapshot(), len(calls)
     assert after.form == "compiled float32"
     (eager,) = torch.autograd.grad(before.synthesis(rows).square().sum(), rows)
-    assert len(calls) == rehearsed  # a run keeps the form it began with
-    (fast,) = torch.autograd.grad(after.synthesis(rows).square().sum(), rows)
-    assert len(calls) == rehearsed + 1
-    torch.testing.assert_close(fast, eager)
+    assert len(calls) == first_calls  # a snapshot does not change
+    (compiled,) = torch.autograd.grad(after.synthesis(rows).square().sum(), rows)
+    assert len(calls) == first_calls + 1
+    torch.testing.assert_close(compiled, eager)
     with torch.no_grad():
-        after.synthesis(rows)  # what was not compiled for: no gradients, several pictures
+        after.synthesis(rows)  # other calls than the compiled one: no gradients, several pictures
     after.synthesis(rows_of(deep, 2).requires_grad_())
-    assert len(calls) == rehearsed + 1
+    assert len(calls) == first_calls + 1
 
 
-def test_where_compiling_fails_or_cannot_be_the_search_stays_eager(deep: MobileStyleGAN, tiny, monkeypatch):
+def test_where_compiling_fails_or_is_impossible_the_search_stays_eager(
+    deep: MobileStyleGAN, tiny, monkeypatch
+):
     def broken(function, dynamic):
         raise RuntimeError("no header")
 
     monkeypatch.setattr(torch, "compile", broken)
     monkeypatch.setattr("shutil.which", lambda name: "/a/compiler")
-    thread = compiled.start(deep, torch.float32)
+    failing, small = (OptimisedMobileStyleGAN(net, torch.float32) for net in (deep, tiny))
+    thread = failing.compile_in_background()
     assert thread is not None
     thread.join()
-    assert compiled.state(deep, torch.float32) == "eager: RuntimeError"
-    assert compiled.prepared(deep, torch.float32).form == "eager float32"
-    assert compiled.start(tiny, torch.float32) is None
-    assert compiled.state(tiny, torch.float32) == "eager: too small to compile"
+    assert failing.state == "eager: RuntimeError"
+    assert failing.snapshot().form == "eager float32"
+    assert small.compile_in_background() is None
+    assert small.state == "eager: too small to compile"
     monkeypatch.setattr("shutil.which", lambda name: None)
-    assert compiled.start(deep, torch.bfloat16) is None
-    assert compiled.state(deep, torch.bfloat16) == "eager: no C++ compiler"
+    no_compiler = OptimisedMobileStyleGAN(deep, torch.bfloat16)
+    assert no_compiler.compile_in_background() is None
+    assert no_compiler.state == "eager: no C++ compiler"
 
 
 @torch.no_grad()
-def test_the_arranged_net_equals_its_graph_written_plainly(tiny: MobileStyleGAN):
+def test_the_net_equals_its_graph_written_plainly(tiny: MobileStyleGAN):
     for i, noise in enumerate(tiny.buffers()):
         noise.normal_(generator=torch.Generator().manual_seed(i))
     rows, near = rows_of(tiny, 2), {"atol": 1e-5, "rtol": 1e-4}

@@ -24,11 +24,11 @@ from gansr.engine import Engine, Job
 from gansr.method import Nets
 from gansr.metrics.lpips import lpips
 from gansr.metrics.psnr import psnr_rgb
-from gansr.nets import compiled
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
 from gansr.papers.mganprior import MGANPRIOR, Options
+from gansr.papers.mganprior.composition import optimised_mobilestylegan
 from gansr.papers.mganprior.search import start_search
 from gansr.picture import open_picture
 
@@ -136,21 +136,20 @@ def figure(engine: Engine, truth: Tensor) -> Iterator[Row]:
 def speed(engine: Engine) -> Iterator[Row]:
     """Seconds of an iteration by layer and N, uncompiled and compiled, and how many times faster than the codes in
     a loop in float32, both with the allocator as torch has it and with ours."""
-    net = engine.net(DEFAULT)
     dtype = torch.bfloat16 if engine.fast_bf16 else torch.float32
+    nets = Nets({"generator": engine.net(DEFAULT)}, dtype, engine.forms)
+    optimised = optimised_mobilestylegan(nets)
     seconds = {"": in_process(ITSELF, **PLAIN), ", our allocator": in_process(ITSELF)}
     for allocator, loops in seconds.items():
         for layer, taken in loops.items():
             yield Row(f"a step, layer {layer}", f"N=20, loop, float32{allocator}", "seconds", taken)
     low = torch.rand(3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(engine.device)
     for form in ("", ", compiled"):
-        if form and (compiling := compiled.start(net, dtype)) is not None:
+        if form and (compiling := optimised.compile_in_background()) is not None:
             compiling.join()
         for layer in LAYERS:
             case = f"a step, layer {layer}"
-            one, many = in_turn(
-                engine.device, *(_batched(net, low, layer, n, dtype) for n in (1, 20)), rounds=3
-            )
+            one, many = in_turn(engine.device, *(_batched(nets, low, layer, n) for n in (1, 20)), rounds=3)
             yield Row(case, f"N=1{form}", "seconds", one)
             yield Row(case, f"N=20{form}", "seconds", many)
             for allocator, loops in seconds.items():
@@ -166,9 +165,9 @@ def _loops(rounds: int = 3) -> dict[str, float]:
     return dict(zip(LAYERS, in_turn(engine.device, *works, rounds=rounds)))
 
 
-def _batched(net: MobileStyleGAN, low: Tensor, layer: str, n: int, dtype: torch.dtype) -> Callable[[], Any]:
+def _batched(nets: Nets, low: Tensor, layer: str, n: int) -> Callable[[], Any]:
     options = Options(job="invert", layer=layer, codes=n, iterations=1000)
-    search = start_search(low, options, Nets({"generator": net}, dtype), torch.Generator().manual_seed(0))
+    search = start_search(low, options, nets, torch.Generator().manual_seed(0))
     return lambda: search.step(1)
 
 

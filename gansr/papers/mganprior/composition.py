@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gansr.method import Nets
-from gansr.nets.compiled import prepared
+from gansr.nets.compiled import KIND, OptimisedMobileStyleGAN
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.pggan import PGGAN
 from gansr.papers.mganprior.options import DIRECTIONS
@@ -66,7 +67,7 @@ def _split_stylegan(nets: Nets, layer: int) -> SplitGenerator:
     """Only MobileStyleGAN has a form in half precision; the other StyleGANs stay in float32."""
     net = nets["generator"]
     boundary = next(k for k, (_, side) in enumerate(net.shapes) if side == layer)
-    optimised: Any = prepared(net, nets.dtype) if isinstance(net, MobileStyleGAN) else net
+    optimised: Any = optimised_mobilestylegan(nets).snapshot() if isinstance(net, MobileStyleGAN) else net
     mean = samples_of_w(net.mapping, net.style).mean(0, keepdim=True)
 
     def rows(w: Tensor) -> Tensor:
@@ -85,6 +86,12 @@ def _split_stylegan(nets: Nets, layer: int) -> SplitGenerator:
         channels=net.shapes[boundary][0],
         norm_follows=False,
     )
+
+
+def optimised_mobilestylegan(nets: Nets) -> OptimisedMobileStyleGAN:
+    """The optimised form of the role "generator", a MobileStyleGAN, in nets.dtype; papers share it."""
+    make = partial(OptimisedMobileStyleGAN, nets["generator"], nets.dtype)
+    return nets.optimised(KIND, ("generator",), make)
 
 
 @torch.no_grad()

@@ -1,9 +1,9 @@
-"""PULSE: how near its answers come (the paper's threshold, 2e-3), and what a step costs, by generator and form.
+"""PULSE: how close its samples come to the input (the paper's threshold is 2e-3), and the time of a step.
 
-Quality: the astronaut of the examples (NASA, public domain), 4 answers at 32 px, preset Paper, once as the page
-computes it and one answer all in float32; and eight faces of the prior itself, not truncated, preset Careful: their
-contrast is stronger than a photograph's, and at the preset Paper 2 of the first 3 stayed outside. Speed: forward and
-backward of one answer, PULSE's loss included, each form against the plain port in one run. Needs no `data`.
+Quality: the astronaut of the examples (NASA, public domain), 4 samples at 32 px, preset Paper, once as the page
+computes it and one sample all in float32; and eight faces drawn by the generator itself, not truncated, preset Careful:
+their contrast is stronger than a photograph's, and at the preset Paper 2 of the first 3 stayed outside. Speed: forward
+and backward of one sample, PULSE's loss included, each form against the plain port in one run. Needs no `data`.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from gansr.bench.measure import PLAIN, in_process, in_turn, peak_gb
 from gansr.bench.mobilestylegan_plain import synthesis
 from gansr.engine import Engine
 from gansr.method import Nets
-from gansr.nets import compiled
-from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.stylegan1 import StyleGAN1
 from gansr.nets.stylegan2 import StyleGAN2
 from gansr.ops import sphere
 from gansr.ops.colour import to8bit
 from gansr.options import parse_options
-from gansr.papers.pulse import CAREFUL, PAPER, Options, Search, fit_of
 from gansr.papers.pulse import run as search
+from gansr.papers.pulse.latent import latent_gaussian
+from gansr.papers.pulse.options import CAREFUL, PAPER, Options
+from gansr.papers.pulse.search import Search, optimised
 from gansr.picture import open_picture
 
 DEFAULT = "mobilestylegan-ffhq-1024"
 ASTRONAUT = Path(__file__).parents[3] / "assets" / "examples" / "astronaut-face-32.png"
-ANSWERS, FACES = 4, 8
+SAMPLES, FACES = 4, 8
 ITSELF = "gansr.papers.pulse.bench"
 
 Load = Callable[[str], Any]
@@ -48,47 +48,51 @@ Draw = Callable[[Tensor], Tensor]  # style rows → pictures
 
 
 def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
-    """All rows; the speed first, for it is the shortest. Raises BenchError where the example is missing."""
+    """All rows; the speed first, because it is the shortest. Raises BenchError where the example is missing."""
     engine = Engine()
-    net = load(DEFAULT).to(engine.device)
-    dtype = torch.bfloat16 if engine.fast_bf16 else torch.float32
-    yield from speed(net, dtype)
+    nets = Nets({"generator": load(DEFAULT).to(engine.device)}, _dtype(engine), engine.forms)
+    yield from speed(nets)
     yield from others()
     yield from memory()
-    yield from astronaut(net, dtype)
-    yield from own_faces(net, dtype)
+    yield from astronaut(nets)
+    yield from own_faces(nets)
 
 
-def astronaut(net: MobileStyleGAN, dtype: torch.dtype) -> Iterator[Row]:
-    """The largest error of 4 answers, in the page's precision, and the error of one all in float32."""
+def _dtype(engine: Engine) -> torch.dtype:
+    return torch.bfloat16 if engine.fast_bf16 else torch.float32
+
+
+def astronaut(nets: Nets) -> Iterator[Row]:
+    """The errors of 4 samples, in the page's precision, and the error of one all in float32."""
     if not ASTRONAUT.is_file():
         raise BenchError(f"{ASTRONAUT} is missing")
-    low = open_picture(ASTRONAUT).rgb.to(next(net.parameters()).device)
-    options = replace(parse_options(Options, PAPER), answers=ANSWERS)
-    yield from _answers("astronaut 32", "paper", _mse(low, options, net, dtype))
-    if dtype != torch.float32:
-        alone = replace(options, answers=1)
-        yield from _answers("astronaut 32", "paper, float32", _mse(low, alone, net, torch.float32))
+    low = open_picture(ASTRONAUT).rgb.to(next(nets["generator"].parameters()).device)
+    options = replace(parse_options(Options, PAPER), samples=SAMPLES)
+    yield from _errors("astronaut 32", "paper", _mse(low, options, nets))
+    if nets.dtype != torch.float32:
+        errors = _mse(low, replace(options, samples=1), replace(nets, dtype=torch.float32))
+        yield from _errors("astronaut 32", "paper, float32", errors)
 
 
-def own_faces(net: MobileStyleGAN, dtype: torch.dtype) -> Iterator[Row]:
+def own_faces(nets: Nets) -> Iterator[Row]:
     """Eight pictures of the generator, shrunk to 32 px and 8 bit: how many are reached within the threshold."""
-    options, errors = parse_options(Options, CAREFUL), []
+    net, options = nets["generator"], parse_options(Options, CAREFUL)
+    errors: list[float] = []
     g = torch.Generator().manual_seed(0)
     for _ in range(FACES):
         z = torch.randn(1, net.style, generator=g).to(next(net.parameters()).device)
         with torch.no_grad():
             low = to8bit(((sphere.shrink(net(z), net.side // 32) + 1) / 2)[0].clamp(0, 1))
-        errors += _mse(low, options, net, dtype)
-    yield from _answers("faces of the prior 32", "careful", errors)
+        errors += _mse(low, options, nets)
+    yield from _errors("faces of the prior 32", "careful", errors)
 
 
-def _mse(low: Tensor, options: Options, net: MobileStyleGAN, dtype: torch.dtype) -> list[float]:
-    *_, last = search(low, options, Nets({"generator": net}, dtype), torch.Generator().manual_seed(0))
+def _mse(low: Tensor, options: Options, nets: Nets) -> list[float]:
+    *_, last = search(low, options, nets, torch.Generator().manual_seed(0))
     return [value for name, value in last.readings.items() if name.startswith("mse")]
 
 
-def _answers(case: str, model: str, errors: list[float]) -> Iterator[Row]:
+def _errors(case: str, model: str, errors: list[float]) -> Iterator[Row]:
     yield Row(case, model, "mse_max", max(errors))
     yield Row(case, model, "mse_mean", statistics.fmean(errors))
     yield Row(case, model, f"within_of_{len(errors)}", float(sum(e <= Options.eps for e in errors)))
@@ -97,24 +101,26 @@ def _answers(case: str, model: str, errors: list[float]) -> Iterator[Row]:
 # ------------------------------------------------------------------------------------------------ speed
 
 
-def speed(net: MobileStyleGAN, dtype: torch.dtype, rounds: int = 5) -> Iterator[Row]:
-    """Seconds a step of the default generator: the plain port, our net, and its forms; ratios of the medians.
+def speed(nets: Nets, rounds: int = 5) -> Iterator[Row]:
+    """Seconds a step of the default generator: the plain port, our network, and its forms; ratios of the medians.
 
-    The plain port is run in a process of its own with the allocator as torch and glibc have it, for ours is a part
-    of the arrangement; and here beside the others, with the allocator as we set it.
+    The plain port runs in a process of its own with torch's and glibc's allocator settings, because ours is part of
+    what is measured; and here beside the others, with our settings.
     """
+    net = nets["generator"]
     alone = in_process(ITSELF, "plain", str(rounds), **PLAIN)["seconds_a_step"]
     here = "plain float32, our allocator"
     forms: dict[str, Draw] = {here: lambda rows: synthesis(net, rows)}
-    eager = compiled.prepared(net, dtype)
-    forms |= {"eager float32": compiled.prepared(net, torch.float32).synthesis, eager.form: eager.synthesis}
-    if (thread := compiled.start(net, dtype)) is not None:
+    for chosen in (replace(nets, dtype=torch.float32), nets):
+        eager = optimised(chosen).snapshot()
+        forms[eager.form] = eager.synthesis
+    if (thread := optimised(nets).compile_in_background()) is not None:
         start = time.perf_counter()
         thread.join()
         yield Row("speed 1024", "compiling", "seconds", time.perf_counter() - start)
-    best = compiled.prepared(net, dtype)
+    best = optimised(nets).snapshot()
     forms[best.form] = best.synthesis
-    taken = _in_turn(net, forms, rounds)
+    taken = _in_turn(net, forms, rounds, latent_gaussian(nets))
     for name, seconds in {"plain float32": alone, **taken}.items():
         yield Row("speed 1024", name, "seconds_a_step", seconds)
     for name, seconds in taken.items():
@@ -128,16 +134,16 @@ def others(rounds: int = 2) -> Iterator[Row]:
     for net in (StyleGAN1(), StyleGAN2(256), StyleGAN2(1024)):
         net.requires_grad_(False).eval()
         name = type(net).__name__.lower()
-        taken = _in_turn(net, {name: net.synthesis}, rounds)
+        fit = torch.zeros(net.style), torch.ones(net.style)
+        taken = _in_turn(net, {name: net.synthesis}, rounds, fit)
         yield Row(f"speed {net.side}", name, "seconds_a_step", taken[name])
 
 
-def _in_turn(net: Any, forms: dict[str, Draw], rounds: int) -> dict[str, float]:
+def _in_turn(net: Any, forms: dict[str, Draw], rounds: int, fit: tuple[Tensor, Tensor]) -> dict[str, float]:
     """The median seconds of each form's step, forward and backward."""
     device = next(net.parameters()).device
     low = torch.full((3, 32, 32), 0.5, device=device)
     v = torch.randn(1, net.style_rows, net.style, generator=torch.Generator().manual_seed(0)).to(device)
-    fit = fit_of(net) if isinstance(net, MobileStyleGAN) else (v.new_zeros(net.style), v.new_ones(net.style))
     works = [partial(_step, net, draw, v, fit, low) for draw in forms.values()]
     return dict(zip(forms, in_turn(device, *works, rounds=rounds)))
 
@@ -155,22 +161,23 @@ def _step(net: Any, draw: Draw, v: Tensor, fit: tuple[Tensor, Tensor], low: Tens
 
 
 def memory() -> Iterator[Row]:
-    """Peak memory of a whole process that searches with the default generator: 1 answer, and 4; and what a step of
-    4 costs, as a multiple of a step of 1."""
-    seconds = {}
-    for answers in (1, ANSWERS):
-        for metric, value in in_process(ITSELF, "search", str(answers)).items():
-            seconds[answers] = value if metric == "eager_seconds_a_step" else seconds[answers]
-            yield Row("memory 1024", f"answers {answers}", metric, value)
-    yield Row("speed 1024", f"{ANSWERS} answers, of one", "ratio", seconds[ANSWERS] / seconds[1])
+    """Peak memory of a whole process that searches with the default generator, for 1 sample and for 4; and the time
+    of a step of 4, as a multiple of a step of 1."""
+    seconds: dict[int, float] = {}
+    for samples in (1, SAMPLES):
+        for metric, value in in_process(ITSELF, "search", str(samples)).items():
+            if metric == "eager_seconds_a_step":
+                seconds[samples] = value
+            yield Row("memory 1024", f"samples {samples}", metric, value)
+    yield Row("speed 1024", f"{SAMPLES} samples, of one", "ratio", seconds[SAMPLES] / seconds[1])
 
 
-def _one_search(answers: int, steps: int = 10) -> dict[str, float]:
+def _one_search(samples: int, steps: int = 10) -> dict[str, float]:
     engine = Engine()
-    dtype = torch.bfloat16 if engine.fast_bf16 else torch.float32
+    nets = Nets({"generator": engine.net(DEFAULT)}, _dtype(engine), engine.forms)
     low = torch.full((3, 32, 32), 0.5, device=engine.device)
-    found = Search(low, Options(answers=answers, steps=steps), engine.net(DEFAULT), dtype, 0)
-    taken = []
+    found = Search(low, Options(samples=samples, steps=steps), nets, 0)
+    taken: list[float] = []
     for j in range(steps):
         start = time.perf_counter()
         found.step(j)
@@ -178,12 +185,13 @@ def _one_search(answers: int, steps: int = 10) -> dict[str, float]:
     return {"eager_seconds_a_step": statistics.median(taken[2:]), "peak_gb": peak_gb()}
 
 
-def _plainly(rounds: int) -> dict[str, float]:
+def _plain_port(rounds: int) -> dict[str, float]:
     net = weights.load(DEFAULT)
-    taken = _in_turn(net, {"plain": lambda rows: synthesis(net, rows)}, rounds)
+    fit = latent_gaussian(Nets({"generator": net}))
+    taken = _in_turn(net, {"plain": lambda rows: synthesis(net, rows)}, rounds, fit)
     return {"seconds_a_step": taken["plain"]}
 
 
 if __name__ == "__main__":
     what, number = sys.argv[1:]
-    print(json.dumps(_one_search(int(number)) if what == "search" else _plainly(int(number))))
+    print(json.dumps(_one_search(int(number)) if what == "search" else _plain_port(int(number))))
