@@ -21,7 +21,7 @@ run: .venv/run ## the page on http://127.0.0.1:$(PORT); SHARE=1 gives a public l
 test: .venv/dev ## every test that this machine can run
 	$(BIN)/python -m pytest
 
-check: .venv/dev ## format, lint, types, tests
+check: .venv/dev ## format, lint, types of gansr and of the tests, tests
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/pyright -p tests
 	$(BIN)/python -m pytest
 

@@ -10,4 +10,4 @@ if os.environ.get("GANSR_KEEP_BLOCKS", "1") != "0":
 # spinning threads and 7 to 13 ms with sleeping ones. Read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
