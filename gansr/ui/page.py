@@ -159,7 +159,7 @@ def _about() -> str:
         f"nothing is unpickled. ✓ marks files on this machine. Sources: {SOURCES}</p>"
         + _table(("Name", "Size", "Source", "Licence", "Trained on"), entries)
         + "<h2>Example pictures</h2>"
-        + _table(("Picture", "File", "Subject", "Author", "Source", "Licence"), credits)
+        + _table(("Picture", "File", "Size (px)", "Subject", "Author", "Source", "Licence"), credits)
     )
 
 
@@ -167,9 +167,13 @@ def _paper(method: Method) -> str:
     paper = method.paper
     return (
         f'<p><b>{escape(method.title)}</b>: {escape(paper.authors)}, <a href="{escape(paper.link)}" rel="noopener">'
-        f"{escape(paper.title)}</a>, {escape(paper.venue)} {paper.year}. Good for: {escape(paper.good_for)} "
-        f"Not for: {escape(paper.not_for)} Licence: {escape(paper.licence)}</p>"
+        f"{escape(paper.title)}</a>, {escape(paper.venue)} {paper.year}. Good for: {_sentence(paper.good_for)} "
+        f"Not for: {_sentence(paper.not_for)} Licence: {_sentence(paper.licence)}</p>"
     )
+
+
+def _sentence(text: str) -> str:
+    return escape(text.rstrip(". ")) + "."
 
 
 def _entry(name: str, entry: weights.Entry) -> list[str]:
@@ -183,7 +187,7 @@ def _credit(credit: Credit) -> list[str]:
     (path,) = examples.paths(credit.file)
     small = render.data_uri(render.preview(open_picture(path).rgb, THUMBNAIL))
     link = f'<a href="{escape(credit.url)}" rel="noopener">{escape(credit.source)}</a>'
-    texts = [escape(text) for text in (f"{credit.file}, {credit.size} px", credit.subject, credit.author)]
+    texts = [escape(text) for text in (credit.file, credit.size, credit.subject, credit.author)]
     return [f'<img alt="" src="{small}">', *texts, link, escape(credit.licence)]
 
 
