@@ -1,5 +1,6 @@
-"""MobileStyleGAN as its graph is written: every modulation, noise and bias a pass of its own, the wavelets by
-transposed convolutions, float32. What the arranged network is measured against; the same numbers (tests)."""
+"""MobileStyleGAN exactly as its graph is written: modulation, noise and bias as separate passes, the wavelets as
+transposed convolutions, float32. The reference for the speed of gansr.nets.mobilestylegan; tests compare the numbers.
+"""
 
 from __future__ import annotations
 

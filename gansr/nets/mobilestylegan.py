@@ -1,22 +1,22 @@
 """MobileStyleGAN (Belousov, arXiv 2104.04767), distilled from StyleGAN2-FFHQ: the default prior of faces.
 
 Mapping z → w, then a synthesis of depthwise-separable convolutions whose up-sampling is an inverse Haar wavelet
-transform. The weights that can be had are an OpenVINO graph for inference: demodulation and the noise maps are
-baked in, so there are no noise inputs.
+transform. The available weights are an OpenVINO graph for inference: demodulation and the noise maps are built in,
+so there are no noise inputs.
 
-The same function, arranged for the processor (the weights are folded once, by the recipe):
+The same function, optimised for the processor (the weights are folded once, by the converter):
 - modulation scales activations, never weights, so a batch of different styles is one convolution;
-- every constant factor (1/√fan_in, the wavelet's ½) lies in the affine maps of the styles;
-- the scale before the wavelet and the one after it are one multiplication before it: both act per channel;
+- every constant factor (1/√fan_in, the wavelet's ½) is part of the affine maps of the styles;
+- the scales before and after the wavelet are one multiplication before it: both act per channel;
 - wavelet channels are stored as the four blocks LL, LH, HL, HH, so the transform is eight additions;
-- the last wavelet is folded into the 1×1 convolution to the picture, which leaves a pixel shuffle.
+- the last wavelet is folded into the 1×1 convolution to the picture; a pixel shuffle remains.
 
 Compared once with the registry's graph run by OpenVINO 2026.4 in float32, seeds of torch.Generator 0, rows 0–4 of
 randn(5, 512): mapping, largest difference 5.4e-6; synthesis of the same w at truncation 0.6, largest difference
 5.5e-5 (others ≤ 2.5e-5), mean 4e-7. Untruncated 4.3e-5 to 7.9e-5 in four of five; the fifth reaches 5.9e-4 in a
-few pixels, where float32 itself is at fault: there this net in float64 is 4.0e-4 from its own float32.
+few pixels, because of float32 rounding: there this net in float64 differs by 4.0e-4 from itself in float32.
 
-Block boundaries are open (`shapes`, `first`, `rest`), as multi-code composition needs them.
+Features can be read and replaced at the block boundaries (`shapes`, `first`, `rest`), for multi-code composition.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FFHQ_CHANNELS = (512, 512, 512, 512, 512, 256, 128, 64)
 
 
 class Mapping(nn.Module):
-    """z (B, style) → w (B, style): pixel norm, then `layers` × (linear, leaky rectifier, ×√2)."""
+    """z (B, style) → w (B, style): pixel norm, then `layers` × (linear, LeakyReLU, ×√2)."""
 
     def __init__(self, style: int, layers: int):
         super().__init__()
@@ -48,7 +48,7 @@ class Mapping(nn.Module):
 
 
 class Dense(nn.Module):
-    """The 4² stage: constant → scaled → 3×3 convolution → noise → bias → leaky rectifier."""
+    """The 4² stage: constant → scaled → 3×3 convolution → noise → bias → LeakyReLU."""
 
     noise: Tensor
 
@@ -65,7 +65,7 @@ class Dense(nn.Module):
 
 
 class Separable(nn.Module):
-    """Depthwise 3×3 → pointwise → noise → bias → leaky rectifier; (B,C,side,side) → (B,out,side,side)."""
+    """Depthwise 3×3 → pointwise → noise → bias → LeakyReLU; (B,C,side,side) → (B,out,side,side)."""
 
     noise: Tensor
 
@@ -110,7 +110,7 @@ class Picture(nn.Module):
 def inverse_haar(x: Tensor) -> Tensor:
     """(B,4C,h,w), channels as blocks LL, LH, HL, HH → (B,C,2h,2w) in channels_last, without the factor ½.
 
-    Stacked where channels are innermost: every load and store is a run of C values, in eager and compiled code.
+    Stacked with the channels innermost, so that every load and store covers C consecutive values.
     """
     low, vertical, horizontal, both = x.permute(0, 2, 3, 1).chunk(4, dim=3)
     a, b, c, d = low + vertical, low - vertical, horizontal + both, horizontal - both
@@ -121,7 +121,7 @@ def inverse_haar(x: Tensor) -> Tensor:
 
 
 class Body(nn.Module):
-    """All that works on pictures; it gets the scales ready made, so it alone changes its precision."""
+    """The layers that work on feature maps. They receive the scales, so only they need to change precision."""
 
     def __init__(self, channels: Sequence[int]):
         super().__init__()
@@ -146,11 +146,11 @@ class Body(nn.Module):
 
 
 class MobileStyleGAN(nn.Module):
-    """The generator. `channels`: at 4² and after each block; each but the last must divide by 4.
+    """The generator. `channels`: at 4² and after each block; all but the last must be multiples of 4.
 
     style_rows: how many style rows it takes, in the order: 4² convolution; per block up, conv1, conv2; picture.
     side: of the picture, px. shapes[k]: (channels, side) of the features after k blocks.
-    noise_sides: empty, the noise is baked in. gain: what follows the mapping's last leaky rectifier.
+    noise_sides: empty, the noise is built in. gain: the factor after the mapping's last LeakyReLU.
     """
 
     noise_sides: tuple[int, ...] = ()
@@ -175,7 +175,7 @@ class MobileStyleGAN(nn.Module):
         return self.synthesis(self.mapping(z)[:, None].expand(-1, self.style_rows, -1))
 
     def scales(self, rows: Tensor, start: int = 0, stop: int | None = None) -> list[Tensor]:
-        """Style rows (B, style_rows, style) → what the stages between two boundaries are scaled by.
+        """Style rows (B, style_rows, style) → the scales of the stages between two boundaries.
 
         The list is of full length (4² stage; per block before the wavelet and before conv2; picture) in the
         precision of the body; entries outside [start, stop] are empty. `stop` None: to the picture.
@@ -201,13 +201,13 @@ class MobileStyleGAN(nn.Module):
     def first(self, rows: Tensor, upto: int) -> Tensor:
         """Style rows (B, style_rows, style) → the features (B, *shapes[upto]) after `upto` blocks.
 
-        Only the first 1 + 3·upto rows are used; they may be all there are.
+        Only the first 1 + 3·upto rows are used; the others may be left out.
         """
         return self.body.first(self.scales(rows, 0, upto), upto)
 
     def rest(self, features: Tensor, rows: Tensor, start: int) -> Tensor:
         """Features after `start` blocks (as `first` gives them) → pictures (B,3,side,side).
 
-        rows: (B, style_rows, style), of which those from 1 + 3·start on are used.
+        rows: (B, style_rows, style); those from 1 + 3·start on are used.
         """
         return self.body.rest(features, self.scales(rows, start), start)

@@ -3,8 +3,8 @@
 Source: paper §2 and figure 1, and the keys of the authors' PULSE files (adamian98/pulse: synthesis.pt,
 mapping.pt); code written from a description. Equal to the authors' numbers (goldens pulse_synthesis).
 
-The same function, arranged for the processor (folding is done by the recipe):
-- run-time scales of weights are folded into them;
+The same function, optimised for the processor (the converter does the folding):
+- the run-time scales of the weights are folded into them;
 - "nearest ×2, then 3×3" is a transposed convolution of stride 2 with a 4×4 kernel: 4 products an output, not 9;
 - instance norm and style are one batch norm over the pictures' channels, whose weight and bias are the style.
 InstanceNorm's eps is 1e-5, as in PULSE's port; NVIDIA's is 1e-8.
@@ -24,7 +24,7 @@ FFHQ_CHANNELS = (512, 512, 512, 512, 256, 128, 64, 32, 16)
 
 
 class Mapping(nn.Module):
-    """z (B, style) → w (B, style): pixel norm, then `layers` × (linear, leaky rectifier)."""
+    """z (B, style) → w (B, style): pixel norm, then `layers` × (linear, LeakyReLU)."""
 
     def __init__(self, style: int, layers: int):
         super().__init__()
@@ -38,7 +38,7 @@ class Mapping(nn.Module):
 
 
 class Epilogue(nn.Module):
-    """+ noise × strength per channel → leaky rectifier → instance norm → × (s₀+1) + s₁."""
+    """+ noise × strength per channel → LeakyReLU → instance norm → × (s₀+1) + s₁."""
 
     def __init__(self, channels: int, style: int):
         super().__init__()
@@ -98,7 +98,7 @@ class StyleGAN1(nn.Module):
     """The generator. `channels`: at 4² and at every doubling.
 
     style_rows: two a block. side: of the picture, px. shapes[k]: (channels, side) after k doublings.
-    noise_sides: of the noise maps, one a row. gain: 1, what follows the mapping's last leaky rectifier.
+    noise_sides: of the noise maps, one a row. gain: 1, the factor after the mapping's last LeakyReLU.
     """
 
     gain = 1.0

@@ -1,14 +1,14 @@
 """StyleGAN2 (Karras et al., CVPR 2020, arXiv 1912.04958), the generator, and its body alone as GLEAN's bank.
 
-Source: paper §2–3; names and order of rosinality/stylegan2-pytorch (MIT), whose files the recipe
-gansr.weights.converters.stylegan2 reads. The same function, arranged for the processor:
+Source: paper §2–3; names and order of rosinality/stylegan2-pytorch (MIT), whose files the converter
+gansr.weights.converters.stylegan2 reads. The same function, optimised for the processor:
 - modulation scales activations and demodulation the result (paper §2.2, the form before "baking"), so a batch of
-  different styles is one convolution instead of one a picture;
+  different styles is one convolution instead of one per picture;
 - Σ w² of demodulation is a matrix product of s² with a table of Σₖ w², made once;
-- run-time scalings of weights (1/√fan-in, the learning-rate multiplier of the mapping) are folded by the recipe;
-- the FIR filter after the transposed convolution, [1,3,3,1]⊗[1,3,3,1]/16, goes along one axis at a time.
+- run-time scalings of weights (1/√fan-in, the learning-rate multiplier of the mapping) are folded by the converter;
+- the FIR filter after the transposed convolution, [1,3,3,1]⊗[1,3,3,1]/16, is applied along one axis at a time.
 
-Pictures are RGB, about [−1,1]. The noise maps are those of the file, unless others are given.
+Pictures are RGB, about [−1,1]. The noise maps are those of the weights file, unless others are passed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gansr.nets.mobilestylegan import GAIN, SLOPE, Mapping  # the student kept its teacher's mapping
+from gansr.nets.mobilestylegan import GAIN, SLOPE, Mapping  # distilled from StyleGAN2, with the same mapping
 
-FIR = (0.25, 0.75, 0.75, 0.25)  # [1,3,3,1]/8, times 2 for every axis that is doubled
+FIR = (0.25, 0.75, 0.75, 0.25)  # [1,3,3,1]/8, times 2 for each doubled axis
 
 
 def channels_at(side: int, multiplier: int = 2) -> int:
@@ -30,7 +30,7 @@ def channels_at(side: int, multiplier: int = 2) -> int:
 
 
 def blur(x: Tensor, pad: tuple[int, int]) -> Tensor:
-    """x (B,C,H,W) filtered by FIR along both axes, after `pad` zeros before and behind: (…, H + Σpad − 3, …)."""
+    """x (B,C,H,W) filtered by FIR along both axes → (B,C,H+Σpad−3,W+Σpad−3); pad: zeros before and after."""
     channels = x.shape[1]
     taps = x.new_tensor(FIR).expand(channels, 1, 4)
     x = F.pad(x, (*pad, *pad))
@@ -39,7 +39,7 @@ def blur(x: Tensor, pad: tuple[int, int]) -> Tensor:
 
 
 def upsample(x: Tensor) -> Tensor:
-    """x (B,C,H,W) → twice the side: zeros between, then the FIR filter (the RGB path's)."""
+    """x (B,C,H,W) → (B,C,2H,2W): zeros in between, then the FIR filter; used by the RGB path."""
     batch, channels, height, width = x.shape
     wide = x.new_zeros(batch, channels, height, 2, width, 2)
     wide[:, :, :, 0, :, 0] = x
@@ -47,7 +47,8 @@ def upsample(x: Tensor) -> Tensor:
 
 
 class Modulated(nn.Module):
-    """A convolution whose input channels a style scales; `up` doubles the side, `demodulate` evens the output.
+    """A convolution whose input channels are scaled by a style; `up` doubles the side, `demodulate` normalises the
+    output channels.
 
     weight (out, channels, k, k) with 1/√fan-in folded in; style → channels by `style`.
     """
@@ -74,7 +75,7 @@ class Modulated(nn.Module):
 
 
 class Layer(nn.Module):
-    """Modulated convolution → noise × strength → bias → leaky rectifier × √2."""
+    """Modulated convolution → noise × strength → bias → LeakyReLU × √2."""
 
     noise: Tensor
 
@@ -104,7 +105,10 @@ class ToRgb(nn.Module):
 
 
 class Body(nn.Module):
-    """Constant 4² and the layers: layers[0] at 4², then an up-sampling and a plain one for each side."""
+    """Constant 4² and the layers: layers[0] at 4², then an up-sampling one and a plain one for each side.
+
+    Raises ValueError if `side` is not a power of two from 4 on.
+    """
 
     def __init__(self, side: int, style: int = 512, multiplier: int = 2):
         super().__init__()
@@ -123,8 +127,8 @@ class Body(nn.Module):
 class StyleGAN2(nn.Module):
     """The generator with skips to RGB. Rows: 2·log₂(side) − 2; the RGB of a side uses the row after its layers'.
 
-    shapes[k]: (channels, side) at the boundary after k doublings: the features and, as three further channels,
-    the RGB gathered so far, for both go on from there. noise_sides: the side of each layer's noise map.
+    shapes[k]: (channels, side) at the boundary after k doublings: the features and, as three further channels, the
+    RGB summed so far, because both continue there. noise_sides: the side of each layer's noise map.
     """
 
     gain = GAIN
@@ -146,7 +150,7 @@ class StyleGAN2(nn.Module):
         return self.synthesis(self.mapping(z)[:, None].expand(-1, self.style_rows, -1))
 
     def synthesis(self, rows: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """Style rows (B, style_rows, style) → pictures; noise: one map (B or 1,1,s,s) a layer, else the file's."""
+        """Style rows (B, style_rows, style) → pictures; noise: one map (B or 1,1,s,s) per layer, else the file's."""
         return self.rest(self.first(rows, 0, noise), rows, 0, noise)
 
     def first(self, rows: Tensor, upto: int, noise: Sequence[Tensor] | None = None) -> Tensor:

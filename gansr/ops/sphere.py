@@ -1,12 +1,12 @@
-"""What PULSE's search consists of, apart from the generator (Menon et al., CVPR 2020, §3 and supplement).
+"""The parts of PULSE's search, apart from the generator (Menon et al., CVPR 2020, §3 and supplement).
 
-The shrinking operator D, the losses and the text that weighs them, the sphere that variables are kept on, the
-learning-rate schedules, and the Gaussian that stands for the latent space. Authors' code: adamian98/pulse, which
-has no licence; this was written from a description of it, and equals its numbers (tests/goldens/pulse_*).
+The downscaling operator D, the losses and their weighted sum, the spheres of the variables, the learning-rate
+schedules, and the Gaussian that approximates the latent space. Authors' code: adamian98/pulse, which has no licence;
+this was written from a description of it, and equals its numbers (tests/goldens/pulse_*).
 
-How we differ: every loss is per picture, so that pictures of a batch are judged each on its own; D is two
-matrix products, its borders included; the Gaussian is fitted on 65,536 draws where the authors took a million
-(standard error of a mean: 0.4 % of the standard deviation), so that a generator is ready in seconds.
+How we differ: every loss is per picture, so that each picture of a batch is judged separately; D is two matrix
+products, borders included; the Gaussian is fitted on 65,536 draws instead of the authors' million (standard error of
+a mean: 0.4 % of the standard deviation), so that a generator is ready in seconds.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SLOPE = 0.2
-TINY = 1e-9  # under every root
+TINY = 1e-9  # added under every square root
 TERMS = ("L2", "L1", "GEOCROSS")
 SCHEDULES = ("fixed", "linear1cycle", "linear1cycledrop")
 
-# ------------------------------------------------------------------------------------------- shrinking
+# ------------------------------------------------------------------------------------------- downscaling
 
 
 def taps(factor: int) -> Tensor:
@@ -38,15 +38,15 @@ def taps(factor: int) -> Tensor:
 
 @lru_cache(maxsize=32)
 def shrink_matrix(n: int, factor: int) -> Tensor:
-    """The matrix (n/factor, n) float32 that shrinks an axis of n samples as D does; do not change it.
+    """The matrix (n/factor, n) float32 that downscales an axis of n pixels as D does; cached, so do not modify it.
 
-    Reflect padding without repeating the edge, 3·factor in all, the floor of half of it before. factor 1 is not
+    Reflect padding without repeating the edge, 3·factor in total, the floor of half of it before. factor 1 is not
     the identity: it shifts by half a pixel (taps −1/16, 9/16, 9/16, −1/16). Raises ValueError if factor does not
     divide n or n is too small for the padding.
     """
     before = 3 * factor // 2
     if n % factor or n <= 3 * factor - before:
-        raise ValueError(f"an axis of {n} samples cannot be shrunk {factor} times")
+        raise ValueError(f"an axis of {n} pixels cannot be downscaled {factor} times")
     position = torch.arange(n // factor)[:, None] * factor + torch.arange(4 * factor) - before
     position = position.abs()
     position = torch.where(position >= n, 2 * (n - 1) - position, position)
@@ -55,9 +55,9 @@ def shrink_matrix(n: int, factor: int) -> Tensor:
 
 
 def shrink(x: Tensor, factor: int) -> Tensor:
-    """PULSE's D: pictures (…,H,W) → (…,H/factor,W/factor). Linear; nothing is clamped.
+    """PULSE's D: pictures (…,H,W) → (…,H/factor,W/factor). Linear, without clamping. Raises as `shrink_matrix`.
 
-    Horizontal first, which is one matrix product for the whole batch; the authors begin with the vertical.
+    Horizontal first, which is one matrix product for the whole batch; the authors start with the vertical.
     """
     rows, columns = (shrink_matrix(n, factor).to(x) for n in x.shape[-2:])
     return rows @ (x @ columns.T)
@@ -67,21 +67,21 @@ def shrink(x: Tensor, factor: int) -> Tensor:
 
 
 def l2(small: Tensor, reference: Tensor) -> Tensor:
-    """Mean squared error of each picture: (B,3,h,w), (3,h,w) or (B,3,h,w) → (B,). Without the clamp at eps."""
+    """Mean squared error of each picture, (B,3,h,w) and (3,h,w) or (B,3,h,w) → (B,), without the clamp at eps."""
     return (small - reference).square().mean(dim=(1, 2, 3))
 
 
 def l1(small: Tensor, reference: Tensor) -> Tensor:
-    """Mean absolute error of each picture, (B,). Without the factor 10 and the clamp."""
+    """Mean absolute error of each picture, (B,), without the factor 10 and the clamp."""
     return (small - reference).abs().mean(dim=(1, 2, 3))
 
 
 def geocross(rows: Tensor) -> Tensor:
-    """How far the style rows (B,R,S) of each picture are spread, (B,): the mean over the R² ordered pairs of
-    512·θ²/8, θ = 2·atan2(|X−Y|, |X+Y|). 0 for one row.
+    """The spread of the style rows (B,R,S) of each picture, (B,): the mean over the R² ordered pairs of 512·θ²/8,
+    θ = 2·atan2(|X−Y|, |X+Y|). 0 for one row.
 
-    From the Gram matrix, |X∓Y|² = |X|² ∓ 2X·Y + |Y|², the pairs would cost R² numbers instead of R²·S; but it
-    cancels where rows are nearly equal, so the differences are taken as they stand.
+    The Gram matrix, |X∓Y|² = |X|² ∓ 2X·Y + |Y|², would need memory for R² numbers instead of R²·S, but it cancels
+    where rows are nearly equal; therefore the differences are computed directly.
     """
     if rows.shape[1] == 1:
         return rows.new_zeros(len(rows))
@@ -93,9 +93,9 @@ def geocross(rows: Tensor) -> Tensor:
 
 
 def parse_loss(text: str) -> dict[str, float]:
-    """ "100*L2+0.05*GEOCROSS" → {"L2": 100.0, "GEOCROSS": 0.05}; spaces are free, a term may recur.
+    """ "100*L2+0.05*GEOCROSS" → {"L2": 100.0, "GEOCROSS": 0.05}; spaces are ignored, repeated terms are added.
 
-    Raises ValueError telling what is wrong. Unlike the authors', L2 need not be among the terms.
+    Raises ValueError if the text is not such a sum. Unlike in the authors' code, L2 is not required.
     """
     weights: dict[str, float] = {}
     for part in text.split("+"):
@@ -110,8 +110,8 @@ def parse_loss(text: str) -> dict[str, float]:
 
 
 def losses(small: Tensor, reference: Tensor, rows: Tensor, eps: float) -> dict[str, Tensor]:
-    """Every term of each picture, (B,), as the sum weighs them: L2 and L1 (×10) no less than eps, where their
-    gradient ends; the picture is near enough there."""
+    """Every term of each picture, (B,). L2 and L1 (×10) are clamped from below at eps, where their gradient becomes
+    0: the picture is then consistent with the reference."""
     return {
         "L2": l2(small, reference).clamp(min=eps),
         "L1": 10 * l1(small, reference).clamp(min=eps),
@@ -123,13 +123,13 @@ def losses(small: Tensor, reference: Tensor, rows: Tensor, eps: float) -> dict[s
 
 
 def radius(x: Tensor) -> Tensor:
-    """The norm over all dimensions from the third on, kept: (B,R,S) → (B,R,1), (B,1,s,s) → (B,1,1,1)."""
+    """The norm over all dimensions from the third on, which keep size 1: (B,R,S) → (B,R,1), (B,1,s,s) → (B,1,1,1)."""
     return (x.square().sum(dim=tuple(range(2, x.ndim)), keepdim=True) + TINY).sqrt()
 
 
 @torch.no_grad()
 def project_(x: Tensor, radii: Tensor) -> None:
-    """Put x back, in place, onto the spheres of these radii (those of its random start, not √S)."""
+    """Project x, in place, onto the spheres of these radii (those of its random start, not √S)."""
     x.mul_(radii / radius(x))
 
 
@@ -154,9 +154,9 @@ OPTIMISERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 class SphericalOptimiser:
-    """A torch optimiser whose variables return to their initial spheres after every step.
+    """A torch optimiser whose variables are projected back onto their initial spheres after every step.
 
-    variables: leaf tensors that require gradients, images first; `rates[j]` multiplies lr at step j.
+    variables: leaf tensors (B,…) that require gradients; name: a key of OPTIMISERS; `rates[j]` multiplies lr at step j.
     """
 
     def __init__(self, variables: list[Tensor], name: str, lr: float, rates: list[float]):
@@ -165,7 +165,7 @@ class SphericalOptimiser:
         self._lr, self._rates = lr, rates
 
     def step(self, j: int) -> None:
-        """Move by the gradients that the variables hold, as step j; the gradients are dropped."""
+        """Step j with the gradients stored in the variables, which are then cleared."""
         for group in self._inner.param_groups:
             group["lr"] = self._lr * self._rates[j]
         self._inner.step()
@@ -178,12 +178,13 @@ class SphericalOptimiser:
 
 
 def to_rows(v: Tensor, mean: Tensor, std: Tensor, gain: float = 1.0) -> Tensor:
-    """Points of the sphere → style rows: the Gaussian undone, then the mapping's last activation (× gain)."""
+    """Points on the spheres (B,R,S) → style rows (B,R,S): the Gaussian's mean and std, then the mapping's last
+    activation (× gain)."""
     return gain * F.leaky_relu(v * std + mean, SLOPE)
 
 
 def before_activation(w: Tensor, gain: float = 1.0) -> Tensor:
-    """The mapping's output before its last leaky rectifier: what is nearly Gaussian."""
+    """The mapping's output before its last LeakyReLU, which is nearly Gaussian."""
     return F.leaky_relu(w / gain, 1 / SLOPE)
 
 
@@ -195,9 +196,9 @@ def gaussian_fit(
     gain: float = 1.0,
     draws: int = 1 << 16,
 ) -> tuple[Tensor, Tensor]:
-    """Mean and unbiased standard deviation (size,), float32 on `device`, of the pre-activation of `mapping`.
+    """Mean and unbiased standard deviation (size,), float32 on `device`, of the mapping's output before activation.
 
-    Always the same draws: standard normal, torch.Generator seed 0, 4096 at a time; the sums are float64.
+    The draws are always the same: standard normal, torch.Generator seed 0, 4096 at a time; the sums are float64.
     """
     generator = torch.Generator().manual_seed(0)
     total, squares = (torch.zeros(size, dtype=torch.float64, device=device) for _ in range(2))

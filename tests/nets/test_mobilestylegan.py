@@ -1,4 +1,4 @@
-"""The default prior: its wavelet by hand, its boundaries, and what its weights draw."""
+"""MobileStyleGAN: the wavelet by hand, block boundaries, optimised forms, and the picture of the real weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_inverse_wavelet_undoes_the_wavelet():
     torch.testing.assert_close(inverse_haar(forward), x)
 
 
-def test_wavelet_channels_stay_apart():
+def test_wavelet_channels_do_not_mix():
     x = torch.zeros(1, 12, 2, 2)
     x[:, 1] = 1  # the low pass of channel 1
     assert inverse_haar(x)[0].amax((1, 2)).tolist() == [0, 1, 0]
@@ -87,7 +87,7 @@ def test_scaling_activations_equals_scaling_weights(tiny: MobileStyleGAN):
 
 
 @pytest.mark.weights
-def test_the_weights_of_the_registry_draw_a_face(weights_of):
+def test_the_picture_of_the_real_weights_has_the_reference_range(weights_of):
     net = weights_of("mobilestylegan-ffhq-1024")
     z = torch.randn(1, 512, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_the_weights_of_the_registry_draw_a_face(weights_of):
     torch.testing.assert_close(picture.amax(), torch.tensor(1.35206), rtol=0, atol=1e-3)
 
 
-def test_recipe_reads_constants_by_name_and_by_what_consumes_them(tmp_path):
+def test_converter_finds_constants_by_name_and_by_the_layer_that_consumes_them(tmp_path):
     (tmp_path / "a.bin").write_bytes(np.array([9, 1, 2, 3], "<f4").tobytes())
     (tmp_path / "a.xml").write_text(
         """<net><layers>
@@ -117,8 +117,8 @@ def test_recipe_reads_constants_by_name_and_by_what_consumes_them(tmp_path):
         openvino(*(tmp_path / name for name in ("a.xml", "a.bin", "a.xml", "a.bin")))
 
 
-def test_recipe_sorts_the_wavelets_channels_into_blocks():
-    # theirs: LL of 2 channels, then LH, HL, HH of the first, then of the second
+def test_converter_sorts_the_wavelets_channels_into_blocks():
+    # the graph's order: LL of 2 channels, then LH, HL, HH of the first, then of the second
     assert _blocks(8).tolist() == [0, 1, 2, 5, 3, 6, 4, 7]
 
 

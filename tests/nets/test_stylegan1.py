@@ -1,4 +1,4 @@
-"""StyleGAN1: equal to the authors' numbers, at 1024 where ../shared lies; small nets for the rest."""
+"""StyleGAN1: equal to the authors' numbers (at 1024 if ../shared exists); small networks for the rest."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_up_convolution_is_doubling_and_a_plain_convolution(side: int):
     g = torch.Generator().manual_seed(1)
     x, weight = torch.randn(1, 3, 5, 5, generator=g), torch.randn(4, 3, 3, 3, generator=g)
     doubled = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    plain = weight if side < 128 else weight.flip(2, 3)  # the file's large kernels are stored turned
+    plain = weight if side < 128 else weight.flip(2, 3)  # the file's large kernels are stored rotated
     expected = F.conv2d(doubled, plain, padding=1)
     got = F.conv_transpose2d(x, _transposed(weight, side), stride=2, padding=1)
     torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
@@ -88,7 +88,7 @@ def test_first_and_rest_compose_to_the_whole():
         assert torch.equal(net.rest(features, rows, k), net.synthesis(rows))
 
 
-def test_recipe_names_the_key_that_is_missing_or_foreign():
+def test_converter_names_a_missing_or_unknown_key():
     mapping = {"dense0.weight": torch.zeros(2, 2), "dense0.bias": torch.zeros(2)}
     with pytest.raises(WeightsError, match=r"torgb\.weight is missing"):
         from_pulse({}, mapping)

@@ -1,4 +1,4 @@
-"""StyleGAN2: the authors' numbers through the import recipe, and hand computations on tiny sizes."""
+"""StyleGAN2: the authors' numbers through the converter, and computations by hand on tiny sizes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_stylegan2_gives_the_authors_numbers():
         golden.check(f"rows.feat{side}", plain[:, :4])
 
 
-def test_features_at_a_boundary_go_on_to_the_same_picture():
+def test_features_at_each_boundary_lead_to_the_same_picture():
     torch.manual_seed(0)
     net = StyleGAN2(size=32, style=16, mapping_layers=2, multiplier=1).requires_grad_(False)
     rows = torch.randn(2, net.style_rows, 16)
@@ -72,7 +72,7 @@ def test_features_at_a_boundary_go_on_to_the_same_picture():
         torch.testing.assert_close(net.rest(middle, rows, upto), whole)
 
 
-def test_noise_is_the_files_unless_other_is_given():
+def test_the_files_noise_is_used_unless_other_noise_is_passed():
     torch.manual_seed(0)
     net = StyleGAN2(size=16, style=16, mapping_layers=1, multiplier=1).requires_grad_(False)
     for layer in net.body.layers:
@@ -129,7 +129,7 @@ def test_upsampling_is_zeros_then_filter():
     torch.testing.assert_close(upsample(x), F.conv2d(F.pad(wide, (2, 1, 2, 1)), kernel))
 
 
-def test_a_foreign_key_or_kernel_is_named(tmp_path):
+def test_an_unknown_key_or_another_kernel_is_named(tmp_path):
     with pytest.raises(WeightsError, match=r"convs\.0\.strange"):
         from_rosinality({"convs.0.strange": torch.zeros(1)})
     with pytest.raises(WeightsError, match=r"convs\.0\.conv\.blur\.kernel"):

@@ -1,4 +1,4 @@
-"""PULSE's parts by hand: the sphere, GEOCROSS, the shrinking operator with its borders, schedules, the Gaussian."""
+"""PULSE's parts by hand: the sphere, GEOCROSS, the downscaling operator with its borders, schedules, the Gaussian."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-# ------------------------------------------------------------------------------------------- shrinking
+# ------------------------------------------------------------------------------------------- downscaling
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4, 8, 16, 32])
-def test_shrinking_equals_the_authors_numbers(factor: int):
+def test_downscaling_equals_the_authors_numbers(factor: int):
     golden = Golden("pulse_downscale")
     golden.check(f"taps_{factor}", sphere.taps(factor).float())
     golden.check(f"D_{factor}", sphere.shrink(golden.tensor("pulse/d/x"), factor))
 
 
-def test_gradient_of_shrinking_equals_the_authors_numbers():
+def test_gradient_of_downscaling_equals_the_authors_numbers():
     golden = Golden("pulse_downscale")
     x = golden.tensor("pulse/d/x").requires_grad_()
     sphere.shrink(x, 16).square().sum().backward()
@@ -50,7 +50,7 @@ def test_factor_two_by_hand_at_the_border():
     assert first.tolist() == pytest.approx([t / 2 for t in by_hand])
 
 
-def test_shrinking_keeps_a_flat_picture_and_agrees_with_torch_inside():
+def test_downscaling_keeps_a_flat_picture_and_agrees_with_torch_inside():
     torch.testing.assert_close(sphere.shrink(torch.full((3, 64, 32), 0.3), 8), torch.full((3, 8, 4), 0.3))
     x = noise(1, 3, 128, 128)
     other = torch.nn.functional.interpolate(x, scale_factor=1 / 4, mode="bicubic", antialias=True)
@@ -60,7 +60,7 @@ def test_shrinking_keeps_a_flat_picture_and_agrees_with_torch_inside():
 
 def test_an_axis_that_does_not_divide_or_is_too_small_is_refused():
     for n, factor in ((10, 4), (4, 4)):
-        with pytest.raises(ValueError, match="cannot be shrunk"):
+        with pytest.raises(ValueError, match="cannot be downscaled"):
             sphere.shrink_matrix(n, factor)
 
 
@@ -117,7 +117,7 @@ def test_weighted_sums_equal_the_authors_numbers(text: str):
     golden.check(f"total.{text}", sum(w * terms[t] for t, w in sphere.parse_loss(text).items()).sum())
 
 
-def test_loss_texts_are_read_or_refused_in_words():
+def test_loss_texts_are_parsed_or_refused_with_an_example():
     assert sphere.parse_loss(" 100 * L2 + .5*GEOCROSS+1*L2") == {"L2": 101, "GEOCROSS": 0.5}
     for text in ("", "L2", "1*L3", "100*L2-1*L1", "1e3*L2", "1*L2+", "__import__('os')*L2", "nan*L2"):
         with pytest.raises(ValueError, match="write it like"):

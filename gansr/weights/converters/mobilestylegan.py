@@ -1,11 +1,11 @@
 """MobileStyleGAN from the OpenVINO graphs in the wheel random-face==2021.7.21.1 (bes-dev/random_face).
 
 An OpenVINO IR is an .xml, which names the constants, and a .bin, which holds them as raw little-endian arrays;
-the standard library and numpy read both. Names of constants are the exporter's and not all telling, so what has
-no name of its own is found by the layer that consumes it.
+the standard library and numpy read both. Some of the exporter's names are only numbers; such a constant is found by
+the layer that consumes it.
 
-The folding (see gansr/nets/mobilestylegan.py) is element-wise IEEE arithmetic in a fixed order: every machine
-gets the same bytes.
+The folding (see gansr/nets/mobilestylegan.py) is element-wise IEEE arithmetic in a fixed order, so that every
+machine gets the same bytes.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def _constant(layer: ElementTree.Element, binary: bytes) -> Array:
 def openvino(
     mapping_xml: Path, mapping_bin: Path, synthesis_xml: Path, synthesis_bin: Path
 ) -> dict[str, Tensor]:
-    """The four files of the wheel → the state dict of MobileStyleGAN(). Raises WeightsError naming what is
-    missing if they are another graph."""
+    """The four files of the wheel → the state dict of MobileStyleGAN(). Raises WeightsError, naming what is missing,
+    if they contain another graph."""
     try:
         arrays = _mapping(Graph(mapping_xml, mapping_bin)) | _synthesis(Graph(synthesis_xml, synthesis_bin))
     except (KeyError, ValueError, StopIteration, ElementTree.ParseError) as error:
@@ -103,7 +103,7 @@ def _synthesis(graph: Graph) -> dict[str, Array]:
     found |= _style(graph, 0, "m.conv1.conv.modulation", 9)
     found |= {"body.dense.bias": c["m.conv1.bias"].ravel(), "body.dense.noise": noise["m.conv1"]}
     for i in range(BLOCKS):
-        # conv2's outputs go to the next wavelet, in its order; the last block's go to the picture
+        # conv2's outputs go to the next wavelet, in its order; those of the last block go to the picture
         order = _blocks(c[f"m.layers.{i}.conv2.bias"].size) if i + 1 < BLOCKS else slice(None)
         found |= _style(graph, 1 + 3 * i, f"m.layers.{i}.up.modulation", 0)
         for k in (1, 2):
@@ -125,7 +125,7 @@ _PICTURE = f"m.layers.{BLOCKS - 1}.to_img"
 
 
 def _in_wavelet_order(found: dict[str, Array]) -> dict[str, Array]:
-    """What makes or scales the input of a wavelet, in its order; the scale before it takes the wavelet's ½."""
+    """Reorder the layers that make or scale the input of a wavelet; the scale before it includes the wavelet's ½."""
     for i in range(BLOCKS):
         for part in ("weight", "bias"):
             key = f"styles.{1 + 3 * i}.{part}"
@@ -137,7 +137,7 @@ def _in_wavelet_order(found: dict[str, Array]) -> dict[str, Array]:
 
 
 def _blocks(channels: int) -> NDArray[np.int64]:
-    """Where the blocks LL, LH, HL, HH are taken from: theirs is LL, then (LH, HL, HH) per output channel."""
+    """The indices of the blocks LL, LH, HL, HH in the graph's order: LL, then (LH, HL, HH) per output channel."""
     quarter = channels // 4
     details = [quarter + 3 * np.arange(quarter) + k for k in range(3)]
     return np.concatenate([np.arange(quarter), *details])
@@ -153,7 +153,7 @@ def _style(graph: Graph, row: int, name: str, taps: int) -> dict[str, Array]:
 def _unnamed(graph: Graph) -> tuple[dict[str, Array], dict[str, Array]]:
     """Convolution → its weight (demodulation folded in), and → its noise map.
 
-    Neither has a telling name. What follows a convolution is: + noise, + the bias, whose name tells.
+    Both are unnamed in the graph. A convolution is followed by + noise and + bias, and the bias is named.
     """
     weights, noises = {}, {}
     for name in graph.of("Add"):
@@ -166,7 +166,7 @@ def _unnamed(graph: Graph) -> tuple[dict[str, Array], dict[str, Array]]:
 
 
 def _to_image(c: dict[str, Array]) -> dict[str, Array]:
-    """The 64→12 convolution with the inverse wavelet folded in, as pixel_shuffle(2) wants its 12 channels."""
+    """The 64→12 convolution with the inverse wavelet folded in, its 12 channels in the order of pixel_shuffle(2)."""
     order = _blocks(12)
 
     def fold(x: Array) -> Array:

@@ -2,7 +2,7 @@
 
 Folded, element by element: the run-time scales (√2/√fan-in of convolutions, 1/√fan-in of styles and RGB, those of
 the mapping with its learning-rate multiplier 0.01), and the two forms of the up-convolution into one 4×4 kernel.
-The blur kernels in the file must be [1,2,1]⊗[1,2,1]/16, which our net has built in: any other is refused.
+The blur kernels in the file must be [1,2,1]⊗[1,2,1]/16, which our network has built in; others are refused.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gansr.weights import WeightsError
 from gansr.weights.authors import torch_file
 
 MAPPING_RATE = 0.01
-FUSED_FROM = 128  # px: from here on the file's kernel is that of the transposed convolution
+FUSED_FROM = 128  # px: from this side on the file's kernel is that of the transposed convolution
 BLUR = torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([1.0, 2.0, 1.0])) / 16
 
 
 def pulse(synthesis: Path, mapping: Path) -> dict[str, Tensor]:
-    """The two files → the state dict of StyleGAN1(). Raises WeightsError naming the key that does not fit."""
+    """The two files → the state dict of StyleGAN1(). Raises WeightsError naming a wrong or missing key."""
     return from_pulse(torch_file(synthesis), torch_file(mapping))
 
 
@@ -93,8 +93,8 @@ def _convolution(left: dict[str, Tensor], at: str) -> dict[str, Tensor]:
 def _transposed(weight: Tensor, side: int) -> Tensor:
     """(out,in,3,3) → (in,out,4,4) for a transposed convolution of stride 2: the sum of four shifts by one px.
 
-    Below 128 px the file's kernel is that of a plain convolution after doubling: turned by 180° it is the same.
+    Below 128 px the file's kernel is that of a plain convolution after doubling: rotated by 180° it is the same.
     """
-    turned = weight if side >= FUSED_FROM else weight.flip(2, 3)
-    x = F.pad(turned.transpose(0, 1), (1, 1, 1, 1))
+    rotated = weight if side >= FUSED_FROM else weight.flip(2, 3)
+    x = F.pad(rotated.transpose(0, 1), (1, 1, 1, 1))
     return x[..., 1:, 1:] + x[..., :-1, 1:] + x[..., 1:, :-1] + x[..., :-1, :-1]

@@ -2,7 +2,7 @@
 
 A file is a dict with the averaged generator under `g_ema`. Run-time scalings are folded: 1/√fan-in into the
 weights, 0.01 (the mapping's learning-rate multiplier) into its weights and biases. The FIR kernels, which are
-buffers in the file, must be [1,3,3,1]⊗[1,3,3,1]/16 (/64 × 4): any other is refused, as our net has it built in.
+buffers in the file, must be [1,3,3,1]⊗[1,3,3,1]/16 (/64 × 4), which our network has built in; others are refused.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Fold = Callable[[Tensor], Tensor]
 
 
 def rosinality(path: Path) -> dict[str, Tensor]:
-    """The .pt file → the state dict of StyleGAN2(side). Raises WeightsError naming the key that does not fit."""
+    """The .pt file → the state dict of StyleGAN2(side). Raises WeightsError naming a wrong key."""
     found = torch_file(path)
     tensors = found.get("g_ema", found)
     if not isinstance(tensors, dict) or "input.input" not in tensors:
-        raise WeightsError(f"{path.name} holds no StyleGAN2 in rosinality's layout: input.input is missing")
+        raise WeightsError(f"{path.name} is not a StyleGAN2 in rosinality's layout: input.input is missing")
     return from_rosinality({key: value for key, value in tensors.items() if isinstance(value, Tensor)})
 
 
 def from_rosinality(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """rosinality's state dict → ours. Raises WeightsError naming an unknown key or a foreign kernel."""
+    """rosinality's state dict → ours. Raises WeightsError naming an unknown key or another kernel."""
     rules: tuple[tuple[str, str, Fold], ...] = (
         (r"style\.(\d+)\.weight", "mapping.layers.{mapping}.weight", mapping_weight),
         (r"style\.(\d+)\.bias", "mapping.layers.{mapping}.bias", lambda t: t * MAPPING_RATE),
@@ -73,10 +73,10 @@ def flat(t: Tensor) -> Tensor:
 
 
 def fir(t: Tensor) -> None:
-    """Raises ValueError unless t is the filter our net has built in."""
+    """Raises ValueError unless t is the filter that our network has built in."""
     wanted = torch.outer(KERNEL, KERNEL) / 16
     if t.shape != wanted.shape or not torch.allclose(t, wanted, atol=1e-6):
-        raise ValueError("this file filters with another kernel than [1,3,3,1]")
+        raise ValueError("the FIR kernel of this file is not [1,3,3,1]⊗[1,3,3,1]/16")
 
 
 Leaves = Mapping[str, tuple[str, Callable[[Tensor], Tensor | None]]]
@@ -96,11 +96,11 @@ ROSINALITY_LEAVES: Leaves = {
 def rename(
     tensors: Mapping[str, Tensor], rules: tuple[tuple[str, str, Fold], ...], leaves: Leaves
 ) -> dict[str, Tensor]:
-    """Keys renamed and values folded. A rule: their key (its last group, where {rest} follows, is a leaf), ours.
+    """Rename keys and fold values. A rule: a pattern for the file's key, our key, the folding.
 
-    {0}: the number found; {next}: plus one; {mapping}: minus one (their layer 0 is the pixel norm); {leaf}: the last
-    group as it is.
-    Raises WeightsError naming a key that no rule or leaf knows, or whose value cannot be.
+    In our key, {0} is the number in the file's key; {next} is that plus one; {mapping} minus one (the file's layer 0
+    is the pixel norm); {leaf} is the last group as it is; {rest} is the last group renamed and folded by `leaves`.
+    Raises WeightsError naming a key without a rule or leaf, or with a value that cannot be folded.
     """
     made = {}
     for key, value in tensors.items():
@@ -128,4 +128,4 @@ def _renamed(
                 break
             places["rest"], fold = leaves[leaf]
         return ours.format(number, **places), fold
-    raise WeightsError(f"the key {key} is of no StyleGAN2 that we know")
+    raise WeightsError(f"{key} is not a key of StyleGAN2")

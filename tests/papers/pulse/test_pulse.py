@@ -10,17 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from gansr.engine import Job
 from gansr.method import Frame, Heat, MethodError, Nets
 from gansr.nets.compiled import KIND
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.stylegan1 import StyleGAN1
 from gansr.nets.stylegan2 import StyleGAN2
 from gansr.ops import sphere
-from gansr.options import OptionError, parse_options
+from gansr.options import OptionError, options_of, parse_options
 from gansr.papers import pulse
 from gansr.papers.pulse import PULSE, Options, latent, views
-from gansr.papers.pulse.options import PAPER
+from gansr.papers.pulse.options import GENERATORS, PAPER
 from gansr.papers.pulse.search import Search
 from gansr.weights.converters.stylegan1 import from_pulse
 from tests.support.golden import Golden, array
@@ -259,9 +258,26 @@ def test_invalid_options_are_refused(values):
         parse_options(Options, values)
 
 
-def test_a_job_survives_pickling():
-    job = pickle.loads(pickle.dumps(Job(PULSE, torch.full((3, 32, 32), 0.5), Options(samples=2))))
-    assert job.method == PULSE and job.options == Options(samples=2)
+def test_the_method_and_its_options_survive_pickling():
+    options = Options(samples=2)
+    assert pickle.loads(pickle.dumps((PULSE, options))) == (PULSE, options)
+
+
+def test_every_side_of_the_input_works_with_every_generator():
+    described, _ = options_of(Options)["side"]
+    assert described.choices == ("16", "32", "64", "128")
+    for name, generator in GENERATORS.items():
+        for side in described.choices:
+            factor = PULSE.scale(PULSE, Options(generator=name, side=side))
+            assert factor in PULSE.scales
+            assert sphere.shrink_matrix(generator.side, factor).shape == (int(side), generator.side)
+
+
+def test_the_options_that_change_the_input_say_so():
+    assert [name for name, (option, _) in options_of(Options).items() if option.changes_input] == [
+        "generator",
+        "side",
+    ]
 
 
 def test_less_memory_means_one_sample_at_a_time_if_there_are_several():
