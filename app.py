@@ -1,13 +1,13 @@
 """The Space's entry point: build the page and launch it. All else is in gansr/."""
 
-# isort: off
-from gansr.ui import gpu  # first: on ZeroGPU, spaces must be imported before torch
+# isort: off — service first: on ZeroGPU, spaces must be imported before torch
+from gansr.ui import service
 from gansr.ui.page import LAUNCH, build
 from gansr.ui.temp_files import start_cleanup
 
 demo = build()
 
 if __name__ == "__main__":
-    gpu.preload()
+    service.BACKEND.start()
     start_cleanup()
     demo.launch(**LAUNCH)

@@ -1,6 +1,6 @@
 """python -m gansr METHOD IN… -o OUT · compare IN -o DIR · replay RESULT.png --input IN.png · weights … · bench …
 
-Flags of a method are read from its options; the page and the API offer the same under the same names.
+The flags of a method are the fields of its request: the page and the API offer the same under the same names.
 """
 
 from __future__ import annotations
@@ -12,38 +12,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gansr import bench
-from gansr.compare import command as compare_command
-from gansr.engine import Engine, MetricResult
+from gansr import bench, papers, receipt
+from gansr.compare import cli as compare_cli
+from gansr.engine import MetricResult
 from gansr.method import Frame, Method
-from gansr.ops.degrade import Degradation
+from gansr.metrics.psnr import PSNR_RGB
+from gansr.ops.colour import to8bit
 from gansr.options import Option, OptionError, options_of
-from gansr.papers import METHODS
-from gansr.picture import open_picture, to_png
-from gansr.serve import TOLD, Order, Update, here, order, receipt, request_of, result_png, serve
+from gansr.picture import Picture, PictureError, open_picture, to_png
+from gansr.pipeline import USER_ERRORS, Pipeline, Update, local
+from gansr.request import Request, decode, fields_of
 from gansr.weights import commands as weights_commands
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".heic", ".heif", ".avif")  # read from a folder
+# Fields with flags of their own, in the groups that they belong to.
+MEASURING, FACES = ("task", "shrink_"), ("align", "face", "paste_back")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0, 1 where something was refused, 2 for unusable arguments."""
     parser = argparse.ArgumentParser(prog="python -m gansr", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for method in METHODS:
+    for method in papers.METHODS:
         _add_method(commands, method)
-    compare_command.add_parser(commands)
+    compare_cli.add_parser(commands)
+    _add_replay(commands)
     weights_commands.add_parser(commands)
     bench.add_parser(commands)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.handler(parsed) or 0)
-    except TOLD as error:
+    except USER_ERRORS as error:
         print(f"gansr: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ngansr: stopped", file=sys.stderr)
         return 130
+
+
+# --------------------------------------------------------------------------------------------- a method
 
 
 def _add_method(commands: Any, method: Method) -> None:
@@ -53,9 +60,17 @@ def _add_method(commands: Any, method: Method) -> None:
         "-o", "--output", required=True, type=Path, metavar="OUT", help="a .png file, or a folder"
     )
     presets = ", ".join(method.presets)
-    parser.add_argument("--preset", choices=method.presets, help=f"{presets}; flags given besides it win")
-    for name, (knob, default) in options_of(method.options).items():
-        _add_flag(parser, name, knob, default)
+    parser.add_argument("--preset", choices=method.presets, help=f"{presets}; flags override it")
+    measuring = parser.add_argument_group("measuring")
+    measuring.add_argument(
+        "--truth", type=Path, metavar="HR.png", help="the true picture, to measure against"
+    )
+    measuring.add_argument("--known-answer", action="store_true", help="IN is the truth: shrink it first")
+    for name, (described, default) in fields_of(method).items():
+        if name.startswith(MEASURING):
+            _add_flag(measuring, name, described, default)
+        elif name not in FACES or method.accepts.face:
+            _add_flag(parser, name, described, default)
     for flag, values in method.cli_flags.items():
         parser.add_argument(
             f"--{flag}", action="store_true", help=", ".join(f"{k}: {v}" for k, v in values.items())
@@ -64,61 +79,48 @@ def _add_method(commands: Any, method: Method) -> None:
         parser.add_argument(
             f"--{method.save}", dest="save", type=Path, metavar="FILE", help="also write this file"
         )
-    known = parser.add_argument_group("measuring")
-    known.add_argument("--truth", type=Path, metavar="HR.png", help="the true picture, to measure against")
-    known.add_argument("--known-answer", action="store_true", help="IN is the truth: shrink it first")
-    for name, (knob, default) in options_of(Degradation).items():
-        _add_flag(known, f"shrink_{name}", knob, default)
-    if method.accepts.face:
-        parser.add_argument("--no-align", action="store_true", help="use the middle square, look for no face")
-        parser.add_argument(
-            "--paste-back", action="store_true", help="also write the photograph with the result in it"
-        )
-        parser.add_argument("--face", type=int, default=1, help="which of the faces found, largest first (1)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same picture (0)")
-    parser.add_argument(
-        "--precision", choices=("fast", "exact"), default="fast", help="exact: float32 throughout"
-    )
     parser.add_argument("--device", help="cpu or cuda; default: cuda where there is one")
     parser.add_argument("--json", action="store_true", help="print measurements and receipts as JSON")
     parser.set_defaults(handler=lambda parsed: _run(method, parsed))
 
 
-def _add_flag(parser: Any, name: str, knob: Option, default: Any) -> None:
-    flag, text = "--" + name.replace("_", "-"), knob.help.replace("%", "%%")
+def _add_flag(parser: Any, name: str, described: Option, default: Any) -> None:
+    flag, text = "--" + name.replace("_", "-"), described.help.replace("%", "%%")
+    if name == "task":
+        return  # --known-answer
     common: dict[str, Any] = {"dest": name, "default": None}
-    if knob.read is not None:
+    if described.read is not None:
         parser.add_argument(flag, type=Path, metavar="FILE", help=text, **common)
     elif isinstance(default, bool):
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=f"{text} ({default})", **common)
-    elif knob.choices is not None:
-        parser.add_argument(flag, choices=knob.choices, help=f"{text} ({default})", **common)
+    elif described.choices is not None:
+        parser.add_argument(flag, choices=described.choices, help=f"{text} ({default})", **common)
     else:
         parser.add_argument(flag, type=type(default), help=f"{text} ({default})", **common)
 
 
 def _run(method: Method, parsed: argparse.Namespace) -> int:
-    engine, wanted = Engine(parsed.device), _order(method, parsed)
+    pipeline, request = local(parsed.device), _request(method, parsed)
     sources = list(_pictures(parsed.inputs))
     if not sources:
-        print("gansr: no PNG, JPEG or WebP pictures there", file=sys.stderr)
-        return 1
+        raise PictureError(f"no pictures there ({', '.join(SUFFIXES)})")
     to_file = len(sources) == 1 and parsed.output.suffix.lower() == ".png"
     if not to_file:
         parsed.output.mkdir(parents=True, exist_ok=True)
     truth = open_picture(parsed.truth) if parsed.truth else None
-    reports, failed = [], 0
+    reports: list[dict[str, Any]] = []
+    failed = 0
     for source in sources:
         target = parsed.output if to_file else parsed.output / f"{source.stem}_{method.name}.png"
         try:
-            last = _one(source, target, wanted, engine, truth)
+            last = _one(source, target, request, pipeline, truth)
             if getattr(parsed, "save", None):
                 _save(parsed.save, last.frame)
-        except TOLD as error:  # the other pictures go on
+        except USER_ERRORS as error:  # the other pictures continue
             print(f"gansr: {source.name}: {error}", file=sys.stderr)
             failed += 1
             continue
-        reports.append(_report(source, target, wanted, last, engine))
+        reports.append(_report(source, target, request, last))
         if not parsed.json:
             print(_lines(source, target, last))
     if parsed.json:
@@ -126,21 +128,13 @@ def _run(method: Method, parsed: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _order(method: Method, parsed: argparse.Namespace) -> Order:
+def _request(method: Method, parsed: argparse.Namespace) -> Request:
     given = vars(parsed)
-    values = dict(method.presets[parsed.preset]) if parsed.preset else {}
+    values: dict[str, Any] = dict(method.presets[parsed.preset]) if parsed.preset else {}
     for flag, short in method.cli_flags.items():
         values |= dict(short) if given[flag.replace("-", "_")] else {}
-    values |= {name: given[name] for name in options_of(method.options) if given[name] is not None}
-    names = {name: given[f"shrink_{name}"] for name in options_of(Degradation)}
-    request = request_of(
-        "known answer" if parsed.known_answer else "enlarge",
-        {name: value for name, value in names.items() if value is not None},
-        not given.get("no_align", False),
-        given.get("face", 1),
-        given.get("paste_back", False),
-    )
-    return order(method, values, request, parsed.seed, parsed.precision)
+    values |= {name: given[name] for name in fields_of(method) if given.get(name) is not None}
+    return decode(method, values | ({"task": "known answer"} if parsed.known_answer else {}))
 
 
 def _pictures(inputs: list[Path]) -> Iterator[Path]:
@@ -151,16 +145,16 @@ def _pictures(inputs: list[Path]) -> Iterator[Path]:
             yield path
 
 
-def _one(source: Path, target: Path, wanted: Order, engine: Engine, truth: Any) -> Update:
-    """Run one picture, write the result and the method's further files; a progress line on a terminal."""
+def _one(source: Path, target: Path, request: Request, pipeline: Pipeline, truth: Picture | None) -> Update:
+    """Run one picture, write the result and the method's other files; a progress line on a terminal."""
     last, written = Update(), False
-    for last in serve(source, wanted, engine, here(engine), truth):
+    for last in pipeline.run(source, request, truth):
         _progress(source, last)
         if last.finished and not written:
-            assert last.prepared is not None and last.frame is not None
+            assert last.given is not None and last.frame is not None
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(result_png(wanted, last.prepared, last.frame, engine.describe()))
-            _write_more(target, last.frame)
+            target.write_bytes(receipt.result_png(request, last.given, last.frame))
+            _write_files(target, last.frame)
             written = True
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
@@ -178,7 +172,7 @@ def _save(path: Path, frame: Frame | None) -> None:
     path.write_bytes(fitting[-1])
 
 
-def _write_more(target: Path, frame: Frame) -> None:
+def _write_files(target: Path, frame: Frame) -> None:
     for name, content in frame.files.items():
         target.with_name(f"{target.stem}_{name}").write_bytes(content)
     for title, answer in frame.answers.items():
@@ -196,34 +190,106 @@ def _progress(source: Path, update: Update) -> None:
     print(f"\r\033[K{source.name}: {text}"[:150], end="", file=sys.stderr, flush=True)
 
 
-def _report(source: Path, target: Path, wanted: Order, last: Update, engine: Engine) -> dict[str, Any]:
-    assert last.prepared is not None and last.frame is not None
+def _report(source: Path, target: Path, request: Request, last: Update) -> dict[str, Any]:
+    assert last.given is not None and last.frame is not None
     return {
         "input": source.name,
         "output": str(target),
-        "measures": {row.metric.name: _measure(row) for row in last.readings},
+        "measures": {row.metric.name: _value(row) for row in last.measured},
         "bicubic": dict(last.baseline or {}),
-        "notices": [*last.prepared.notices, *last.frame.notices],
-        "receipt": receipt(wanted, last.prepared, last.frame, engine.describe()),
+        "notices": [*last.given.notices, *last.frame.notices],
+        "receipt": receipt.write(request, last.given, last.frame),
     }
 
 
-def _measure(row: MetricResult) -> float | str | None:
+def _value(row: MetricResult) -> float | str | None:
     return row.value if row.value is not None else row.reason
 
 
 def _lines(source: Path, target: Path, last: Update) -> str:
-    assert last.prepared is not None and last.frame is not None
+    assert last.given is not None and last.frame is not None
     height, width = last.frame.image.shape[-2:]
     rows = [f"{source.name} → {target} ({width}×{height}, {last.frame.computed:.1f} s)"]
-    rows += [f"  {note}" for note in (*last.prepared.notices, *last.frame.notices)]
-    for metric, value, _ in last.readings:
+    rows += [f"  {note}" for note in (*last.given.notices, *last.frame.notices)]
+    for metric, value, _ in last.measured:
         if value is not None:
             other = (last.baseline or {}).get(metric.name)
             against = "" if other is None else f"   (bicubic {other:.{metric.digits}f})"
             arrow = "↑" if metric.better == "higher" else "↓"
             rows.append(f"  {metric.title:<16}{arrow} {value:.{metric.digits}f} {metric.unit}{against}")
     return "\n".join(rows)
+
+
+# ----------------------------------------------------------------------------------------------- replay
+
+
+def _add_replay(commands: Any) -> None:
+    parser = commands.add_parser("replay", help="run a result's receipt again and report the difference")
+    parser.add_argument("result", type=Path, metavar="RESULT.png")
+    parser.add_argument(
+        "--input", required=True, type=Path, metavar="IN.png", help="the picture it was made of"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT.png", help="keep the new result")
+    parser.add_argument("--device", help="cpu or cuda; default: cuda where there is one")
+    names = {name: text for method in papers.METHODS for name, text in _file_options(method).items()}
+    for name, text in names.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"file_{name}",
+            type=Path,
+            metavar="FILE",
+            help=f"the file used for {name}, where the receipt holds only its hash ({text})",
+        )
+    parser.set_defaults(handler=_replay)
+
+
+def _file_options(method: Method) -> dict[str, str]:
+    return {
+        name: described.help.replace("%", "%%")
+        for name, (described, _) in options_of(method.options).items()
+        if described.read is not None
+    }
+
+
+def _replay(parsed: argparse.Namespace) -> int:
+    """Run the receipt in a result's PNG on its input and say how far apart they are. 1 where they differ."""
+    recorded = receipt.read(parsed.result)
+    files = {n.removeprefix("file_"): v for n, v in vars(parsed).items() if n.startswith("file_") and v}
+    request = receipt.request_of(recorded, files)
+    if missing := [name for name in receipt.missing_files(recorded) if name not in files]:
+        flags = " ".join(f"--{name.replace('_', '-')} FILE" for name in missing)
+        raise OptionError(f"the receipt holds only the hash of {', '.join(missing)}: give {flags}")
+    given, frame = local(parsed.device).result(
+        parsed.input, request, threads=receipt.recorded_threads(recorded)
+    )
+    if parsed.output:
+        parsed.output.write_bytes(receipt.result_png(request, given, frame))
+    found = receipt.difference(recorded, receipt.write(request, given, frame))
+    if found.input:
+        print("gansr: this is not the picture the result was made of (its hash differs)", file=sys.stderr)
+    if not found.files:
+        print("identical: every file of the result is the same")
+    else:
+        print(f"not identical: {', '.join(found.files)}")
+        print(_pixels(open_picture(parsed.result), frame))
+    for line in found.numerics:
+        print(f"  {line}")
+    return 0 if found.identical else 1
+
+
+def _pixels(before: Picture, frame: Frame) -> str:
+    """How far apart two result pictures are."""
+    old, new = to8bit(before.rgb), to8bit(frame.image)
+    if old.shape != new.shape:
+        return f"  different sizes: {tuple(old.shape[1:])} and {tuple(new.shape[1:])}"
+    apart = (old - new).abs().mul(255).round()
+    share = float((apart.amax(0) > 0).float().mean())
+    if not share:
+        return "  every pixel of the picture is the same"
+    return (
+        f"  {PSNR_RGB.measure(old, new, {}):.1f} dB, at most {int(apart.max())} of 255 apart, "
+        f"{100 * share:.1f} % of the pixels"
+    )
 
 
 if __name__ == "__main__":

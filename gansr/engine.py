@@ -1,10 +1,11 @@
-"""picture + method + options → a stream of frames, and the measurements of what came out.
+"""Job → stream of frames; and the measurement of a result.
 
-The engine is the only place that knows the device, the precision, the clock and the queue. It runs one job a
-device at a time, shows about four frames a second and the last, moves only those off the device, checks every
-step for numbers that are not finite, keeps a deadline, and once tries with less memory before it gives up.
+The engine is the only place that knows the device, the precision, the clock and the queue. It runs one job at a time,
+hands out about four frames a second and the last, moves only those off the device, checks every step for values that
+are not finite, keeps a deadline, and tries once more with less memory before it gives up.
 
-The page, the API and the command line consume the same iterator, `Engine.stream`.
+It also keeps the loaded networks and their optimised forms (bf16, channels_last, folded, compiled): a method asks for
+a form by key through `Nets.optimised`.
 """
 
 from __future__ import annotations
@@ -14,26 +15,34 @@ import copy
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gansr import memory, weights
-from gansr.method import Frame, Heat, InputError, Method, MethodError, Nets, OptimisedForms, refusal
+from gansr import memory, papers, weights
+from gansr.method import (
+    Cost,
+    Frame,
+    Heat,
+    InputError,
+    Method,
+    MethodError,
+    Nets,
+    Numerics,
+    OptimisedForms,
+    Precision,
+    refusal,
+)
 from gansr.metric import Metric
-from gansr.metrics import METRICS
 from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
 
 PACE = 0.25  # seconds between frames that are shown
 DEADLINE = 900.0  # seconds of computing after which the best so far is given back
 OUTPUT_PIXELS = 64_000_000  # largest result, px: 768 MB as float32
-
-Precision = Literal["fast", "exact"]
 
 
 class Fetching(NamedTuple):
@@ -45,13 +54,31 @@ class Fetching(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """One run, as plain CPU data: it can be pickled into a GPU worker and written into a receipt."""
+    """One run, as plain CPU data. It pickles with its method by name, so it can cross a process boundary."""
 
     method: Method
     low: Tensor  # (3,H,W) float32 in [0,1]
     options: Any
     seed: int = 0
     precision: Precision = "fast"
+    threads: int | None = None  # CPU threads to compute with (a replay restores them); None: as they are
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _job, (self.method.name, self.low, self.options, self.seed, self.precision, self.threads)
+
+    @property
+    def cost(self) -> Cost:
+        """The method's estimate for this input."""
+        return self.method.cost(self.low.shape[-2], self.low.shape[-1], self.options)
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the result is."""
+        return self.method.scale(self.method, self.options)
+
+
+def _job(method: str, low: Tensor, options: Any, seed: int, precision: Precision, threads: int | None) -> Job:
+    return Job(papers.by_name(method), low, options, seed, precision, threads)
 
 
 class MetricResult(NamedTuple):
@@ -63,7 +90,7 @@ class MetricResult(NamedTuple):
 
 
 class Engine:
-    """One device and its queue. `load` and `clock` are given so that tests need neither weights nor time."""
+    """One device and its queue. `load` and `clock` are arguments so that tests need neither weights nor time."""
 
     def __init__(
         self,
@@ -76,7 +103,7 @@ class Engine:
     ):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._load, self._pace, self._deadline, self._clock = load, pace, deadline, clock
-        self._turn = threading.Semaphore(1)  # held inside the job: a cancelled client frees it, see gradio.md
+        self._free = threading.Semaphore(1)  # held inside the job, so that a cancelled client frees it
         self._nets: dict[str, Any] = {}
         self.forms = OptimisedForms()
         self._rates: dict[str, float] = {}  # operations a second, by method, as measured here
@@ -84,11 +111,11 @@ class Engine:
     # ------------------------------------------------------------------------------------------ nets
 
     def fetch(self, names: tuple[str, ...]) -> Iterator[Fetching]:
-        """Bring the weights `names` into the cache, telling how far it is. Nothing is yielded for what is
-        there already. Raises weights.WeightsError."""
+        """Bring the weights `names` into the cache, with progress. Nothing is yielded for what is there
+        already. Raises weights.WeightsError."""
         for name in names:
             if not weights.ready(name):
-                yield from _in_thread(lambda tell, name=name: weights.fetch(name, tell))
+                yield from _in_thread(lambda progress, name=name: weights.fetch(name, progress))
 
     def net(self, name: str) -> Any:
         """The frozen net `name` on the device, kept between runs."""
@@ -100,9 +127,17 @@ class Engine:
         return self._nets[name]
 
     def nets(self, job: Job) -> Nets:
-        needs = job.method.needs(job.method, job.options)
-        dtype = torch.bfloat16 if job.precision == "fast" and self.fast_bf16 else torch.float32
-        return Nets({role: self.net(name) for role, name in needs.items()}, dtype, self.forms)
+        """The networks of a job."""
+        return self.nets_for(job.method, job.options, job.precision)
+
+    def nets_for(self, method: Method, options: Any, precision: Precision = "fast") -> Nets:
+        """The networks that these options load, by role. Raises weights.WeightsError."""
+        needs = method.needs(method, options)
+        return Nets({role: self.net(name) for role, name in needs.items()}, self.dtype(precision), self.forms)
+
+    def dtype(self, precision: Precision) -> torch.dtype:
+        """The precision of the heavy part."""
+        return torch.bfloat16 if precision == "fast" and self.fast_bf16 else torch.float32
 
     @property
     def fast_bf16(self) -> bool:
@@ -112,7 +147,7 @@ class Engine:
         capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
         if capability:
             return bool(capability.get("avx512_bf16") or capability.get("amx_bf16"))
-        return bool(torch.cpu._is_avx512_bf16_supported())  # torch < 2.12
+        return bool(torch.cpu._is_avx512_bf16_supported())  # pyright: ignore[reportPrivateUsage]  # torch < 2.12
 
     def describe(self) -> str:
         """The device in words, for the page's header."""
@@ -128,13 +163,13 @@ class Engine:
         height, width = job.low.shape[-2:]
         if reason := refusal(job.method, height, width, job.options):
             raise InputError(reason)
-        scale = job.method.scale(job.method, job.options)
+        scale = job.scale
         if height * width * scale**2 > OUTPUT_PIXELS:
             raise InputError(
                 f"the result would be {width * scale}×{height * scale}, {height * width * scale**2 / 1e6:.0f} "
                 f"megapixels; at most {OUTPUT_PIXELS // 10**6} are made. Crop or shrink the picture first."
             )
-        need, have = job.method.cost(height, width, job.options).memory, _free_memory(self.device)
+        need, have = job.cost.memory, memory.free_on(self.device)
         if have is not None and need > have:
             raise InputError(
                 f"this needs about {need / 1e9:.1f} GB of memory and {have / 1e9:.1f} GB are free: "
@@ -144,24 +179,19 @@ class Engine:
     def seconds(self, job: Job) -> float | None:
         """How long the job will compute, by what was measured here before; None before the first run."""
         rate = self._rates.get(job.method.name)
-        return (
-            job.method.cost(job.low.shape[-2], job.low.shape[-1], job.options).operations / rate
-            if rate
-            else None
-        )
+        return job.cost.operations / rate if rate else None
 
     def stream(self, job: Job) -> Iterator[Frame]:
         """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
 
         Frames come on the CPU. Closing the iterator stops the job at its next step and frees the device.
-        Raises InputError, MethodError, weights.WeightsError; their text is meant for the person.
+        Raises InputError, MethodError, weights.WeightsError; their text is meant for the user.
         """
         self.check(job)
         asked = self._clock()
-        scale = job.method.scale(job.method, job.options)
-        start = Frame(imresize(job.low, scale).clamp(0, 1), 0, 1)
+        start = Frame(imresize(job.low, job.scale).clamp(0, 1), 0, 1)
         yield start
-        while not self._turn.acquire(timeout=self._pace):
+        while not self._free.acquire(timeout=self._pace):
             yield dataclasses.replace(start, waited=self._clock() - asked)
         try:
             waited = self._clock() - asked
@@ -169,7 +199,7 @@ class Engine:
                 yield dataclasses.replace(frame, waited=waited)
         finally:
             memory.give_back()
-            self._turn.release()
+            self._free.release()
 
     def upscale(self, job: Job) -> Frame:
         """The last frame of `stream`."""
@@ -181,7 +211,7 @@ class Engine:
             yield from self._paced(job)
             return
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not memory.is_exhausted(error):
                 raise
         less = job.method.smaller(job.options) if job.method.smaller else None
         if self.device.type == "cuda":
@@ -193,7 +223,7 @@ class Engine:
                 note = "the memory was full; this was computed in smaller pieces"
                 yield dataclasses.replace(frame, notices=(*frame.notices, note))
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not memory.is_exhausted(error):
                 raise
             raise MethodError(
                 "the memory is full, in smaller pieces too: choose a smaller picture or lighter options"
@@ -202,12 +232,12 @@ class Engine:
     def _paced(self, job: Job) -> Iterator[Frame]:
         nets, low = self.nets(job), job.low.to(self.device)
         generator = torch.Generator().manual_seed(job.seed)
-        _forget_peak(self.device)
+        memory.forget_peak(self.device)
         began, spent = self._clock(), 0.0  # spent: computing only, not the time the receiver takes
         shown = began - self._pace  # the first step is shown at once
         frames = job.method.run(low, job.options, nets, generator)
         try:
-            while (frame := _step(frames)) is not None:
+            while (frame := _step(frames, job.threads)) is not None:
                 now = self._clock()
                 spent, last = spent + now - began, frame.step >= frame.steps
                 late = spent > self._deadline and not last
@@ -216,16 +246,22 @@ class Engine:
                     frame = dataclasses.replace(frame, notices=(*frame.notices, note))
                 if last or late or now - shown >= self._pace:
                     shown = now
-                    memory = _peak_memory(self.device)
-                    yield dataclasses.replace(_to_cpu(frame), computed=spent, memory=memory)
+                    peak = memory.peak_on(self.device)
+                    done = self._numerics(job, frame) if last or late else None
+                    yield dataclasses.replace(_to_cpu(frame), computed=spent, memory=peak, numerics=done)
                 if late:
                     return
                 if last:
-                    cost = job.method.cost(job.low.shape[-2], job.low.shape[-1], job.options)
-                    self._rates[job.method.name] = cost.operations / max(spent, 1e-3)
+                    self._rates[job.method.name] = job.cost.operations / max(spent, 1e-3)
                 began = self._clock()
         finally:
             frames.close()  # type: ignore[attr-defined]  # every run is a generator
+
+    def _numerics(self, job: Job, frame: Frame) -> Numerics:
+        gpu = self.device.type == "cuda"
+        device = self.describe() if gpu else f"CPU {torch.backends.cpu.get_cpu_capability()}"
+        dtype = str(self.dtype(job.precision)).removeprefix("torch.")
+        return Numerics(device, dtype, frame.form, job.threads or torch.get_num_threads(), torch.__version__)
 
     # ----------------------------------------------------------------------------------- measurements
 
@@ -236,18 +272,15 @@ class Engine:
         shrink: Callable[[Tensor], Tensor],
         truth: Tensor | None = None,
         *,
-        face: bool = False,
-        metrics: tuple[Metric, ...] = METRICS,
+        metrics: tuple[Metric, ...],
     ) -> Iterator[MetricResult]:
-        """Each metric of a result (3,sH,sW) in [0,1], cheap ones first as they are listed.
+        """Each metric of a result (3,sH,sW) in [0,1], in the order given.
 
         `shrink` makes of the 8-bit result what the input was made of the truth. What cannot be measured is
         yielded with its reason.
         """
         result = to8bit(image)
         for metric in metrics:
-            if metric.faces and not face:
-                continue
             yield self._measure(metric, result, low, shrink, truth)
 
     def _measure(
@@ -259,19 +292,19 @@ class Engine:
         truth: Tensor | None,
     ) -> MetricResult:
         if metric.against == "truth" and truth is None:
-            return MetricResult(metric, None, "needs the true picture: use “test with a known answer”")
-        a, b = {
-            "truth": lambda: (result, truth),
-            "input": lambda: (shrink(result), low),
-            "": lambda: (result, result),
-        }[metric.against]()
+            return MetricResult(metric, None, "needs the true picture: use the quality test")
+        a, b = result, result
+        if metric.against == "input":
+            a, b = shrink(result), low
+        elif truth is not None and metric.against == "truth":
+            b = truth
         if a.shape != b.shape:
             return MetricResult(metric, None, f"sizes differ: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
         if min(a.shape[-2:]) < metric.min_side:
             return MetricResult(metric, None, f"needs at least {metric.min_side} px on the shorter side")
         try:
             nets = {role: self.net(name) for role, name in metric.weights.items()}
-            with self._turn:  # a measurement takes its turn like a job
+            with self._free:  # a measurement waits for its turn like a job
                 return MetricResult(metric, measured(metric, a.to(self.device), b.to(self.device), nets))
         except (weights.WeightsError, ValueError, MethodError) as error:
             return MetricResult(metric, None, str(error))
@@ -287,9 +320,9 @@ def like_input(image: Tensor, grey: bool) -> Tensor:
     return luma(image).expand(3, -1, -1) if grey else image
 
 
-def _step(frames: Iterator[Frame]) -> Frame | None:
-    """The next frame, checked. Its own function: grad mode belongs to the thread, not to the generator."""
-    with torch.enable_grad():
+def _step(frames: Iterator[Frame], threads: int | None) -> Frame | None:
+    """The next frame, checked. Its own function: grad mode and threads belong to the thread, not to the generator."""
+    with torch.enable_grad(), _threads(threads):
         frame = next(frames, None)
     if frame is not None and not bool(torch.isfinite(frame.image).all()):
         raise MethodError(
@@ -297,6 +330,18 @@ def _step(frames: Iterator[Frame]) -> Frame | None:
             "try another seed or a smaller learning rate"
         )
     return frame
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Generator[None]:
+    before = torch.get_num_threads()
+    if count is not None and count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)
 
 
 def _to_cpu(frame: Frame) -> Frame:
@@ -316,52 +361,20 @@ def _to_cpu(frame: Frame) -> Frame:
 
 
 def _in_thread(work: Callable[[Callable[[str, float | None], None]], Any]) -> Iterator[Fetching]:
-    """Run `work(tell)` in a thread and yield what it tells, four times a second; its error is raised here."""
-    told: list[Fetching] = [Fetching("looking for the weights", None)]
+    """Run `work(progress)` in a thread and yield its last report, four times a second; its error is raised here."""
+    reports: list[Fetching] = [Fetching("looking for the weights", None)]
     failed: list[BaseException] = []
 
     def target() -> None:
         try:
-            work(lambda text, share=None: told.append(Fetching(text, share)))
+            work(lambda text, share=None: reports.append(Fetching(text, share)))
         except BaseException as error:  # handed to the receiver
             failed.append(error)
 
     thread = threading.Thread(target=target, daemon=True)
     thread.start()
     while thread.is_alive():
-        yield told[-1]
+        yield reports[-1]
         thread.join(PACE)
     if failed:
         raise failed[0]
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-
-
-def _forget_peak(device: torch.device) -> None:
-    """Let the peak be counted from now on, where that can be done."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with contextlib.suppress(OSError):  # not Linux, or not permitted
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_memory(device: torch.device) -> float | None:
-    """The most bytes that were taken since `_forget_peak`: on a GPU by our arrays there, else by the whole process
-    with all it keeps. None where the system does not tell."""
-    if device.type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device))
-    return None if (found := memory.peak()) is None else float(found)
-
-
-def _free_memory(device: torch.device) -> float | None:
-    """Bytes that a job may take; None where the system does not tell."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    try:
-        rows = Path("/proc/meminfo").read_text().split("\n")
-    except OSError:  # not Linux
-        return None
-    return next((float(row.split()[1]) * 1024 for row in rows if row.startswith("MemAvailable")), None)

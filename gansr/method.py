@@ -12,12 +12,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 T = TypeVar("T")
+Precision = Literal["fast", "exact"]
 
 
 class InputError(ValueError):
@@ -25,7 +26,7 @@ class InputError(ValueError):
 
 
 class MethodError(RuntimeError):
-    """A method had to stop (not a number, nothing found). The text is for the person who pressed Run."""
+    """A method had to stop (not a number, nothing found). The text is for the user."""
 
 
 # ---------------------------------------------------------------------------------------------- frames
@@ -56,6 +57,17 @@ View = Tensor | Curve | Heat  # a Tensor is a picture (3,H,W) in [0,1]
 
 
 @dataclass(frozen=True)
+class Numerics:
+    """What rounding depends on. Runs of equal numerics, request and input give the same picture."""
+
+    device: str  # "CPU AVX512", "NVIDIA H200"
+    dtype: str  # of the heavy part: "float32", "bfloat16"
+    form: str  # "eager bf16", "compiled bf16"; empty where the method has one form only
+    threads: int
+    torch: str
+
+
+@dataclass(frozen=True)
 class Frame:
     """What a method has reached at one step. The last frame has step == steps."""
 
@@ -72,11 +84,12 @@ class Frame:
     files: Mapping[str, bytes] = field(
         default_factory=dict
     )  # downloads besides the picture: file name → content
-    notices: tuple[str, ...] = ()  # what the person must be told of this result
-    form: str = ""  # the numerical form, e.g. "compiled bf16"
+    notices: tuple[str, ...] = ()  # what the user must know about this result
+    form: str = ""  # the numerical form, e.g. "compiled bf16", where the method has several
     waited: float = 0.0  # seconds in the queue, set by the engine
     computed: float = 0.0  # seconds of computing, set by the engine
     memory: float | None = None  # peak bytes so far, set by the engine where the system tells
+    numerics: Numerics | None = None  # set by the engine on the last frame
 
 
 # ---------------------------------------------------------------------------------------------- method

@@ -1,4 +1,4 @@
-"""What a Space and a newcomer rely on: front matter, versions, start-up, and handlers behind ZeroGPU's door."""
+"""What a Space and a newcomer rely on: front matter, versions, start-up, and handlers on each backend."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import torch
 
-from gansr.engine import Engine
+from gansr.backends.local import Local
+from gansr.engine import Engine, Job
+from gansr.method import Frame
 from gansr.papers import METHODS
-from gansr.ui import gpu, page
+from gansr.pipeline import Pipeline
+from gansr.ui import page, service
 from tests.conftest import ROOT
 from tests.support.fakes import FAKE
 from tests.support.tab_handler import drawn
@@ -41,49 +43,42 @@ def test_the_front_matter_has_what_a_space_asks_for():
 
 def test_spaces_is_imported_before_torch():
     said = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.modules['torch'] = None; import gansr.ui.gpu"],
+        [sys.executable, "-c", "import sys; sys.modules['torch'] = None; import gansr.ui.service"],
         capture_output=True, text=True, cwd=ROOT, check=False,
         env={"SPACES_ZERO_GPU": "1", "PATH": "/usr/bin"},
     )  # fmt: skip
     assert "spaces" in said.stderr.strip().split("\n")[-1]  # the first import that fails is spaces, not torch
 
 
-@pytest.fixture
-def fake(monkeypatch):
-    """The handlers with a method that needs no weights."""
-    engine = Engine("cpu", load=lambda name: None, pace=0.0)
-    monkeypatch.setattr(gpu, "ENGINE", engine)
-    monkeypatch.setattr(gpu, "METER", engine)
-    monkeypatch.setitem(gpu.BY_NAME, "fake", FAKE)
-    monkeypatch.setattr("gansr.serve.METRICS", ())
-    return FAKE
+class Pickling:
+    """A backend as ZeroGPU's: jobs and frames cross a process boundary, so they are pickled."""
 
+    def __init__(self, engine: Engine):
+        self.local = Local(engine)
 
-def pickled(function):
-    """ZeroGPU's way: arguments and what is yielded cross a process border, so they are pickled both ways."""
-
-    def call(*arguments) -> Iterator[object]:
-        for frame in function(*pickle.loads(pickle.dumps(arguments))):
+    def frames(self, job: Job) -> Iterator[Frame]:
+        for frame in self.local.frames(pickle.loads(pickle.dumps(job))):
             yield pickle.loads(pickle.dumps(frame))
 
-    return call
+    def device(self) -> str:
+        return self.local.device()
+
+    def start(self) -> None:
+        self.local.start()
 
 
-@pytest.mark.parametrize("door", [lambda function: function, pickled], ids=["identity", "pickling"])
-def test_a_tab_runs_behind_zerogpus_door(fake, monkeypatch, door):
-    monkeypatch.setattr(gpu, "frames", door(gpu.frames))
-    page = drawn(fake)
+@pytest.mark.parametrize("backend", [Local, Pickling])
+def test_a_tab_runs_on_each_backend(monkeypatch, backend):
+    monkeypatch.setattr("gansr.papers.METHODS", (FAKE,))
+    monkeypatch.setattr("gansr.metrics.METRICS", ())
+    engine = Engine("cpu", load=lambda name: None, pace=0.0)
+    monkeypatch.setattr(service, "PIPELINE", Pipeline(engine, backend(engine)))
+    page = drawn(FAKE)
     updates = list(page.run(picture=str(ROOT / "assets" / "examples" / "chelsea-small-x4.png")))
-    said = "".join(str(update.get(page.outputs.status, "")) for update in updates)
+    said = "".join(str(update.get(page.results.status, "")) for update in updates)
     assert "Done" in said and "Step" in said
-    shelf = next(update[page.outputs.shelf] for update in updates if page.outputs.shelf in update)
-    assert shelf.result.endswith(".png")
-
-
-def test_asking_for_a_gpu_is_never_longer_than_a_worker_may_have(fake):
-    low = torch.zeros(3, 100, 100)
-    asked = gpu.duration("fake", low, fake.options(steps=1000), 0, "fast")
-    assert 0 < asked <= gpu.WORKER_LIMIT
+    kept = next(update[page.results.files] for update in updates if page.results.files in update)
+    assert kept.result.endswith(".png")
 
 
 def test_the_page_is_drawn_without_weights_and_without_network():

@@ -17,7 +17,8 @@ from gansr import __main__ as command
 from gansr.engine import Engine
 from gansr.method import Frame
 from gansr.metrics.consistency import CONSISTENCY
-from gansr.ui import gpu
+from gansr.pipeline import Pipeline
+from gansr.ui import service
 from tests.conftest import ROOT
 from tests.support.bad_inputs import BAD
 from tests.support.fakes import FAKE
@@ -30,12 +31,9 @@ REFUSED = [bad for bad in BAD if bad.message is not None]
 @pytest.fixture(autouse=True)
 def fake(monkeypatch):
     engine = Engine("cpu", load=lambda name: None, pace=0.0)
-    for name in ("ENGINE", "METER"):
-        monkeypatch.setattr(gpu, name, engine)
-    monkeypatch.setitem(gpu.BY_NAME, "fake", FAKE)
-    monkeypatch.setattr("gansr.serve.METRICS", ())
+    monkeypatch.setattr(service, "PIPELINE", Pipeline(engine))
+    monkeypatch.setattr("gansr.metrics.METRICS", ())
     monkeypatch.setattr("gansr.papers.METHODS", (FAKE,))
-    monkeypatch.setattr(command, "METHODS", (FAKE,))
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +89,11 @@ def test_a_folder_with_one_bad_picture_gives_the_others(tmp_path, capsys):
         ({"kind": "other"}, "kind must be one of nan, memory, refuse"),
         ({"seed": -1}, "seed must be a whole number"),
         ({"seed": float("inf")}, "seed must be a whole number"),
-        ({"seed": None}, "seed must be a whole number"),
-        ({"precision": "half"}, "precision must be fast or exact"),
+        ({"seed": None}, "seed is empty: a whole number"),
+        ({"precision": "half"}, "precision must be one of fast, exact"),
         ({"task": "win"}, "task must be one of"),
         ({"align": "yes"}, "align must be true or false"),
-        ({"paste_back": None}, "paste_back must be true or false"),
+        ({"paste_back": None}, "paste_back is empty: true or false"),
         ({"face": float("nan")}, "face must be a whole number"),
         ({"shrink_noise": 51}, "noise must be a number from 0 to 50"),
         ({"break_at": 2}, "broke down at step 2"),
@@ -107,12 +105,12 @@ def test_a_bad_value_is_refused_in_words(page, changed, words):
     assert words in str(refused.value)
 
 
-def test_what_was_normalised_is_told(page, tmp_path):
+def test_the_page_says_what_was_normalised(page, tmp_path):
     told = next(bad for bad in BAD if bad.message is None and bad.notice)
     path = tmp_path / "upload.png"
     path.write_bytes(told.data)
     try:
-        said = "".join(str(update.get(page.outputs.status, "")) for update in page.run(picture=str(path)))
+        said = "".join(str(update.get(page.results.status, "")) for update in page.run(picture=str(path)))
     except gr.Error as error:  # too small for the method: then that is said
         said = str(error)
     assert told.notice in unescape(said) or "at least 4 px" in said
@@ -124,11 +122,11 @@ def test_several_answers_stand_in_the_viewer_each_with_its_measures(monkeypatch)
             yield replace(frame, answers={"answer 1": frame.image, "answer 2": 1 - frame.image})
 
     method = replace(FAKE, run=several)
-    monkeypatch.setitem(gpu.BY_NAME, "fake", method)
-    monkeypatch.setattr("gansr.serve.METRICS", (CONSISTENCY,))
+    monkeypatch.setattr("gansr.papers.METHODS", (method,))
+    monkeypatch.setattr("gansr.metrics.METRICS", (CONSISTENCY,))
     page = drawn(method)
     *_, update = page.run(picture=str(GOOD))
-    notes = {tile["title"]: tile.get("note", "") for tile in update[page.outputs.pictures]["tiles"]}
+    notes = {tile["title"]: tile.get("note", "") for tile in update[page.results.pictures]["tiles"]}
     assert list(notes)[1:4] == ["Fake", "Answer 1", "Answer 2"]
     near, far = (float(re.fullmatch(r"LR-consistency ([\d.]+) dB", notes[f"Answer {i}"])[1]) for i in (1, 2))
     assert near > far + 10  # the second is the negative
@@ -143,14 +141,14 @@ def test_the_command_writes_the_picture_and_says_what_it_measured(tmp_path, caps
 def test_the_command_prints_json_with_the_receipt(tmp_path, capsys):
     assert command.main(["fake", str(GOOD), "-o", str(tmp_path), "--known-answer", "--json"]) == 0
     (report,) = json.loads(capsys.readouterr().out)
-    assert report["receipt"]["method"] == "fake" and report["receipt"]["options"]["steps"] == 5
+    assert report["receipt"]["method"] == "fake" and report["receipt"]["request"]["steps"] == 5
     assert Path(report["output"]).name == "chelsea-small-x4_fake.png"
 
 
 def test_a_methods_own_flags_set_its_options_and_save_its_file(tmp_path, capsys):
     given = ["fake", str(GOOD), "-o", str(tmp_path), "--brief", "--json"]
     assert command.main([*given, "--save-map", str(tmp_path / "mine.csv")]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["receipt"]["options"]["steps"] == 1
+    assert json.loads(capsys.readouterr().out)[0]["receipt"]["request"]["steps"] == 1
     assert (tmp_path / "mine.csv").read_bytes() == b"a table"
     assert command.main([*given, "--save-map", str(tmp_path / "mine.mat")]) == 1
     assert "there is no .mat file of this result; there are: map.npy, map.csv" in capsys.readouterr().err

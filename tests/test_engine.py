@@ -149,8 +149,7 @@ def test_the_peak_of_memory_on_a_gpu_is_that_of_our_arrays():
 
 
 def test_where_the_system_does_not_tell_the_peak_there_is_none(monkeypatch):
-    for room in ("engine", "memory"):
-        monkeypatch.setattr(f"gansr.{room}.Path", lambda *_: Path("/nowhere/at/all"))
+    monkeypatch.setattr("gansr.memory.Path", lambda *_: Path("/nowhere/at/all"))
     assert engine().upscale(Job(FAKE, low(), Options())).memory is None
 
 
@@ -174,7 +173,7 @@ def test_a_measure_without_a_truth_gives_its_reason_and_others_their_value():
     large = Metric("n", "N", "", "lower", "", "…", _difference, min_side=96)
     image, small = torch.zeros(3, 8, 8), torch.zeros(3, 4, 4)
     readings = list(engine().measure(image, small, lambda x: x[:, ::2, ::2], metrics=(truth, given, large)))
-    assert "known answer" in readings[0].reason
+    assert "quality test" in readings[0].reason
     assert readings[1].value == 0
     assert "96 px" in readings[2].reason
 

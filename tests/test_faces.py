@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from gansr import faces, picture
+from gansr.inputs import MethodInput
 from gansr.ops.resize import imresize
-from gansr.prepare import Prepared, Request, pasted
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "assets" / "examples"
 # A face drawn on squared paper: eyes 40 px apart, mouth 40 px below them.
@@ -281,11 +281,11 @@ def test_the_small_face_of_the_examples_is_the_aligned_astronaut(astronaut, dete
 def test_a_pasted_face_covers_its_square_and_leaves_the_rest_of_the_photograph():
     photo, side = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(2)), 20.0
     quad = torch.tensor([[30.0, 20.0], [30.0, 40.0], [50.0, 40.0], [50.0, 20.0]])
-    prepared = Prepared(torch.zeros(3, 8, 8), None, Request(paste_back=True), quad=quad, photo=photo)
+    given = MethodInput(torch.zeros(3, 8, 8), quad=quad, photo=photo)
     face = torch.ones(3, 40, 40)
-    result = pasted(prepared, face)
+    result = given.pasted(face)
     assert result is not None and result.shape == (3, round(60 * 40 / side), round(80 * 40 / side))
     assert float(result[:, 55:65, 75:85].min()) > 0.99  # the face's middle
     bicubic = imresize(photo, (120, 160)).clamp(0, 1)
     assert torch.equal(result[:, :30], bicubic[:, :30])  # above the face nothing changed
-    assert pasted(Prepared(torch.zeros(3, 8, 8), None, Request()), face) is None
+    assert MethodInput(torch.zeros(3, 8, 8)).pasted(face) is None

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gansr.compare import Lane, lane_receipt, largest
+from gansr import receipt
+from gansr.compare.plan import Entry, largest
 from gansr.metrics import METRICS
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
@@ -38,13 +39,13 @@ class Row:
 
 
 OWN = (
-    Column("seconds", "Time", "s", "lower", "How long it computed here, without waiting.", 2),
+    Column("seconds", "Time", "s", "lower", "Seconds of computing here, without waiting.", 2),
     Column(
         "memory",
         "Peak memory",
         "MB",
         "",
-        "Peak memory of the whole process while it ran, with all that was loaded before; on a GPU, of the device.",
+        "Peak memory of the whole process during the run, with everything loaded before; on a GPU, of the device.",
         0,
     ),
     Column(
@@ -52,7 +53,7 @@ OWN = (
         "Memory (estimate)",
         "MB",
         "lower",
-        "About how much it takes at its peak, reckoned from the sizes: this system does not tell.",
+        "Estimated peak memory, from the sizes; this system does not report it.",
         0,
     ),
 )
@@ -63,39 +64,35 @@ COLUMNS = (
 SIZES_DIFFER = "The results were measured at different sizes. Compare only columns with a bold value."
 
 
-def rows(made: Sequence[Lane], device: str) -> list[Row]:
-    """A row for each lane that has a result, with its receipt where the `device` is told; before them bicubic, as
-    the lane with the largest result has measured it."""
-    done = [lane for lane in made if lane.state == "done" and lane.frame is not None]
+def rows(entries: Sequence[Entry], receipts: bool = True) -> list[Row]:
+    """A row for each entry that has a result, with its receipt; before them bicubic, as the entry with the largest
+    result has measured it."""
+    done = [entry for entry in entries if entry.state == "done" and entry.frame is not None]
     reference = largest(done)
-    found = []
+    found: list[Row] = []
     if reference is not None and reference.update is not None and reference.update.baseline:
         baseline = dict(reference.update.baseline)
-        found.append(Row("bicubic", f"Bicubic {_factor(reference)}", baseline, size=_size(reference)))
-    return found + [_row(lane, device) for lane in done]
+        found.append(Row("bicubic", f"Bicubic ×{reference.request.scale}", baseline, size=_size(reference)))
+    return found + [_row(entry, receipts) for entry in done]
 
 
-def _row(lane: Lane, device: str) -> Row:
-    assert lane.update is not None and lane.frame is not None and lane.prepared is not None
-    values = {r.metric.name: r.value for r in lane.update.readings if r.value is not None}
-    reasons = {r.metric.name: r.reason for r in lane.update.readings if r.value is None}
-    height, width = lane.prepared.low.shape[-2:]
-    estimate = lane.method.cost(height, width, lane.order.options).memory
-    measured = lane.frame.memory
+def _row(entry: Entry, receipts: bool) -> Row:
+    assert entry.update is not None and entry.frame is not None and entry.given is not None
+    values = {r.metric.name: r.value for r in entry.update.measured if r.value is not None}
+    reasons = {r.metric.name: r.reason for r in entry.update.measured if r.value is None}
+    height, width = entry.given.low.shape[-2:]
+    estimate = entry.method.cost(height, width, entry.request.options).memory
+    measured = entry.frame.memory
     memory = {"estimated_memory": estimate / 1e6} if measured is None else {"memory": measured / 1e6}
-    recipe = lane_receipt(lane, device) if device else None
-    own = {"seconds": lane.frame.computed} | memory
-    title = f"{lane.method.title} {_factor(lane)}"
-    return Row(lane.method.name, title, values | own, reasons, recipe, _size(lane))
+    written = receipt.write(entry.request, entry.given, entry.frame) if receipts else None
+    own = {"seconds": entry.frame.computed} | memory
+    title = f"{entry.method.title} ×{entry.request.scale}"
+    return Row(entry.method.name, title, values | own, reasons, written, _size(entry))
 
 
-def _factor(lane: Lane) -> str:
-    return f"×{lane.method.scale(lane.method, lane.order.options)}"
-
-
-def _size(lane: Lane) -> tuple[int, int]:
-    assert lane.frame is not None
-    height, width = lane.frame.image.shape[-2:]
+def _size(entry: Entry) -> tuple[int, int]:
+    assert entry.frame is not None
+    height, width = entry.frame.image.shape[-2:]
     return width, height
 
 
@@ -109,7 +106,7 @@ def columns(found: Sequence[Row]) -> list[Column]:
 
 
 def unmeasured(found: Sequence[Row]) -> dict[str, str]:
-    """Titles of the measures that nobody has → the reason."""
+    """Titles of the metrics that no row has → the reason."""
     shown = {column.name for column in columns(found)}
     reasons = {name: why for row in found for name, why in row.reasons.items() if name not in shown}
     titles: dict[str, list[str]] = {}
@@ -181,7 +178,7 @@ def as_json(found: Sequence[Row]) -> str:
 
 
 def brief(row: Row) -> str:
-    """A caption's worth of measures: how it agrees, and the first of those against the truth or without any."""
+    """The metrics for a caption: LR-consistency, and those of PSNR-Y, LPIPS, NIQE that were measured."""
     wanted = ("consistency", "psnr_y", "lpips_alex", "niqe")
     shown = [c for c in COLUMNS if c.name in wanted and c.name in row.values]
     return " · ".join(f"{c.title} {written(row, c)} {c.unit}".strip() for c in shown)

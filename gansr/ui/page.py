@@ -9,18 +9,17 @@ from typing import Any
 import gradio as gr
 from gradio.themes import Default
 
-from gansr import __version__, weights
+from gansr import __version__, papers, weights
+from gansr.inputs import DETECTOR
 from gansr.method import Method
 from gansr.options import parse_options
-from gansr.papers import METHODS
 from gansr.picture import open_picture
-from gansr.serve import DETECTOR
-from gansr.ui import examples, gpu, render
+from gansr.ui import examples, render, service
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
 from gansr.ui.limits import middleware
-from gansr.ui.link import link
 from gansr.ui.tab import draw_tab
+from gansr.ui.tab_links import link_comparison, link_tab
 from gansr.weights.manifest import Registry
 
 HERE = Path(__file__).parent
@@ -71,9 +70,10 @@ def build() -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare"):
                 picked = draw_compare(page, tabs, examples.paths(*examples.COMPARED))
-            for method in METHODS:
+            for method in papers.METHODS:
                 with gr.Tab(method.title, id=method.name):
-                    link(tabs, picked, method, *draw_tab(method, examples.examples_for(method)))
+                    link_tab(tabs, picked, method, *draw_tab(method, examples.examples_for(method)))
+            link_comparison(picked)
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
         page.load(_head, None, head, queue=False, api_visibility="private")
@@ -88,7 +88,7 @@ def _head() -> str:
     return (
         '<div class="head"><h1>gansr</h1><p>Run GAN super-resolution papers on your picture and measure what each '
         "recovers and what it invents.</p>"
-        f'<p class="facts">Runs on {escape(gpu.ENGINE.describe())} · {escape(weights_state())} · '
+        f'<p class="facts">Runs on {escape(service.BACKEND.device())} · {escape(weights_state())} · '
         f"version {__version__}</p></div>"
     )
 
@@ -102,7 +102,7 @@ def weights_state() -> str:
     downloads: list[str] = []
     unavailable: list[str] = []
     sizes: dict[str, int] = {}  # archive or file → bytes; what several methods share is downloaded once
-    for method in METHODS:
+    for method in papers.METHODS:
         missing = [entry for entry in _default_weights(method) if not weights.ready(entry.name)]
         if not missing:
             ready.append(method.title)
@@ -111,8 +111,8 @@ def weights_state() -> str:
             sizes |= dict(map(_download, missing))
         else:
             unavailable.append(method.title)
-    if len(ready) == len(METHODS):
-        return f"All {len(METHODS)} methods are ready"
+    if len(ready) == len(papers.METHODS):
+        return f"All {len(papers.METHODS)} methods are ready"
     megabytes = f"{sum(sizes.values()) / 1e6:.0f} MB"
     parts = (
         (ready, "ready"),
@@ -151,11 +151,11 @@ def _download(entry: weights.Entry) -> tuple[str, int]:
 
 
 def _about() -> str:
-    papers = "".join(_paper(method) for method in METHODS)
+    about = "".join(_paper(method) for method in papers.METHODS)
     entries = [_entry(name, entry) for name, entry in weights.entries().items()]
     credits = [_credit(credit) for credit in examples.credits()]
     return (
-        f"<h2>Papers</h2>{papers}<h2>Weights</h2><p>The sha256 of each file is checked before the file is opened, and "
+        f"<h2>Papers</h2>{about}<h2>Weights</h2><p>The sha256 of each file is checked before the file is opened, and "
         f"nothing is unpickled. ✓ marks files on this machine. Sources: {SOURCES}</p>"
         + _table(("Name", "Size", "Source", "Licence", "Trained on"), entries)
         + "<h2>Example pictures</h2>"

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from gansr.serve import TOLD
+from gansr.pipeline import USER_ERRORS
 from gansr.ui import render
 
 Item = TypeVar("Item")
@@ -70,7 +70,7 @@ class RunState:
                     if self.stopping:
                         return
             except Exception as error:
-                self.error = str(error) if isinstance(error, TOLD) else INTERNAL_ERROR
+                self.error = str(error) if isinstance(error, USER_ERRORS) else INTERNAL_ERROR
                 raise
 
 

@@ -10,13 +10,13 @@ import torch
 
 from gansr import weights
 from gansr.engine import Engine, Job
+from gansr.inputs import Inputs
 from gansr.method import refusal
 from gansr.metrics import METRICS
-from gansr.ops.degrade import Degradation
-from gansr.options import options_of, parse_options
+from gansr.options import OptionError, options_of, parse_options
 from gansr.papers import METHODS
 from gansr.picture import Picture
-from gansr.prepare import Request, prepare
+from gansr.request import PLAIN, decode, encode, fields_of
 from gansr.weights import manifest
 
 # What makes a method run in a moment, and the size of its input where it takes any.
@@ -92,20 +92,47 @@ def _next_without_grad(stream):
 
 def test_what_crosses_to_a_gpu_worker_survives_pickling(method, engine):
     job = small_job(method)
-    options = pickle.loads(pickle.dumps(job.options))
-    assert options == job.options
+    there = pickle.loads(pickle.dumps(job))
+    assert there.method is method and there.options == job.options and torch.equal(there.low, job.low)
+    assert (there.seed, there.precision, there.threads) == (job.seed, job.precision, job.threads)
     frame = pickle.loads(pickle.dumps(engine.upscale(job)))
     assert frame.step == frame.steps
 
 
 def test_every_option_is_explained_and_every_preset_is_valid(method):
-    for name, (knob, default) in options_of(method.options).items():
-        assert len(knob.help) > 8, name
+    for name, (described, default) in options_of(method.options).items():
+        assert len(described.help) > 8, name
         if default is not None:
             parse_options(method.options, {name: default})
     for values in method.presets.values():
         parse_options(method.options, values)
     assert method.presets
+
+
+def test_a_request_survives_its_flat_form(method):
+    assert not {*options_of(method.options)} & {*PLAIN}, "an option has the name of a request's field"
+    request = decode(
+        method, {"seed": 4, "task": "known answer", "shrink_noise": 3.0, "paste_back": True, "face": 2}
+    )
+    assert decode(method, encode(request)) == request
+    assert list(encode(request)) == list(fields_of(method))
+
+
+def test_what_changes_the_input_is_marked_as_such(method):
+    """An option that changes the key under which the input is kept must make the preview anew."""
+    usual = decode(method, {})
+    for name, (described, default) in options_of(method.options).items():
+        others = described.choices or ((not default,) if isinstance(default, bool) else ())
+        if isinstance(default, (int, float)) and not isinstance(default, bool):
+            others = tuple(value for value in (described.min, described.max) if value is not None)
+            others = tuple(map(type(default), others))
+        for value in others:
+            try:
+                changed = decode(method, {name: value})
+            except OptionError:  # not possible beside the other defaults
+                continue
+            if changed.input_key != usual.input_key:
+                assert described.changes_input, f"{name}={value} changes the input"
 
 
 def test_the_paper_and_the_weights_are_named(method):
@@ -148,9 +175,8 @@ def test_no_face_is_looked_for_where_the_network_draws_none(name, options):
         raise AssertionError("a face was looked for")
 
     picture = Picture(torch.rand(3, 600, 700, generator=torch.Generator().manual_seed(0)), None, False, ())
-    request = Request("enlarge", Degradation(), True, 0)
     side = method.accepts.side(chosen)
-    assert prepare(picture, method, chosen, request, detector).low.shape == (3, side, side)
+    assert Inputs(detector).make(picture, decode(method, options)).low.shape == (3, side, side)
     assert method.accepts.seeks_face(parse_options(method.options, {}))
 
 

@@ -1,4 +1,4 @@
-"""A tab's handler without a browser: what test_doorways and test_space call."""
+"""A tab's handler without a browser: for tests that call it directly."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from typing import Any
 import gradio as gr
 
 from gansr.ui import tab
+from gansr.ui.request_controls import RequestControls, draw
+from gansr.ui.results import Results
 from gansr.ui.run_state import RunState
 
 
 @dataclass(frozen=True)
 class Drawn:
-    inputs: tab.Inputs
-    outputs: tab._Outputs
+    controls: RequestControls
+    results: Results
     handler: Any
     values: dict[str, Any]  # name → what its control starts with
 
     def run(self, **changed: Any) -> Iterator[dict[Any, Any]]:
         """What a press of Run yields, with some controls changed."""
         named = self.values | changed
-        return self.handler(RunState(), *(named[name] for name in self.inputs.names()))
+        return self.handler(RunState(), *(named[name] for name in self.controls.names()))
 
 
 def drawn(method: Any) -> Drawn:
-    async def draw() -> tuple[Any, Any, Any]:  # in a running loop, or Gradio makes loops and leaves them open
+    async def made() -> tuple[Any, Any, Any]:  # in a running loop, or Gradio makes loops and leaves them open
         with gr.Blocks(analytics_enabled=False):
-            inputs, *_ = tab._draw_inputs(method, [])
-            outputs = tab._Outputs(method)
-            return inputs, outputs, tab._page_handler(method, inputs, outputs)
+            controls, *_ = draw(method, [])
+            results = Results(method)
+            return controls, results, tab.page_handler(controls, results)
 
-    inputs, outputs, run = asyncio.run(draw())
-    values = {name: control.value for name, control in zip(inputs.names(), inputs.all(), strict=True)}
-    return Drawn(inputs, outputs, run, values)
+    controls, results, run = asyncio.run(made())
+    values = {name: control.value for name, control in zip(controls.names(), controls.all(), strict=True)}
+    return Drawn(controls, results, run, values)

@@ -28,14 +28,14 @@ from gansr import weights
 from gansr.bench import BenchError, Row
 from gansr.bench.measure import in_process, in_turn, peak_gb
 from gansr.engine import Engine, Job
+from gansr.inputs import DETECTOR, Inputs, MethodInput
 from gansr.ops.colour import to8bit
 from gansr.ops.resize import imresize
 from gansr.papers.glean import BANK, GLEAN, NO_BANK, OWN, Options, enlarge
 from gansr.papers.glean.own import GleanOwn
 from gansr.papers.glean.synthetic import synthesise
 from gansr.papers.glean.train import psnr, shrink
-from gansr.picture import open_picture
-from gansr.prepare import Prepared, Request, prepare
+from gansr.request import decode
 from gansr.weights import manifest
 from gansr.weights.tensors import parse
 
@@ -117,9 +117,7 @@ def distance(lpips: Any, a: Tensor, b: Tensor) -> float:
 
 def astronaut(engine: Engine, models: Mapping[str, Enlarge]) -> Iterator[Row]:
     """The example face: the same figures, and whether ArcFace still knows the person."""
-    known = prepare(
-        open_picture(ASTRONAUT), GLEAN, Options(), Request("known answer"), lambda: engine.net("scrfd-500m")
-    )
+    known = Inputs(lambda: engine.net(DETECTOR)).make(ASTRONAUT, decode(GLEAN, {"task": "known answer"}))
     assert known.truth is not None
     for model, row in compared(engine, "astronaut", models, [known.truth]):
         yield Row("astronaut", model, *row)
@@ -145,7 +143,7 @@ def pulse(engine: Engine) -> dict[str, Enlarge]:
     return {"pulse": through}
 
 
-def identity(engine: Engine, image: Tensor, known: Prepared) -> float | None:
+def identity(engine: Engine, image: Tensor, known: MethodInput) -> float | None:
     """ArcFace's cosine of a result and the truth; None where it cannot be measured."""
     from gansr.metrics import METRICS
 

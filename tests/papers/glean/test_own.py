@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gansr.engine import Engine, Job
+from gansr.inputs import DETECTOR, Inputs, MethodInput
 from gansr.method import InputError
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.colour import to8bit
@@ -16,8 +17,7 @@ from gansr.papers.glean.bench import ASTRONAUT, LARGE, SEED, compared
 from gansr.papers.glean.own import GleanOwn, Knowledge, Window, shrink_matrix
 from gansr.papers.glean.synthetic import synthesise
 from gansr.papers.glean.train import psnr
-from gansr.picture import open_picture
-from gansr.prepare import Prepared, Request, prepare
+from gansr.request import decode
 
 CHANNELS = (16, 16, 16, 16, 8)  # at 4², 8², …, 64²; the picture has 128²
 
@@ -183,9 +183,8 @@ def measured(engine: Engine, case: str, truths: list[torch.Tensor], **options) -
     return {metric: value for model, (metric, value) in rows if model == "ours"}
 
 
-def aligned_astronaut(engine: Engine) -> Prepared:
-    detector = lambda: engine.net("scrfd-500m")  # noqa: E731
-    return prepare(open_picture(ASTRONAUT), GLEAN, Options(), Request("known answer"), detector)
+def aligned_astronaut(engine: Engine) -> MethodInput:
+    return Inputs(lambda: engine.net(DETECTOR)).make(ASTRONAUT, decode(GLEAN, {"task": "known answer"}))
 
 
 @pytest.mark.weights

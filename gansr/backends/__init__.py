@@ -1,0 +1,50 @@
+"""Where jobs run, behind one protocol: `frames(job)`.
+
+`local` runs them in this process, `zerogpu` on the GPU that a ZeroGPU Space lends for a while. `chosen` is the one of
+this machine. Import this module before torch: on ZeroGPU, `spaces` must be imported first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gansr.engine import Engine, Job
+    from gansr.method import Frame
+
+ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
+if ZERO_GPU:
+    import_module("gansr.backends.zerogpu")  # it imports spaces, before anything imports torch
+
+
+class Backend(Protocol):
+    """Runs jobs. What crosses it is plain CPU data: jobs and frames can be pickled."""
+
+    def frames(self, job: Job) -> Iterator[Frame]:
+        """The frames of a job, as `Engine.stream` gives them. Closing the iterator stops the job at its next step."""
+        ...
+
+    def device(self) -> str:
+        """The device in words, for the page's header."""
+        ...
+
+    def start(self) -> None:
+        """What is worth doing before the first job: loading, compiling."""
+        ...
+
+
+def chosen() -> tuple[Backend, Engine]:
+    """The backend of this machine, and the engine that measures results (on ZeroGPU outside the worker)."""
+    from gansr.engine import Engine
+
+    if ZERO_GPU:
+        from gansr.backends.zerogpu import ZeroGpu
+
+        return ZeroGpu(), Engine("cpu")
+    from gansr.backends.local import Local
+
+    engine = Engine()
+    return Local(engine), engine

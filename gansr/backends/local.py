@@ -1,0 +1,35 @@
+"""Jobs in this process, one at a time, on the engine's device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from gansr import papers, weights
+from gansr.engine import Engine, Job
+from gansr.method import Frame
+
+
+class Local:
+    """Runs jobs on `engine`."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+
+    def frames(self, job: Job) -> Iterator[Frame]:
+        """As `Engine.stream`."""
+        return self.engine.stream(job)
+
+    def device(self) -> str:
+        """The engine's device in words."""
+        return self.engine.describe()
+
+    def start(self) -> None:
+        """Warm up the methods whose default weights are here, in the background. GANSR_COMPILE=0 leaves that."""
+        if os.environ.get("GANSR_COMPILE") == "0":
+            return
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(weights.cache.folder() / "compiled"))
+        for method in papers.METHODS:
+            options = method.options()
+            if method.warm_up is not None and all(map(weights.ready, method.needs(method, options).values())):
+                method.warm_up(self.engine.nets_for(method, options))

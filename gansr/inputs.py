@@ -1,0 +1,320 @@
+"""From a file to what a method receives: open → find the face → crop → shrink, each done once and kept.
+
+The preview, the run, the comparison and a replay ask `Inputs` for the same picture and the same part of a request and
+get the same object. What was done to the picture is listed in `notices`; nothing is cropped or scaled silently.
+
+Two tasks. *enlarge*: the picture is the input. *known answer*: the picture is the truth; it is shrunk by a chosen
+operator, and the result can be measured against it. Methods made for faces get the chosen face, aligned as FFHQ is.
+
+In a comparison (`CropPlan.side`) all methods get one square: the chosen face or the middle of the picture. For a known
+answer it is shrunk from LARGE px, and less for a method that needs more pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from gansr import faces
+from gansr.method import InputError
+from gansr.ops.colour import to8bit
+from gansr.ops.degrade import Degradation, degrade, mod_crop, shrink
+from gansr.ops.resize import imresize
+from gansr.picture import Picture, open_picture
+from gansr.request import Request
+
+DETECTOR = "scrfd-500m"  # the weights that find faces
+LARGE = 1024  # px: the square that a comparison shrinks for a known answer
+PHOTO_PIXELS = 16_000_000  # the largest photograph a face is pasted back into
+BUDGET = 400 * 2**20  # bytes of pictures that are kept
+
+Source = str | Path | bytes | Picture
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class MethodInput:
+    """What a method receives, and what is needed to measure its result."""
+
+    low: Tensor  # (3,h,w) float32 in [0,1]: the input
+    truth: Tensor | None = None  # (3,H,W) in [0,1], where it is known
+    degradation: Degradation = field(default_factory=Degradation)  # made `low` of `truth`
+    alpha: Tensor | None = None  # (1,h,w) in [0,1]: enlarged separately
+    grey: bool = False  # the result is made grey, as the input is
+    aligned: bool = False  # the picture is a face aligned as FFHQ is
+    quad: Tensor | None = None  # (4,2) px: corners of the aligned face in the photograph
+    photo: Tensor | None = None  # (3,H,W) in [0,1]: the photograph that the face was found in
+    notices: tuple[str, ...] = ()
+
+    def shrink(self, result: Tensor) -> Tensor:
+        """The result (3,H,W) made as small as the input was made: for the LR-consistency."""
+        height, width = self.low.shape[-2:]
+        degradation = self.degradation if self.truth is not None else Degradation()
+        return shrink(result, (height, width), degradation)
+
+    def alpha_for(self, result: Tensor) -> Tensor | None:
+        """The alpha channel at the result's size, (1,H,W) in [0,1]: MATLAB bicubic, not the method."""
+        if self.alpha is None:
+            return None
+        return imresize(self.alpha, (result.shape[-2], result.shape[-1])).clamp(0, 1)
+
+    def pasted(self, face: Tensor) -> Tensor | None:
+        """The photograph with the enlarged face (3,n,n) in its place, feathered. It is enlarged by bicubic until the
+        face fits pixel for pixel, but to no more than PHOTO_PIXELS. None where no face was aligned."""
+        if self.quad is None or self.photo is None:
+            return None
+        height, width = self.photo.shape[-2:]
+        side = float((self.quad[1] - self.quad[0]).norm())
+        factor = max(1.0, min(face.shape[-1] / side, (PHOTO_PIXELS / (height * width)) ** 0.5))
+        large = imresize(self.photo, (round(height * factor), round(width * factor))).clamp(0, 1)
+        return faces.paste_back(large, face, faces.scaled(self.quad, factor)).clamp(0, 1)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the input's pixels at 16 bits, as receipts record it."""
+        return hashlib.sha256(self.low.mul(65535).round().int().numpy().tobytes()).hexdigest()
+
+
+class Inputs:
+    """Opens pictures, finds faces and makes inputs, each once: least recently used results are dropped."""
+
+    def __init__(self, detector: Callable[[], Any], budget: int = BUDGET):
+        """detector: gives the face detector's session; called only where a face is to be found."""
+        self._detector = detector
+        self._kept = _Cache(budget)
+
+    def open(self, source: Source) -> Picture:
+        """The picture of a file, of bytes, or itself. Raises PictureError."""
+        if isinstance(source, Picture):
+            return source
+        return self._kept.get(("picture", _identity(source)), lambda: open_picture(source), _picture_bytes)
+
+    def faces(self, picture: Picture) -> list[faces.Face]:
+        """The faces of a picture, largest first; empty where there is none."""
+        key = ("faces", _picture_key(picture))
+        return self._kept.get(key, lambda: faces.detect(picture.rgb, self._detector()), lambda found: 1024)
+
+    def make(self, source: Source, request: Request) -> MethodInput:
+        """The input of `request.method`. Raises PictureError, InputError, FaceError: the text says what to do."""
+        picture = self.open(source)
+        key = ("input", _picture_key(picture), request.input_key)
+        return self._kept.get(key, lambda: self._make(picture, request), _input_bytes)
+
+    def _make(self, picture: Picture, request: Request) -> MethodInput:
+        recolours = request.method.outputs_colour is not None and request.method.outputs_colour(
+            request.options
+        )
+        whole = MethodInput(
+            picture.rgb,
+            None,
+            request.degradation,
+            picture.alpha,
+            picture.grey and not recolours,
+            notices=picture.notices,
+        )
+        common = request.crop.side > 0 and not request.crop.whole
+        if common:
+            whole = self._common_square(picture, whole, request)
+        whole = _for_comparison(whole, request)
+        if request.side is not None:
+            whole = self._square(picture, whole, request, align=request.finds_face and not common)
+        return whole if not request.known else _shrunk(whole, request)
+
+    def _common_square(self, picture: Picture, whole: MethodInput, request: Request) -> MethodInput:
+        """The square that all methods of a comparison get, as large as it is there (LARGE px for a face or a known
+        answer)."""
+        side = request.crop.side
+        if picture.rgb.shape[-2:] == (side, side) and not request.known:
+            return whole
+        if request.align:
+            cut = self._aligned(picture, request.face, LARGE)
+            note = self._face_note(picture, request.face) + ", for every method"
+            return replace(
+                whole, low=cut.image, alpha=None, aligned=True, notices=(*whole.notices, note, *cut.notices)
+            )
+        middle = _middle(whole, ", for every method")
+        return _resized(middle, (LARGE, LARGE)) if request.known else middle
+
+    def _square(self, picture: Picture, whole: MethodInput, request: Request, align: bool) -> MethodInput:
+        """The square that the method takes (as `low`), and the same at the result's size (as `truth`)."""
+        side = request.side
+        assert side is not None
+        if whole.low.shape[-2:] == (side, side) and not request.known:
+            return whole  # small already: taken as it is
+        large = side * request.scale
+        if not align:
+            return _sized(_middle(whole), side, large)
+        cut = self._aligned(picture, request.face, max(large, 256))
+        note = self._face_note(picture, request.face)
+        faced = replace(whole, low=cut.image, aligned=True, notices=(*whole.notices, note, *cut.notices))
+        return replace(_sized(faced, side, large), quad=cut.quad, photo=picture.rgb)
+
+    def _aligned(self, picture: Picture, face: int, size: int) -> faces.Aligned:
+        found = self.faces(picture)
+        if not found:
+            raise InputError(
+                "no face was found. Use a picture in which a face is larger and seen from the front, or switch "
+                "“Align the face” off: then the middle square of the picture is used."
+            )
+        if face > len(found):
+            raise InputError(f"face {face} was asked for; {len(found)} were found")
+        key = ("aligned", _picture_key(picture), face, size)
+        points = found[face - 1].points
+        return self._kept.get(key, lambda: faces.align(picture.rgb, points, size), lambda cut: 12 * size**2)
+
+    def _face_note(self, picture: Picture, face: int) -> str:
+        return f"face {face} of {len(self.faces(picture))}, aligned"
+
+
+# ------------------------------------------------------------------------------------------ the steps
+
+
+def _middle(whole: MethodInput, for_whom: str = "") -> MethodInput:
+    """The middle square."""
+    height, width = whole.low.shape[-2:]
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    square = whole.low[:, top : top + edge, left : left + edge]
+    note = (f"the middle {edge}×{edge} px were taken{for_whom}",) if height != width else ()
+    return replace(whole, low=square, alpha=None, notices=(*whole.notices, *note))
+
+
+def _sized(square: MethodInput, side: int, large: int) -> MethodInput:
+    """A square at the method's size (`low`) and at the result's size (`truth`)."""
+    truth = imresize(square.low, (large, large)).clamp(0, 1)
+    low = to8bit(imresize(square.low, (side, side)).clamp(0, 1))
+    notices = (*square.notices, f"shrunk to {side}×{side} px (MATLAB bicubic)")
+    return replace(square, low=low, truth=truth, alpha=None, notices=notices)
+
+
+def _for_comparison(whole: MethodInput, request: Request) -> MethodInput:
+    """The size that lets the methods of a comparison be compared."""
+    crop, scale = request.crop, request.scale
+    any_size = request.side is None
+    if crop.side and not crop.whole and any_size:
+        edge = _at_least(crop.side, request.method.accepts.min_side) * scale if request.known else crop.side
+        return _resized(whole, (edge, edge))
+    if request.known and crop.factor and any_size:
+        return _by_factor(whole, crop.factor, scale)
+    if crop.max_pixels:
+        return _at_most(whole, crop.max_pixels * (scale**2 if request.known else 1))
+    return whole
+
+
+def _at_least(side: int, smallest: int) -> int:
+    """The common side; for a method that needs more, the next power of two: a known answer has pixels enough."""
+    return side if side >= smallest else 1 << (smallest - 1).bit_length()
+
+
+def _by_factor(whole: MethodInput, factor: int, scale: int) -> MethodInput:
+    """So large that the method's own factor makes of it what `factor` makes of the whole."""
+    if scale > factor:
+        return whole
+    height, width = whole.low.shape[-2] // factor * scale, whole.low.shape[-1] // factor * scale
+    return _resized(whole, (height, width)) if min(height, width) else whole
+
+
+def _at_most(whole: MethodInput, pixels: int) -> MethodInput:
+    height, width = whole.low.shape[-2:]
+    share = (pixels / (height * width)) ** 0.5
+    return whole if share >= 1 else _resized(whole, (int(height * share), int(width * share)))
+
+
+def _resized(whole: MethodInput, size: tuple[int, int]) -> MethodInput:
+    if whole.low.shape[-2:] == size:
+        return whole
+    alpha = None if whole.alpha is None else imresize(whole.alpha, size).clamp(0, 1)
+    note = (f"shrunk to {size[1]}×{size[0]} px first",) if size[0] < whole.low.shape[-2] else ()
+    low = to8bit(imresize(whole.low, size).clamp(0, 1))
+    return replace(whole, low=low, alpha=alpha, notices=(*whole.notices, *note))
+
+
+def _shrunk(whole: MethodInput, request: Request) -> MethodInput:
+    """The truth cut to a multiple of the factor and shrunk as the request says."""
+    try:
+        truth = to8bit(mod_crop(whole.truth if whole.truth is not None else whole.low, request.scale))
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    generator = torch.Generator().manual_seed(request.degradation.seed)
+    low = degrade(truth, request.scale, request.degradation, generator)
+    alpha = whole.alpha
+    if alpha is not None:
+        alpha = imresize(mod_crop(alpha, request.scale), (low.shape[-2], low.shape[-1])).clamp(0, 1)
+    notices = whole.notices
+    if request.side is None and truth.shape[-2:] != whole.low.shape[-2:]:
+        height, width = truth.shape[-2:]
+        notices = (*notices, f"cut to {width}×{height}, a multiple of {request.scale}")
+    return replace(whole, low=low, truth=truth, alpha=alpha, notices=notices)
+
+
+# ------------------------------------------------------------------------------------------ the cache
+
+
+class _Cache:
+    """Values by key within a budget of bytes. Two callers of the same key wait for one computation; what raises is
+    not kept."""
+
+    def __init__(self, budget: int):
+        self._budget, self._bytes = budget, 0
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._busy: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        with self._lock:
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:
+            with self._lock:
+                if key in self._values:
+                    self._values.move_to_end(key)
+                    return self._values[key][0]
+            try:
+                value = make()
+                self._keep(key, value, size(value))
+                return value
+            finally:
+                with self._lock:
+                    self._busy.pop(key, None)
+
+    def _keep(self, key: Hashable, value: Any, size: int) -> None:
+        with self._lock:
+            self._values[key] = (value, size)
+            self._bytes += size
+            while self._bytes > self._budget and len(self._values) > 1:
+                _, (_, dropped) = self._values.popitem(last=False)
+                self._bytes -= dropped
+
+
+def _identity(source: str | Path | bytes) -> Hashable:
+    """What a file or bytes are known by: for a file its place, size and time, so that it need not be read."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    try:
+        facts = Path(source).stat()
+    except (OSError, ValueError):  # open_picture says what is wrong
+        return str(source)
+    return (str(source), facts.st_size, facts.st_mtime_ns, facts.st_ino)
+
+
+def _picture_key(picture: Picture) -> Hashable:
+    return picture.sha256 or hashlib.sha256(picture.rgb.numpy().tobytes()).hexdigest()
+
+
+def _picture_bytes(picture: Picture) -> int:
+    return _bytes(picture.rgb) + _bytes(picture.alpha)
+
+
+def _input_bytes(made: MethodInput) -> int:
+    return _bytes(made.low) + _bytes(made.truth) + _bytes(made.alpha)
+
+
+def _bytes(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.numel() * tensor.element_size()

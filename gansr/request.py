@@ -1,0 +1,177 @@
+"""A request: everything a run depends on except the picture. And its one codec: object ⇄ flat dict.
+
+The page, the API, the command line, share links, receipts and the comparison all speak the flat form; its names are
+the API's argument names. `fields_of` lists them for a method, `decode` checks untrusted values, `encode` writes them.
+
+    task, shrink_<degradation>, align, face, paste_back, <the method's options>, seed, precision, crop_<crop plan>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from gansr.method import Method, Precision
+from gansr.ops.degrade import Degradation
+from gansr.options import Option, OptionError, check_option, option, options_of, parse_text
+
+Task = Literal["enlarge", "known answer"]
+TASKS: dict[Task, str] = {
+    "enlarge": "Enlarge my picture",
+    "known answer": "Test quality (shrink my picture, then compare with the original)",
+}
+SHRINK, CROP = "shrink_", "crop_"  # prefixes in the flat form
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """Which part of the picture a comparison gives to a method, so that methods can be compared on one picture.
+
+    The defaults mean: the method gets the picture as its own tab would give it.
+    """
+
+    side: int = option(
+        0, "all methods get the same square, this many px after shrinking; 0: none", min=0, max=8192
+    )
+    factor: int = option(
+        0, "how much smaller the known answer is made; 0: the method's factor", min=0, max=64
+    )
+    whole: bool = option(False, "this method gets the whole picture, whatever the others get")
+    max_pixels: int = option(0, "the picture is first shrunk to at most this many pixels; 0: no limit", min=0)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One checked request. Build it with `decode`; `replace` keeps it consistent."""
+
+    method: Method
+    options: Any  # of method.options
+    task: Task = option(
+        "enlarge",
+        "enlarge takes the picture as it is; the quality test shrinks it first and measures the result against it",
+        title="What to do",
+        choices=tuple(TASKS),
+        changes_input=True,
+    )
+    align: bool = option(
+        True,
+        "rotate and crop the face automatically; off: the middle square is used",
+        title="Align the face",
+        changes_input=True,
+    )
+    face: int = option(1, "which face, largest first", title="Which face", min=1, max=99, changes_input=True)
+    paste_back: bool = option(
+        False,
+        "also put the result back into the photograph, with a soft edge, as a separate file",
+        title="Paste back",
+    )
+    seed: int = option(0, "the same seed gives the same picture", title="Seed", min=0, max=2**31 - 1)
+    precision: Precision = option(
+        "fast",
+        "fast: bfloat16 where the processor is fast in it; exact: float32 throughout",
+        title="Precision",
+        choices=("fast", "exact"),
+    )
+    degradation: Degradation = field(default_factory=Degradation)
+    crop: CropPlan = field(default_factory=CropPlan)
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the result is than the input."""
+        return self.method.scale(self.method, self.options)
+
+    @property
+    def side(self) -> int | None:
+        """The exact side of a method that takes squares, px; None where any picture is taken."""
+        accepts = self.method.accepts
+        return accepts.side(self.options) if accepts.side is not None else None
+
+    @property
+    def weights(self) -> Mapping[str, str]:
+        """role → manifest name of what these options load."""
+        return self.method.needs(self.method, self.options)
+
+    @property
+    def for_faces(self) -> bool:
+        """Whether these options draw faces, so that a face is worth finding."""
+        return self.method.accepts.seeks_face(self.options)
+
+    @property
+    def finds_face(self) -> bool:
+        """Whether a face is looked for in the picture: by this method, or by the comparison for its square."""
+        if self.crop.side and not self.crop.whole:
+            return self.align
+        return self.align and self.for_faces
+
+    @property
+    def known(self) -> bool:
+        """Whether the picture is the truth and is shrunk first."""
+        return self.task == "known answer"
+
+    @cached_property
+    def input_key(self) -> tuple[Any, ...]:
+        """All that the method's input depends on besides the picture: equal keys, equal inputs."""
+        recolours = self.method.outputs_colour is not None and self.method.outputs_colour(self.options)
+        size = (self.side, self.scale, self.method.accepts.min_side, self.for_faces, recolours)
+        return (*size, self.task, self.align, self.face, self.degradation, self.crop)
+
+
+PLAIN = options_of(Request)  # the fields every method has, besides the prefixed ones
+
+
+def fields_of(method: Method) -> dict[str, tuple[Option, Any]]:
+    """name → (Option, default) of the flat form, in the order of the API's arguments; without the crop plan, which
+    only a comparison sets."""
+    last = ("seed", "precision")
+    first = {name: PLAIN[name] for name in PLAIN if name not in last}
+    task = {"task": first.pop("task")}
+    shrink = {SHRINK + name: described for name, described in options_of(Degradation).items()}
+    return task | shrink | first | options_of(method.options) | {name: PLAIN[name] for name in last}
+
+
+def decode(method: Method, values: Mapping[str, Any]) -> Request:
+    """Untrusted flat values → a checked request. Missing names take their default. Raises OptionError."""
+    known = fields_of(method) | {CROP + name: described for name, described in options_of(CropPlan).items()}
+    if unknown := [name for name in values if name not in known]:
+        raise OptionError(f"unknown option {unknown[0]!r}; there are: {', '.join(known)}")
+    checked = {name: check_option(name, *known[name], value) for name, value in values.items()}
+    return Request(
+        method,
+        method.options(**{name: checked[name] for name in options_of(method.options) if name in checked}),
+        **{name: checked[name] for name in PLAIN if name in checked},
+        degradation=Degradation(**_prefixed(checked, SHRINK)),
+        crop=CropPlan(**_prefixed(checked, CROP)),
+    )
+
+
+def encode(request: Request) -> dict[str, Any]:
+    """The flat form of a request. Options that are files are tensors (or None); the crop plan is there if it is
+    not the default."""
+    values = {name: getattr(request, name) for name in PLAIN}
+    values |= {SHRINK + f.name: getattr(request.degradation, f.name) for f in fields(request.degradation)}
+    values |= {name: getattr(request.options, name) for name in options_of(request.method.options)}
+    flat = {name: values[name] for name in fields_of(request.method)}
+    if request.crop != CropPlan():
+        flat |= {CROP + f.name: getattr(request.crop, f.name) for f in fields(request.crop)}
+    return flat
+
+
+def from_texts(method: Method, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Texts by flat name (a link's query, `--set name=value`) → values for `decode`. Raises OptionError for a name
+    the method does not have."""
+    known = fields_of(method)
+    for name in texts:
+        if name not in known:
+            raise OptionError(f"{method.title} has no option {name[:40]!r}; it has: {', '.join(known)}")
+    return {name: parse_text(known[name][1], text) for name, text in texts.items()}
+
+
+def with_options(request: Request, **changes: Any) -> Request:
+    """The request with some of its method's options changed. Raises OptionError."""
+    return replace(request, options=replace(request.options, **changes))
+
+
+def _prefixed(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}

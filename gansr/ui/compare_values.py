@@ -1,0 +1,189 @@
+"""The Compare tab's settings: plain values by name, for its controls, share links and receipts.
+
+The names are those of the request's flat form (gansr.request), and besides them `picture`, `methods`, `factor`, and
+for each method `<method>.preset` and `<method>.options` ("name=value name=value"). Nothing is kept on the server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from gansr import papers
+from gansr.compare.plan import FACTORS
+from gansr.method import Method
+from gansr.ops.degrade import Degradation
+from gansr.options import OptionError, options_of, parse_options, parse_text, plain_values
+from gansr.request import PLAIN, SHRINK, Request, decode, encode, from_texts
+from gansr.ui.examples import EXAMPLES
+
+OWN_FACTOR = "each method's own"
+FACTOR_NAMES = {OWN_FACTOR: 0} | {f"×{factor}": factor for factor in FACTORS}
+COMMON = ("task", "align", "face", "seed", "precision")  # fields of every method's request
+LONGEST = 400  # characters of a method's options, and of one value of a link
+
+
+def shared_fields() -> list[str]:
+    """The fields of a request that all methods of a comparison share."""
+    return [*COMMON, *(SHRINK + name for name in options_of(Degradation))]
+
+
+def defaults() -> dict[str, Any]:
+    """name → default of every control but the picture, in the order of the controls."""
+    methods = papers.METHODS
+    found: dict[str, Any] = {
+        "methods": [method.name for method in methods],
+        "task": PLAIN["task"][1],
+        "factor": OWN_FACTOR,
+    }
+    found |= {SHRINK + name: default for name, (_, default) in options_of(Degradation).items()}
+    found |= {name: PLAIN[name][1] for name in ("align", "face")}
+    for method in methods:
+        found |= {f"{method.name}.preset": next(iter(method.presets)), f"{method.name}.options": ""}
+    return found | {name: PLAIN[name][1] for name in ("seed", "precision")}
+
+
+def names() -> tuple[str, ...]:
+    """The names of the controls, in their order."""
+    return ("picture", *defaults())
+
+
+# -------------------------------------------------------------------------------------- values → requests
+
+
+def requests_of(values: Mapping[str, Any]) -> list[Request]:
+    """Values by name, unchecked → the requests of the chosen methods. Raises OptionError."""
+    chosen = values["methods"]
+    known = {method.name for method in papers.METHODS}
+    if not isinstance(chosen, list) or not all(name in known for name in chosen):
+        raise OptionError(f"methods must be some of {', '.join(known)}")
+    if not chosen:
+        raise OptionError("no method is chosen: tick at least one")
+    common = {name: values[name] for name in shared_fields()}
+    return [
+        decode(method, common | _options(method, values))
+        for method in papers.METHODS
+        if method.name in chosen
+    ]
+
+
+def _options(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The preset's options and those typed besides. Raises OptionError."""
+    preset, text = values[f"{method.name}.preset"], values[f"{method.name}.options"]
+    if preset not in method.presets:
+        raise OptionError(f"{method.title}: the preset must be one of {', '.join(method.presets)}")
+    if not isinstance(text, str) or len(text) > LONGEST:
+        raise OptionError(f"{method.title}: the options must be a text of at most {LONGEST} characters")
+    try:
+        pairs = shlex.split(text)  # values with spaces stand in quotes
+    except ValueError:
+        raise OptionError(f"{method.title}: a quote is not closed in {text[:60]!r}") from None
+    typed: dict[str, str] = {}
+    described = options_of(method.options)
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise OptionError(f"{method.title}: write options as name=value, not {pair[:40]!r}")
+        if name not in described:
+            raise OptionError(f"{method.title} has no option {name[:40]!r}; it has: {', '.join(described)}")
+        if described[name][0].read is not None:
+            raise OptionError(f"{method.title}: {name} is a file; use the method's own tab")
+        typed[name] = value
+    return {**method.presets[preset], **from_texts(method, typed)}
+
+
+def factor_of(values: Mapping[str, Any]) -> int:
+    """The factor of the known answer; 0: each method's own."""
+    return FACTOR_NAMES.get(values["factor"], 0)
+
+
+# -------------------------------------------------------------------------------------- requests → values
+
+
+def values_for(request: Request) -> dict[str, Any]:
+    """A request → values by name: its method alone, the first preset, and the options that differ from it.
+    Raises OptionError where those are too many to be written here."""
+    method = request.method
+    preset = next(iter(method.presets))
+    now = plain_values(request.options)
+    before = plain_values(parse_options(method.options, method.presets[preset]))
+    text = " ".join(shlex.quote(f"{name}={now[name]}") for name in now if now[name] != before[name])
+    if len(text) > LONGEST:
+        raise OptionError("these are more options than the comparison takes: use the method's own tab")
+    flat = encode(request)
+    factor = next((name for name, value in FACTOR_NAMES.items() if value == request.crop.factor), OWN_FACTOR)
+    return {name: flat[name] for name in shared_fields()} | {
+        "methods": [method.name],
+        "factor": factor,
+        f"{method.name}.preset": preset,
+        f"{method.name}.options": text,
+    }
+
+
+def updates(values: Mapping[str, Any]) -> list[Any]:
+    """Updates of every control, the picture first; those without a value stay as they are."""
+    return [gr.update(value=values[name]) if name in values else gr.skip() for name in names()]
+
+
+# -------------------------------------------------------------------------------------------------- links
+
+
+def query(values: Mapping[str, Any]) -> str:
+    """ "?tab=compare&…" with every value that is not its default; the picture only if it is an example."""
+    found: dict[str, str] = {"tab": "compare"}
+    usual = defaults()
+    for name, value in values.items():
+        if name == "picture":
+            if example := _example_of(value):
+                found["example"] = example
+        elif value is not None and value != usual.get(name):
+            found[name] = ",".join(value) if isinstance(value, list) else str(value)
+    return "?" + urlencode(found)
+
+
+def restored(given: Mapping[str, str]) -> dict[str, Any]:
+    """A link's texts → values by name; a value that does not fit is left out."""
+    usual, found = defaults(), dict[str, Any]()
+    known = {method.name for method in papers.METHODS}
+    for name, default in usual.items():
+        text = given.get(name)
+        if text is None or len(text) > LONGEST:
+            continue
+        if isinstance(default, list):
+            found[name] = [part for part in text.split(",") if part in known]
+        else:
+            found[name] = parse_text(default, text)
+    example = EXAMPLES / Path(given.get("example", "")).name
+    if given.get("example") and example.suffix in (".png", ".jpg") and example.is_file():
+        found["picture"] = str(example)
+    try:
+        requests_of(usual | {name: value for name, value in found.items() if name != "picture"})
+    except OptionError as error:
+        gr.Warning(f"The link has a setting that is not possible here: {error}")
+        return {name: value for name, value in found.items() if name in ("picture", "methods")}
+    return found
+
+
+def _example_of(path: Any) -> str:
+    """The name of the example that this file is, byte for byte; otherwise empty."""
+    if not isinstance(path, str) or not Path(path).is_file():
+        return ""
+    size, held = Path(path).stat().st_size, ""
+    for example in sorted(EXAMPLES.glob("*.*")):
+        if example.suffix in (".png", ".jpg") and example.stat().st_size == size:
+            held = held or hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            if hashlib.sha256(example.read_bytes()).hexdigest() == held:
+                return example.name
+    return ""
+
+
+def as_tab_request(values: Mapping[str, Any], method: Method) -> Request:
+    """The request that these settings give one method, as its own tab would run it. Raises OptionError."""
+    (request,) = requests_of({**values, "methods": [method.name]})
+    return request

@@ -1,0 +1,85 @@
+"""What the method will receive, as soon as there is a picture: the input, its size, the faces, or what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from gansr import faces
+from gansr.inputs import MethodInput
+from gansr.method import Method, refusal
+from gansr.options import options_of
+from gansr.picture import Picture, to_png
+from gansr.pipeline import USER_ERRORS
+from gansr.ui import files, render, service
+from gansr.ui.request_controls import QUIET, RequestControls
+
+SHOWN = 8  # faces
+
+
+def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, seen: gr.HTML) -> None:
+    """Make the preview whenever a control changes that changes the input."""
+    described = options_of(method.options)
+    canvases = [controls.fields[name] for name, (option, _) in described.items() if option.paint]
+
+    def preview(*values: Any) -> Iterator[dict[Any, Any]]:
+        try:
+            picture, request = controls.request(values)
+            if picture is None:
+                yield {seen: "", found: gr.update(visible=False)}
+                return
+            pipeline = service.PIPELINE
+            opened = pipeline.inputs.open(picture)
+            if request.finds_face:
+                for update in pipeline.fetch_detector():
+                    yield {seen: render.message(update.text)}
+                thumbs = _thumbnails(opened, pipeline.inputs.faces(opened))
+                yield {found: gr.update(value=thumbs, visible=len(thumbs) > 0)}
+            given = pipeline.inputs.make(opened, request)
+            height, width = given.low.shape[-2:]
+            refused = refusal(method, height, width, request.options)
+            yield {seen: _seen(given, refused)} | {canvas: _canvas(given) for canvas in canvases}
+        except USER_ERRORS as error:
+            yield {seen: render.message(str(error))}
+
+    def chosen(event: gr.SelectData) -> int:
+        return int(event.index) + 1
+
+    gr.on(
+        [control.change for control in controls.change_input()],  # type: ignore[attr-defined]
+        preview,
+        controls.all(),
+        [seen, found, *canvases],
+        show_progress="hidden",
+        api_visibility="private",
+        trigger_mode="always_last",
+        concurrency_limit=4,
+        concurrency_id="look",
+    )
+    found.select(chosen, None, controls.fields["face"], **QUIET)
+
+
+def _thumbnails(picture: Picture, found: list[faces.Face]) -> list[tuple[str, str]]:
+    thumbs = (faces.thumbnail(picture.rgb, face) for face in found[:SHOWN])
+    return [(files.save(to_png(thumb), "face.png"), f"face {i}") for i, thumb in enumerate(thumbs, 1)]
+
+
+def _canvas(given: MethodInput) -> dict[str, Any]:
+    """The input to paint a mask on, in its own pixels."""
+    return {"background": files.save(to_png(given.low), "input.png"), "layers": [], "composite": None}
+
+
+def _seen(given: MethodInput, refused: str | None) -> str:
+    """The input, its size and what was done to it; or why the method cannot take it."""
+    height, width = given.low.shape[-2:]
+    head = f"Input used: {width}×{height} px" if refused is None else escape(refused)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in given.notices)
+    small = render.preview(given.low, 256)
+    kind = "pixels" if max(height, width) <= 128 else ""
+    return (
+        f'<div class="seen"><img class="{kind}" alt="the input of the method" src="{render.data_uri(small)}">'
+        f"<div><b>{head}</b><ul>{notes}</ul></div></div>"
+    )

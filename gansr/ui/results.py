@@ -1,0 +1,179 @@
+"""What a run leaves on its tab: status, pictures, metrics, downloads, views and the replay of its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from gansr.engine import MetricResult, like_input
+from gansr.inputs import MethodInput
+from gansr.method import Frame, Method
+from gansr.ops.resize import imresize
+from gansr.picture import to_png
+from gansr.pipeline import Update
+from gansr.receipt import result_png
+from gansr.request import Request
+from gansr.ui import files, render
+from gansr.ui.controls import HIDDEN
+from gansr.ui.viewer import address, contents, tile, viewer
+
+KEPT = 64  # frames kept for the replay
+
+
+@dataclass
+class RunFiles:
+    """The paths of the last run's pictures. Lives in the visitor's session only."""
+
+    result: str = ""
+    others: dict[str, str] = field(default_factory=dict)  # title → path: what the result is compared with
+    answers: dict[str, str] = field(default_factory=dict)  # title → path, where there are several
+    replay: list[str] = field(default_factory=list)
+
+
+class Results:
+    """The components that a run fills, drawn inside an open column."""
+
+    def __init__(self, method: Method):
+        name = method.name
+        self.method = method
+        self.status = gr.HTML(render.message("Choose a picture and press Run."), elem_id=f"{name}-status")
+        self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures")
+        gr.HTML(render.caution(method))
+        # Plain links: Gradio's download button sometimes does nothing.
+        self.downloads = gr.HTML(elem_id=f"{name}-files")
+        self.measures = gr.HTML(elem_id=f"{name}-measures")  # below: it grows while the buttons are in use
+        self.views = gr.HTML(elem_id=f"{name}-views")
+        self.replay = gr.Slider(
+            0,
+            1,
+            value=0,
+            step=1,
+            label="Replay",
+            info="The frames of the search",
+            visible=HIDDEN,
+            elem_id=f"{name}-replay",
+        )
+        self.moment = gr.Image(
+            label="At that step",
+            format="png",
+            type="filepath",
+            visible=HIDDEN,
+            interactive=False,
+            buttons=[],
+            elem_id=f"{name}-moment",
+        )
+        self.files = gr.State(RunFiles())
+        self.replay.input(_replayed, [self.replay, self.files], self.moment, api_visibility="private")
+
+    def all(self) -> list[Any]:
+        """Every component that a run changes."""
+        return [
+            self.status, self.pictures, self.measures, self.downloads, self.views, self.replay,
+            self.moment, self.files,
+        ]  # fmt: skip
+
+    def cleared(self) -> dict[Any, Any]:
+        """What a new run begins with."""
+        empty: dict[Any, Any] = dict.fromkeys((self.measures, self.views, self.downloads), "")
+        hidden = dict.fromkeys((self.replay, self.moment), gr.update(visible=HIDDEN))
+        return {self.status: render.message("Starting …")} | empty | hidden
+
+    def live(self, update: Update, kept: RunFiles) -> dict[Any, Any]:
+        """A frame on its way: small pictures only."""
+        frame, given = update.frame, update.given
+        assert frame is not None and given is not None
+        image = files.save(to_png(render.preview(frame.image)), "live.png")
+        if "live" not in kept.others:
+            kept.others["live"] = image  # the first frame is the bicubic one
+        if frame.step:
+            kept.replay.append(image)
+            if len(kept.replay) > KEPT:
+                del kept.replay[1::2]
+        share = frame.step / max(frame.steps, 1)
+        text = f"step {frame.step} of {frame.steps}"
+        so_far = tile("result", self.method.title, "running", text, image, progress=share)
+        changed: dict[Any, Any] = {
+            self.status: render.status(self.method, frame, given.notices),
+            self.pictures: contents(
+                [tile("bicubic", "Bicubic", "done", picture=kept.others["live"]), so_far]
+            ),
+        }
+        return changed | ({self.views: render.views(frame.views)} if frame.views else {})
+
+    def finished(self, request: Request, update: Update, kept: RunFiles) -> dict[Any, Any]:
+        """The result at full size."""
+        frame, given = update.frame, update.given
+        assert frame is not None and given is not None
+        _write(kept, request, given, frame)
+        extra = [files.save(content, name) for name, content in frame.files.items()]
+        steps = len(kept.replay)
+        visible = steps > 2 or HIDDEN
+        return {
+            self.status: render.status(self.method, frame, given.notices, done=True),
+            self.pictures: self.tiles(kept),
+            self.downloads: _downloads(self.method, kept.result, [*extra, *kept.answers.values()]),
+            self.views: render.views(frame.views),
+            self.replay: gr.update(minimum=1, maximum=max(steps, 2), value=max(steps, 1), visible=visible),
+            self.moment: gr.update(value=kept.replay[-1] if steps > 2 else None, visible=visible),
+            self.files: kept,
+        }
+
+    def tiles(
+        self, kept: RunFiles, measured: Mapping[str, Sequence[MetricResult]] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """The viewer's tiles: bicubic and the result first, as the two that are compared; then the other answers."""
+        bicubic, *others = kept.others.items()
+        made = [tile(title.lower(), title, "done", picture=path) for title, path in [bicubic, *others]]
+        made.insert(1, tile("result", self.method.title, "done", picture=kept.result))
+        made[2:2] = [
+            tile(
+                title,
+                title.capitalize(),
+                "done",
+                picture=path,
+                note=render.metrics_line(measured.get(title, ())),
+            )
+            for title, path in kept.answers.items()
+        ]
+        return contents(made, truth=kept.others.get("Truth"))
+
+
+def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -> None:
+    """Write the result and what it is compared with, at full size."""
+    size = (frame.image.shape[-2], frame.image.shape[-1])
+    name = f"gansr-{request.method.name}-{request.seed}"
+    kept.result = files.save(result_png(request, given, frame), f"{name}.png")
+    bicubic = like_input(imresize(given.low, size).clamp(0, 1), given.grey)
+    nearest = imresize(given.low, size, kernel="nearest")
+    kept.others = {
+        "Bicubic": files.save(to_png(bicubic), "bicubic.png"),
+        "Nearest": files.save(to_png(nearest), "nearest.png"),
+    }
+    kept.answers = {
+        title: files.save(to_png(answer), f"{title}.png") for title, answer in frame.answers.items()
+    }
+    if given.truth is not None and given.truth.shape == frame.image.shape:
+        kept.others["Truth"] = files.save(to_png(given.truth), "truth.png")
+
+
+def _downloads(method: Method, result: str, others: list[str]) -> str:
+    """Links to the result and to the other files."""
+
+    def link(path: str, text: str, attributes: str = "") -> str:
+        name = escape(Path(path).name)
+        return f'<a href="{address(path)}" download="{name}"{attributes}>{escape(text)}</a>'
+
+    words = f' class="download" id="{method.name}-download"'
+    rows = "".join(f"<li>{link(path, Path(path).name)}</li>" for path in others)
+    more = f"<div><b>More files</b><ul>{rows}</ul></div>" if rows else ""
+    return f'<div class="files">{link(result, "Download the result (PNG, lossless)", words)}{more}</div>'
+
+
+def _replayed(step: float, kept: RunFiles) -> Any:
+    return kept.replay[int(step) - 1] if 1 <= step <= len(kept.replay) else gr.skip()

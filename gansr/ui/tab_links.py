@@ -1,0 +1,95 @@
+"""Ways between tabs: each paper's tab leads to the comparison with its picture and settings, and back. A result's
+settings are restored in its own tab or, where the method received something else, in the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from gansr.method import Method
+from gansr.ui import render
+from gansr.ui.compare import CompareControls
+from gansr.ui.compare_values import as_tab_request, updates, values_for
+from gansr.ui.request_controls import QUIET, RequestControls
+from gansr.ui.restore_button import FromResult, RestoreButton, read
+from gansr.ui.tab import user_errors
+
+
+def link_tab(
+    tabs: gr.Tabs,
+    compared: CompareControls,
+    method: Method,
+    controls: RequestControls,
+    away: gr.Button,
+    restore: RestoreButton,
+) -> None:
+    """Wire `away`, in the tab of `method`, to the comparison, the comparison's button to that tab, and `restore` to
+    both."""
+    away.click(
+        lambda *values: _to_compare(controls, values), controls.all(), [tabs, *compared.all()], **QUIET
+    )
+    compared.open_tab[method.name].click(
+        lambda *values: _to_tab(controls, compared.values(values)),
+        compared.all(),
+        [tabs, *controls.all()],
+        **QUIET,
+    )
+    restore.button.click(
+        lambda picture: _restored(controls, compared, picture),
+        controls.picture,
+        [tabs, restore.note, *controls.all(), compared.restore.note, *compared.all()],
+        **QUIET,
+    )
+
+
+def link_comparison(compared: CompareControls) -> None:
+    """Restore a result's settings in the comparison, from its picture or its box for results."""
+    outputs = [compared.restore.note, *compared.all()]
+    hidden: dict[str, Any] = QUIET | {"show_progress": "hidden"}
+    compared.receipt.upload(_from_result, compared.receipt, outputs, **hidden)
+    compared.restore.button.click(_from_result, compared.named["picture"], outputs, **hidden)
+
+
+def _from_result(path: Any) -> list[Any]:
+    with user_errors():
+        found = read(path)
+        restored = _in_comparison(found)
+    gr.Info(found.restored())  # the controls stand elsewhere on the page
+    return restored
+
+
+def _in_comparison(found: FromResult) -> list[Any]:
+    """Updates of [the line, every control]: a result's settings, without its picture. Raises OptionError."""
+    return [render.message(found.restored()), *updates(values_for(found.request) | {"picture": None})]
+
+
+def _restored(controls: RequestControls, compared: CompareControls, picture: Any) -> list[Any]:
+    """Updates of [tabs, the line in the tab, its controls, the line in the comparison, its controls]."""
+    with user_errors():
+        found = read(picture)
+        if found.request.method.name == controls.method.name and not found.of_a_comparison:
+            untouched = [gr.skip()] * (1 + len(compared.all()))
+            own = controls.updates(found.request, {"picture": None})
+            return [gr.skip(), render.message(found.restored()), *own, *untouched]
+        untouched = [gr.skip()] * (1 + len(controls.all()))
+        return [gr.update(selected="compare"), *untouched, *_in_comparison(found)]
+
+
+def _to_compare(controls: RequestControls, values: Sequence[Any]) -> list[Any]:
+    with user_errors():
+        picture, request = controls.request(values)
+        found = values_for(request)
+    found.pop("methods")  # the user wants to see it beside the others
+    return [gr.update(selected="compare"), *updates(found | _path(picture))]
+
+
+def _to_tab(controls: RequestControls, values: dict[str, Any]) -> list[Any]:
+    with user_errors():
+        request = as_tab_request(values, controls.method)
+    return [gr.update(selected=controls.method.name), *controls.updates(request, _path(values["picture"]))]
+
+
+def _path(picture: Any) -> dict[str, str]:
+    return {"picture": picture} if isinstance(picture, str) else {}

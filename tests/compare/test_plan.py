@@ -1,0 +1,48 @@
+"""Which part of the picture each method receives, and which ones cannot run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from gansr.compare import plan as P
+from gansr.engine import Engine
+from gansr.method import Accepts
+from gansr.pipeline import Pipeline
+from tests.support.comparing import LARGE, QUICK, picture, requests
+from tests.support.fakes import FAKE
+
+SQUARE = replace(FAKE, name="square", title="Square", accepts=Accepts(side=lambda options: 8))
+
+
+def planned(*methods, task="known answer", size=(24, 32), **settings):
+    return P.plan(picture(*size), requests(*methods, task=task), Pipeline(Engine("cpu")), **settings)
+
+
+def test_all_methods_get_the_square_that_one_of_them_wants():
+    enlarged = planned(QUICK, SQUARE, task="enlarge")
+    assert [entry.given.low.shape[-2:] for entry in enlarged] == [(8, 8), (8, 8)]
+    assert torch.equal(enlarged[0].given.low, enlarged[1].given.low)
+    known = planned(QUICK, SQUARE)
+    assert [tuple(entry.given.truth.shape) for entry in known] == [(3, 16, 16), (3, 16, 16)]
+    more = planned(LARGE, SQUARE)  # it needs 64 px; there are 1024
+    assert (more[0].state, tuple(more[0].given.low.shape)) == ("waiting", (3, 64, 64))
+    whole = planned(QUICK, SQUARE, remedies={"quick": "whole"})
+    assert whole[0].given.low.shape[-2:] == (12, 16)
+
+
+def test_too_large_a_picture_is_shrunk_by_the_remedy():
+    small = replace(FAKE, name="small", title="Small", accepts=Accepts(max_pixels=300))
+    (entry,) = planned(small, task="enlarge")
+    assert (entry.state, entry.remedy) == ("blocked", "shrink")
+    (entry,) = planned(small, task="enlarge", remedies={"small": "shrink"})
+    assert entry.state == "waiting"
+    assert entry.given.low[0].numel() <= 300
+
+
+def test_a_known_answer_with_a_factor_gives_every_method_the_same_small_picture():
+    four = replace(FAKE, name="four", title="Four", scales=(4,), scale=lambda method, options: 4)
+    made = planned(QUICK, four, size=(64, 96), factor=8)
+    assert [entry.given.low.shape[-2:] for entry in made] == [(8, 12), (8, 12)]
+    assert [entry.given.truth.shape[-2:] for entry in made] == [(16, 24), (32, 48)]

@@ -1,0 +1,135 @@
+"""Inputs are made once: a picture is opened, its face found and its small version made one time for all who ask."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import pytest
+import torch
+
+from gansr import faces, receipt
+from gansr.compare.plan import plan
+from gansr.compare.run import run
+from gansr.engine import Engine
+from gansr.inputs import Inputs
+from gansr.method import Accepts, InputError
+from gansr.picture import to_png
+from gansr.pipeline import Pipeline
+from gansr.request import decode
+from tests.support.fakes import FAKE
+
+FACES = dataclasses.replace(
+    FAKE, name="faces", title="Faces", accepts=Accepts(side=lambda options: 16, face=True)
+)
+
+
+class Counts:
+    """How often a picture was opened, its face found, its square cut out and its small version made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.of: dict[str, int] = {}
+        points = torch.tensor([[40.0, 40], [60, 40], [50, 52], [42, 62], [58, 62]])
+        face = faces.Face(torch.tensor([30.0, 30, 70, 70]), points, 0.9)
+        self._count(monkeypatch, "open_picture")
+        self._count(monkeypatch, "degrade")
+        monkeypatch.setattr("gansr.faces.detect", lambda *_: self.one("detect") or [face])
+        real = faces.align
+        monkeypatch.setattr("gansr.faces.align", lambda *args: self.one("align") or real(*args))
+
+    def _count(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        import gansr.inputs
+
+        real = getattr(gansr.inputs, name)
+        monkeypatch.setattr(f"gansr.inputs.{name}", lambda *args: self.one(name) or real(*args))
+
+    def one(self, name: str) -> None:
+        self.of[name] = self.of.get(name, 0) + 1
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(to_png(torch.rand(3, 120, 100, generator=torch.Generator().manual_seed(0))))
+    return path
+
+
+@pytest.fixture
+def pipeline(monkeypatch):
+    monkeypatch.setattr("gansr.papers.METHODS", (FACES, FAKE))
+    monkeypatch.setattr("gansr.metrics.METRICS", ())
+    monkeypatch.setattr("gansr.weights.ready", lambda name: True)
+    return Pipeline(Engine("cpu", load=lambda name: None, pace=0.0))
+
+
+def test_preview_run_and_replay_open_and_detect_once(monkeypatch, photo, pipeline):
+    counts = Counts(monkeypatch)
+    request = decode(FACES, {"task": "known answer"})
+    preview = pipeline.inputs.make(photo, request)
+    pipeline.inputs.faces(pipeline.inputs.open(photo))  # the thumbnails of the page
+    given, frame = pipeline.result(photo, request)
+    assert given is preview
+    recorded = receipt.read(receipt.result_png(request, given, frame))
+    again, _ = pipeline.result(photo, receipt.request_of(recorded))
+    assert again is preview
+    assert counts.of == {"open_picture": 1, "detect": 1, "align": 1, "degrade": 1}
+
+
+def test_a_comparison_opens_and_detects_once_for_all_methods(monkeypatch, photo, pipeline):
+    counts = Counts(monkeypatch)
+    requests = [decode(method, {"task": "known answer"}) for method in (FACES, FAKE)]
+    entries = plan(pipeline.inputs.open(photo), requests, pipeline)
+    for _ in run(entries, pipeline):
+        pass
+    assert [entry.state for entry in entries] == ["done", "done"]
+    assert counts.of == {"open_picture": 1, "detect": 1, "align": 1, "degrade": 2}  # a small version a method
+
+
+def test_a_file_that_changed_is_opened_again(monkeypatch, photo, pipeline):
+    counts = Counts(monkeypatch)
+    pipeline.inputs.open(photo)
+    photo.write_bytes(to_png(torch.zeros(3, 30, 31)))
+    assert pipeline.inputs.open(photo).rgb.shape == (3, 30, 31)
+    assert counts.of["open_picture"] == 2
+
+
+def test_an_option_that_does_not_change_the_input_keeps_it(photo, pipeline):
+    one, other = decode(FACES, {"steps": 3, "seed": 1}), decode(FACES, {"steps": 9, "precision": "exact"})
+    assert pipeline.inputs.make(photo, dataclasses.replace(one, align=False)) is pipeline.inputs.make(
+        photo, dataclasses.replace(other, align=False)
+    )
+
+
+def test_two_callers_of_one_input_wait_for_one_computation(monkeypatch, photo):
+    counts, entered = Counts(monkeypatch), threading.Barrier(2)
+    inputs, found = Inputs(lambda: None), []
+
+    def ask() -> None:
+        entered.wait()
+        found.append(inputs.make(photo, decode(FAKE, {"task": "known answer"})))
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] is found[1]
+    assert counts.of == {"open_picture": 1, "degrade": 1}
+
+
+def test_what_is_kept_stays_within_its_budget(tmp_path):
+    inputs = Inputs(lambda: None, budget=100_000)  # bytes: two pictures of 3·60·60 floats
+    for i in range(6):
+        path = tmp_path / f"{i}.png"
+        path.write_bytes(to_png(torch.full((3, 60, 60), i / 10)))
+        inputs.open(path)
+    assert inputs._kept._bytes <= 100_000 and len(inputs._kept._values) == 2
+
+
+def test_a_face_that_is_not_there_is_said_in_words(monkeypatch, photo, pipeline):
+    monkeypatch.setattr("gansr.faces.detect", lambda *_: [])
+    with pytest.raises(InputError, match="no face was found"):
+        pipeline.inputs.make(photo, decode(FACES, {}))
+    Counts(monkeypatch)
+    with pytest.raises(InputError, match="face 2 was asked for; 1 were found"):
+        Inputs(lambda: None).make(photo, decode(FACES, {"face": 2}))

@@ -1,0 +1,36 @@
+"""The runs of one user in one tab: Stop ends a run, and a preview never overwrites one."""
+
+from __future__ import annotations
+
+from gansr.ui.run_state import RunState
+
+
+def test_a_preview_never_overwrites_a_run():
+    state = RunState()
+    assert state.unless_running(lambda: "ready") == "ready"
+    run = state.until_stopped(i for i in range(3))
+    assert next(run) == 0
+    assert state.unless_running(lambda: "ready") is None
+    assert state.unless_running(lambda: list(run)) is None  # the run ended while it looked
+    assert state.unless_running(lambda: "ready") == "ready"
+
+
+def test_a_run_that_is_asked_to_stop_ends_after_its_step_and_frees_what_it_holds():
+    state, closed = RunState(), []
+
+    def steps():
+        try:
+            yield from range(10)
+        finally:
+            closed.append(True)
+
+    assert "Nothing is running" in state.stop()
+    state.request()
+    run = state.until_stopped(steps())
+    assert [next(run), next(run)] == [0, 1]
+    assert "Stopping" in state.stop()
+    assert list(run) == []
+    assert closed == [True]
+    state.request()
+    assert len(list(state.until_stopped(steps()))) == 10
+    assert "Nothing is running" in state.stop()
