@@ -1,114 +1,164 @@
-"""The rooms of the house: arrows point down only, and what is optional stays optional."""
+"""The layout: who may import whom, what stays optional, how long a file may be, and that tests mirror the package."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 
-# room → what it may import of ours, besides itself
+PACKAGE = ROOT / "gansr"
+CONTRACTS = ("method", "metric", "request")
+LONGEST = 420  # lines
+# Measuring, training and converting stand beside a paper's algorithm and may use what stands above it.
+BESIDE = ("bench", "bench_plain", "train", "train_command", "synthetic", "losses", "convert")
+# folder or module → what it may import of ours, besides itself
 MAY = {
     "options": (),
     "memory": (),
-    "method": (),
     "metric": (),
     "picture": (),
-    "ops": ("options", "picture"),  # picture: what a JPEG makes of a picture
+    "method": ("options",),
+    "ops": ("options", "picture"),
     "nets": ("ops",),
-    "papers": ("method", "options", "nets", "ops", "picture"),  # picture: a kernel as a PNG file
+    "faces": ("ops",),
+    "papers": ("method", "options", "nets", "ops", "picture"),
     "metrics": ("metric", "method", "nets", "ops", "faces"),
-    "faces": ("method", "ops"),
-    "weights": ("method", "nets", "ops"),
-    "engine": ("memory", "weights", "method", "papers", "metric", "metrics", "ops"),
-    "prepare": ("faces", "method", "ops", "picture"),
-    "compare": (
-        "serve", "engine", "faces", "weights", "method", "options", "papers", "metrics", "ops", "picture", "prepare",
+    "weights": ("method", "nets", "ops", "version"),
+    "request": ("method", "options", "ops"),
+    "engine": ("memory", "weights", "method", "papers", "metric", "ops"),
+    "inputs": ("faces", "method", "ops", "picture", "request"),
+    "receipt": ("papers", "weights", "inputs", "method", "options", "picture", "request", "version"),
+    "backends": ("engine", "papers", "weights", "method"),
+    "pipeline": (
+        "backends", "engine", "faces", "inputs", "method", "metric", "metrics", "ops", "options", "picture",
+        "request", "weights",
     ),
-    "serve": (
-        "engine", "faces", "weights", "method", "options", "papers", "metrics", "ops", "picture", "prepare",
+    "compare": (
+        "engine", "inputs", "method", "metrics", "ops", "options", "papers", "picture", "pipeline", "receipt",
+        "request", "weights",
     ),
 }  # fmt: skip
-# Measuring, training and converting stand beside a paper's algorithm and may use what stands above it.
-BESIDE = (
-    "bench.py",
-    "bench_plain.py",
-    "train.py",
-    "train_command.py",
-    "synthetic.py",
-    "losses.py",
-    "convert.py",
+# package → the only place that imports it
+ONLY = {
+    "gradio": "ui",
+    "spaces": "backends/zerogpu",
+    "ray": "backends/ray",
+    "PIL": "picture",
+    "pillow_heif": "picture",
+}
+OPTIONAL = ("gradio", "spaces", "onnxruntime", "h5py", "ray")
+# Tests of several modules together, and where they are.
+TOGETHER = (
+    "test_app",
+    "test_bad_inputs",
+    "test_layout",
+    "test_requirements",
+    "papers/test_contract",
+    "ui/test_api",
 )
-ALONE = ("papers", "metrics")  # their modules never import each other
 
 
-def imports(path: Path) -> list[str]:
-    found = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
+@cache
+def modules() -> dict[str, Path]:
+    """Dotted name → file."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-def modules() -> list[Path]:
-    return sorted((ROOT / "gansr").rglob("*.py"))
+@cache
+def imported(module: str, *, lazily: bool = True) -> tuple[str, ...]:
+    """Everything that a module imports, dotted, names included; with or without what its functions import."""
+    tree = ast.parse(modules()[module].read_text())
+    return tuple(name for node in _nodes(tree, lazily) for name in _names(node))
 
 
-def room(path: Path) -> str:
-    return path.relative_to(ROOT / "gansr").parts[0].removesuffix(".py")
+def _nodes(tree: ast.AST, lazily: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue  # types only
+        if lazily or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+            yield from _nodes(node, lazily)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in modules() if room(p) in MAY and p.name not in BESIDE],
-    ids=lambda p: str(p.relative_to(ROOT)),
-)
-def test_arrows_point_down_only(path):
-    allowed = (room(path), *MAY[room(path)], "__version__")
-    for name in imports(path):
-        if name.startswith("gansr."):
-            assert name.split(".")[1] in allowed, f"{path.relative_to(ROOT)} imports {name}"
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
 
 
-@pytest.mark.parametrize("folder", ALONE)
-def test_methods_and_metrics_never_import_each_other(folder):
-    for path in (ROOT / "gansr" / folder).glob("[a-z]*.py"):
-        siblings = [
-            n for n in imports(path) if n.startswith(f"gansr.{folder}.") and path.stem not in n.split(".")
-        ]
-        assert not siblings, f"{path.name} imports {siblings}"
+def ours(module: str, *, lazily: bool = True) -> set[str]:
+    """The modules of this package that a module imports."""
+    found = set()
+    for name in imported(module, lazily=lazily):
+        while name.startswith("gansr") and name not in modules():
+            name = name.rpartition(".")[0]
+        if name.startswith("gansr.") and name != module:
+            found.add(name)
+    return found
 
 
-def test_only_the_page_knows_gradio():
-    for path in modules():
-        if room(path) != "ui":
-            outside = [n for n in imports(path) if n.split(".")[0] in ("gradio", "spaces")]
-            assert not outside, f"{path.relative_to(ROOT)} imports {outside}"
+def room(module: str) -> str:
+    return [*module.split("."), ""][1]
 
 
-def test_only_zerogpus_own_module_knows_spaces():
-    for path in modules():
-        if path.name != "gpu.py":
-            assert not [n for n in imports(path) if n.split(".")[0] == "spaces"]
+def beside(module: str) -> bool:
+    return room(module) == "papers" and module.rpartition(".")[2] in BESIDE
 
 
-def test_only_picture_knows_pillow():
-    for path in modules():
-        if room(path) != "picture":
-            outside = [n for n in imports(path) if n.split(".")[0] in ("PIL", "pillow_heif")]
-            assert not outside, f"{path.relative_to(ROOT)} imports {outside}"
+@pytest.mark.parametrize("module", [name for name in modules() if room(name) in MAY and not beside(name)])
+def test_imports_point_down_only(module):
+    allowed = (room(module), *MAY[room(module)])
+    assert not [name for name in ours(module) if room(name) not in allowed]
 
 
-def test_the_methods_import_without_gradio_spaces_and_onnxruntime():
+def test_no_module_imports_itself_through_others():
+    waiting = {module: ours(module, lazily=False) for module in modules()}
+    while free := [module for module, needs in waiting.items() if not needs & set(waiting)]:
+        for module in free:
+            del waiting[module]
+    assert not waiting, f"a circle among {sorted(waiting)}"
+
+
+@pytest.mark.parametrize("folder", ["papers", "metrics"])
+def test_papers_and_metrics_never_import_each_other(folder):
+    for module in modules():
+        parts = module.split(".")
+        if parts[1:2] == [folder] and len(parts) > 2 and not beside(module):
+            others = [name.split(".") for name in ours(module) if name.startswith(f"gansr.{folder}.")]
+            assert not [other for other in others if other[2] != parts[2]], module
+
+
+def test_ops_and_nets_import_no_contract():
+    for module in modules():
+        if room(module) in ("ops", "nets"):
+            assert not [name for name in ours(module) if room(name) in CONTRACTS], module
+
+
+@pytest.mark.parametrize(("package", "place"), ONLY.items())
+def test_one_place_alone_imports(package, place):
+    for module, path in modules().items():
+        where = path.relative_to(PACKAGE).with_suffix("").as_posix()
+        if where != place and not where.startswith(f"{place}/"):
+            assert not [name for name in imported(module) if name.split(".")[0] == package], module
+
+
+def test_papers_import_without_what_is_optional():
     blocked = (
         "import sys\n"
-        "for name in ('gradio', 'spaces', 'onnxruntime', 'h5py'): sys.modules[name] = None\n"
+        f"for name in {OPTIONAL}: sys.modules[name] = None\n"
         "import gansr.papers\n"
         "print(len(gansr.papers.METHODS))"
     )
@@ -119,7 +169,29 @@ def test_the_methods_import_without_gradio_spaces_and_onnxruntime():
     assert int(done.stdout) >= 1
 
 
-def test_nothing_below_the_engine_unpickles():
-    for path in modules():
-        if path.name != "authors.py" and "train" not in path.parts:
-            assert not [n for n in imports(path) if n.split(".")[0] == "pickle"], path
+def test_nothing_unpickles_but_the_reader_of_the_authors_files():
+    for module in modules():
+        if module != "gansr.weights.authors":
+            assert "pickle" not in {name.split(".")[0] for name in imported(module)}, module
+
+
+def test_no_file_is_long():
+    for folder in ("gansr", "tests"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".css", ".html", ".js") and path.name != "viewer.js":
+                assert len(path.read_text().splitlines()) <= LONGEST, path.relative_to(ROOT)
+
+
+def test_tests_mirror_the_package():
+    """Every test file stands where its module stands; one module's test may be split: test_search_goldens.py."""
+    stems = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in modules().values()}
+    stems |= {stem.removesuffix("/__init__") for stem in stems}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        where = path.relative_to(ROOT / "tests").with_suffix("").as_posix()
+        folder, _, name = where.rpartition("/")
+        if where in TOGETHER or folder == "browser":
+            continue
+        tested = (f"{folder}/" if folder else "") + name.removeprefix("test_")
+        own = folder.rpartition("/")[2] == name.removeprefix("test_")  # tests/papers/pulse/test_pulse.py
+        split = any(tested.startswith(f"{stem}_") for stem in stems)
+        assert tested in stems or own or split, f"tests/{where}.py tests no module"

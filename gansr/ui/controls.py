@@ -17,6 +17,8 @@ from gansr.picture import PictureError, open_picture
 # Invisible, but in the page: a component that Gradio adds only when it becomes visible can miss the value set with it.
 HIDDEN = "hidden"
 
+MOST_SLIDER_VALUES = 10_000
+
 
 def picture_input(label: str, height: int, elem_id: str) -> gr.Image:
     """An image input whose value is the path of the uploaded file, or the bytes of a `data:` URL. `height` in px.
@@ -87,6 +89,10 @@ def control(name: str, described: Option, default: Any) -> Component:
         whole = isinstance(default, int)
         if described.min is None or described.max is None:
             return gr.Number(default, precision=0 if whole else None, label=label, info=info)
+        if whole and described.max - described.min > MOST_SLIDER_VALUES:  # a seed: no handle is that exact
+            return gr.Number(
+                default, precision=0, minimum=described.min, maximum=described.max, label=label, info=info
+            )
         # without a declared step any value in the range is valid; the step is that of the slider's handle
         step = described.step or (1 if whole else (described.max - described.min) / 100)
         return gr.Slider(described.min, described.max, value=default, step=step, label=label, info=info)

@@ -101,7 +101,7 @@ def test_a_picture_is_enlarged_measured_and_downloaded_without_loss(visit, photo
 
 def test_a_known_answer_shows_every_full_reference_metric(visit, photo):
     page = visit()
-    page.locator("#srgan-task").get_by_text("Test with a known answer").click()
+    page.locator("#srgan-task").get_by_text("Test quality").click()
     run(page, photo)
     rows = measured(page)
     for name in ("PSNR-Y", "PSNR-RGB", "SSIM-Y", "SSIM-RGB", "LPIPS-Alex", "LPIPS-VGG", "LR-consistency"):
@@ -235,7 +235,7 @@ def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads
 ):
     page = visit()
     page.locator("#srgan-preset").get_by_text("SRResNet: faithful").click()
-    page.locator("#srgan-task").get_by_text("Test with a known answer").click()
+    page.locator("#srgan-task").get_by_text("Test quality").click()
     run(page, photo)
     measured(page)  # then nothing moves any more
     with page.expect_download() as download:
@@ -244,10 +244,10 @@ def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads
     download.value.save_as(result)
     other = visit()
     other.set_input_files("#srgan-picture input[type=file]", str(result))
-    other.locator("#srgan-recipe-note", has_text="made here: SRGAN").wait_for()
-    other.locator("#srgan-recipe").click()
-    other.locator("#srgan-recipe-note", has_text="give it the picture it was made from").wait_for()
-    assert other.locator("#srgan-task").get_by_label("Test with a known answer").is_checked()
+    other.locator("#srgan-restore-note", has_text="made here: SRGAN").wait_for()
+    other.locator("#srgan-restore").click()
+    other.locator("#srgan-restore-note", has_text="give it the picture it was made from").wait_for()
+    assert other.locator("#srgan-task").get_by_label("Test quality (shrink my picture, then compare with the original)").is_checked()
     run(other, photo)
     measured(other)
     with other.expect_download() as download:
@@ -256,8 +256,8 @@ def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads
         assert np.array_equal(np.asarray(one), np.asarray(again))
     third = visit(query="tab=kernelgan")
     third.set_input_files("#kernelgan-picture input[type=file]", str(result))
-    third.locator("#kernelgan-recipe").click()
-    third.locator("#compare-recipe-note", has_text="Restored: SRGAN").wait_for()
+    third.locator("#kernelgan-restore").click()
+    third.locator("#compare-restore-note", has_text="Restored: SRGAN").wait_for()
     assert third.locator("#compare-methods").get_by_label("SRGAN").is_checked()
     assert third.locator("#compare-methods input:checked").count() == 1
 

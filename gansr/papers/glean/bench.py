@@ -150,7 +150,7 @@ def identity(engine: Engine, image: Tensor, known: MethodInput) -> float | None:
     metric = next((m for m in METRICS if m.name == "identity"), None)
     if metric is None:
         return None
-    (reading,) = engine.measure(image, known.low, known.shrink, known.truth, face=True, metrics=(metric,))
+    (reading,) = engine.measure(image, known.low, known.shrink, known.truth, metrics=(metric,))
     return reading.value
 
 
