@@ -11,7 +11,7 @@ as PULSE uses it. How we differ:
   mean 0.5, which is Pillow's rounding to 8 bits between its steps; ours takes a fifth to a half of the time.
 - A square of at least 4 times the wanted size is first shrunk by an integer s. There the authors divide its
   corners by s. With pixel centres at integers, as their drawing has them, the place of x in the shrunk picture is
-  (x + ½)/s − ½, which we use. Theirs lies ½ − ½/s pixels of the shrunk picture, that is (s − 1)/2 pixels of the
+  (x + ½)/s − ½, which we use. Theirs is ½ − ½/s pixels of the shrunk picture, that is (s − 1)/2 pixels of the
   photograph, further to the right and down: always under half a pixel there, at most a quarter of a pixel of the
   result. `paper=True` takes theirs.
 """
@@ -36,10 +36,10 @@ class FaceError(ValueError):
 
 @dataclass(frozen=True)
 class Aligned:
-    """An aligned face and where it lies."""
+    """An aligned face and its place in the picture."""
 
     image: Tensor  # (3, size, size) in [0,1]
-    quad: Tensor  # (4, 2) px: where its top left, bottom left, bottom right, top right lie in the picture
+    quad: Tensor  # (4, 2) px: where its top left, bottom left, bottom right, top right are in the picture
     inside: float  # share of it that the picture covers, 0…1
     notices: tuple[str, ...] = ()  # what the user should know: tiny, partly outside, in profile
 
@@ -105,7 +105,7 @@ def _notices(points: Tensor, quad: Tensor, inside: float) -> tuple[str, ...]:
     if side < 64:
         said.append(f"The face is small ({side:.0f} px with its surroundings): little of it is known.")
     if inside < 0.9:
-        said.append(f"{1 - inside:.0%} of the aligned picture lies outside the photograph and is mirrored.")
+        said.append(f"{1 - inside:.0%} of the aligned picture is outside the photograph and is mirrored.")
     along = points[1] - points[0]
     nose = float((points[2] - points[0]) @ along / (along @ along).clamp(min=1e-9))
     if not 0.0 < nose < 1.0:

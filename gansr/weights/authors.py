@@ -28,8 +28,8 @@ def torch_file(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(_numpy_names()):
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"(?:GLOBAL|global|class) ([\w.]+) ", str(error))
-        what = f"it asks for {asked[1]}" if asked else _first_line(error)
+        name = re.search(r"(?:GLOBAL|global|class) ([\w.]+) ", str(error))
+        what = f"it refers to {name[1]}" if name else _first_line(error)
         raise _refused(path, f"it holds more than tensors and plain data ({what})") from error
     except Exception as error:  # a damaged file raises nearly anything
         raise _refused(path, f"it cannot be read as a PyTorch file ({_first_line(error)})") from error
@@ -68,7 +68,7 @@ def h5_arrays(path: Path) -> dict[str, np.ndarray]:
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
-                raise _refused(path, f"its dataset {name} lies in another file")
+                raise _refused(path, f"its dataset {name} is stored in another file")
             found[name] = np.asarray(item[()])
 
     try:
@@ -105,8 +105,8 @@ class _ArraysOnly(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            asked = f"it asks to run {module}.{name}, which no file of arrays needs"
-            raise pickle.UnpicklingError(asked) from None
+            refused = f"it asks to run {module}.{name}, which no file of arrays needs"
+            raise pickle.UnpicklingError(refused) from None
 
 
 def _numbers_only(path: Path, tree: Mapping[str, Any]) -> None:

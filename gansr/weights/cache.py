@@ -64,7 +64,7 @@ def pin(name: str, sha256: str, size: int, made_from: list[str]) -> None:
 
 
 def expected_sha256(entry: Entry) -> str | None:
-    """The hash the entry's file must have: the manifest's, else the one recorded here, else None."""
+    """The hash the entry's file must have: the manifest's, else the one recorded in the cache, else None."""
     return entry.sha256 or pins().get(entry.name, {}).get("sha256")
 
 
@@ -115,8 +115,10 @@ def verified(entry: Entry) -> Path | None:
 def store(entry: Entry, data: bytes, sha256: str) -> Path:
     """Put the entry's file into the cache. Raises WeightsError if `data` does not hash to `sha256`."""
     if (found := hashlib.sha256(data).hexdigest()) != sha256:
-        here = "" if entry.sha256 else f" in {folder() / 'pins.json'}; delete its line to accept the new file"
-        raise WeightsError(f"the file made for {entry.name} hashes to {found}; {sha256} is pinned{here}")
+        where = (
+            "" if entry.sha256 else f" in {folder() / 'pins.json'}; delete its line to accept the new file"
+        )
+        raise WeightsError(f"the file made for {entry.name} hashes to {found}; {sha256} is pinned{where}")
     path = folder() / f"{entry.name}-{sha256[:16]}{entry.suffix}"
     write(path, data)
     return path

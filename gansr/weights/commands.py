@@ -119,7 +119,7 @@ def fetch(args: argparse.Namespace) -> int:
     """Fetch the named weights; without names all that can be fetched. → exit status, 1 if one failed.
 
     Without names, weights that the manifest does not pin are left out, with a line, where their server does not
-    answer. Once it has not answered it is not asked again.
+    answer; after one such failure no other of them is tried.
     """
     names = args.names or [n for n, e in manifest.entries().items() if cache.cached(e) or e.fetchable]
     unreachable: list[str] = []
@@ -185,7 +185,7 @@ def import_files(args: argparse.Namespace) -> int:
 
 
 def pin(args: argparse.Namespace) -> int:
-    """Write hashes into the manifest: of registry entries converted anew, of others as they are cached here."""
+    """Write hashes into the manifest: of registry entries converted again, of others from the cache."""
     line, failed = ProgressLine(), 0
     for group in _by_archive([manifest.entry(name) for name in args.names]):
         made = _from_archive(group, line) if group[0].source(Registry) else _from_cache(group)

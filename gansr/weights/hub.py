@@ -2,7 +2,7 @@
 
 `hf_hub_download` does not compare a file with its sha256, does not retry a connection reset in mid-body or a 500,
 and can wait for minutes on a silent server. So each attempt runs on its own thread, in its own folder, and is given
-up when no byte has come for a while. The file is hashed here; a wrong one is deleted and downloaded once more. A
+up when no byte has come for a while. The file is hashed; a wrong one is deleted and downloaded once more. A
 file that is already in the user's Hub cache (a Space preloads it) is used without a request.
 """
 

