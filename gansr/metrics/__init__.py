@@ -1,4 +1,14 @@
-"""The measurements, a file each. METRICS is the one list; its order is the order of the table, cheap ones first."""
+"""The metrics, one file each. METRICS is the only list; its order is the order of the table, fast ones first.
+
+| metric | compares the result with | range | best | year |
+|---|---|---|---|---|
+| LR-consistency | the input | 0…∞ dB | higher | – |
+| PSNR-Y, PSNR-RGB | the truth | 0…∞ dB | higher | – |
+| SSIM-Y, SSIM-RGB | the truth | −1…1 | higher | 2004 |
+| NIQE | nothing | about 2…20 | lower | 2013 |
+| LPIPS-Alex, LPIPS-VGG | the truth | 0…about 1 | lower | 2018 |
+| identity | the truth | −1…1 | higher | 2019 |
+"""
 
 from __future__ import annotations
 

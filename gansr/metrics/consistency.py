@@ -1,8 +1,10 @@
-"""LR-consistency: does the result, shrunk as the input was made, give the input back?
+"""LR-consistency: does the result, downscaled as the input was made, give the input back?
 
-PSNR in dB over RGB in 8 bit, peak 255, no rim left out. Needs no truth: what is invented must still agree with
-what was seen. PULSE accepts a mean squared error on [0,1] of at most 2·10⁻³, which is 26.99 dB; from 45 dB on
-a picture counts as consistent (NTIRE's practice).
+    consistency(D(x), y) = −10 · log10( mean (D(x) − y)² ),        D: the degradation, x: the result, y: the input
+
+in dB, over RGB in 8 bits, no border left out. It needs no truth: details may be invented, but must agree with what the
+input shows. PULSE accepts a mean squared error of at most 2·10⁻³ on [0,1], which is 26.99 dB; from 45 dB on a result
+counts as consistent (the practice of the NTIRE challenges).
 """
 
 from __future__ import annotations
@@ -17,15 +19,15 @@ from gansr.metric import Metric
 from gansr.ops.colour import to8bit
 
 
-def consistency_mse(shrunk: Tensor, low: Tensor) -> float:
-    """Mean squared error, on [0,1], of the shrunk result and the input (3,h,w), both rounded to 8 bit here."""
-    return (to8bit(shrunk.double()) - to8bit(low.double())).square().mean().item()
+def consistency_mse(downscaled: Tensor, low: Tensor) -> float:
+    """Mean squared error of the downscaled result and the input, both (3,h,w) in [0,1], rounded to 8 bits here."""
+    return (to8bit(downscaled.double()) - to8bit(low.double())).square().mean().item()
 
 
-def consistency(shrunk: Tensor, low: Tensor) -> float:
-    """The same as PSNR in dB; infinity where they are equal."""
-    error = consistency_mse(shrunk, low)
-    return math.inf if error == 0 else -10 * math.log10(error)
+def consistency(downscaled: Tensor, low: Tensor) -> float:
+    """PSNR in dB of the downscaled result and the input, both (3,h,w) in [0,1]; infinity where they are equal."""
+    mse = consistency_mse(downscaled, low)
+    return math.inf if mse == 0 else -10 * math.log10(mse)
 
 
 def _measure(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
@@ -38,7 +40,7 @@ CONSISTENCY = Metric(
     unit="dB",
     better="higher",
     against="input",
-    explain="The result is made small again and compared with your picture: over 45 dB it agrees, under 27 dB it "
-    "shows something else.",
+    explain="The result is shrunk again and compared with your picture: over 45 dB it agrees, under 27 dB it shows "
+    "something else.",
     measure=_measure,
 )

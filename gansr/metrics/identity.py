@@ -1,11 +1,14 @@
-"""Identity: is it still the same person? Cosine of two ArcFace embeddings.
+"""Identity: does the result show the same person as the truth? The cosine of two ArcFace embeddings:
+
+    identity(x, y) = e(x) · e(y) / (‖e(x)‖ ‖e(y)‖)        in [−1,1], 1 for equal pictures
 
 ArcFace: Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019; the network is
-InsightFace's MobileFaceNet trained on WebFace600K (non-commercial research). Both faces are brought to the 112 px
-template by the similarity of Umeyama (1991), "Least-squares estimation of transformation parameters".
-How we differ from InsightFace: the truth's landmarks serve both pictures, so that errors of detection in the
-result do not enter, and the picture is shrunk with antialiasing, where a plain bilinear warp would skip pixels.
-Published figures depend on the network; compare only figures of this one.
+InsightFace's MobileFaceNet trained on WebFace600K (non-commercial research). Both faces are aligned to the 112 px
+template by the similarity transform of Umeyama, "Least-squares estimation of transformation parameters", 1991.
+
+How we differ from InsightFace: the truth's landmarks serve both pictures, so that errors of the detector on the result
+do not enter, and the face is shrunk with antialiasing, where a plain bilinear warp would skip pixels. Published values
+depend on the network; compare only values of this one.
 """
 
 from __future__ import annotations
@@ -17,10 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gansr import faces
 from gansr.metric import Metric
 
-TEMPLATE = torch.tensor(  # px of the 112 px picture: eyes, nose, corners of the mouth
+TEMPLATE = torch.tensor(  # (x, y) in the 112 px picture: eyes, nose, corners of the mouth
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
     dtype=torch.float64,
 )
@@ -28,10 +30,8 @@ SIDE = 112
 
 
 def similarity(source: Tensor, target: Tensor) -> Tensor:
-    """The rotation, scale and shift (2,3) with the least squared error from points (n,2) to points (n,2).
-
-    Umeyama's eq. 40–42. Raises ValueError where the source points coincide.
-    """
+    """The rotation, scale and translation (2,3), float64, that takes points (n,2) to points (n,2) with the least
+    squared error (Umeyama's eq. 40–42). Raises ValueError if the source points coincide."""
     source, target = source.double(), target.double()
     mean_x, mean_y = source.mean(0), target.mean(0)
     x, y = source - mean_x, target - mean_y
@@ -47,10 +47,12 @@ def similarity(source: Tensor, target: Tensor) -> Tensor:
 
 
 def embed(image: Tensor, points: Tensor, session: Any) -> Tensor:
-    """Who is it: a picture (3,H,W) in [0,1] with landmarks (5,2) px → (512,) of length 1.
+    """The ArcFace embedding (512,), of length 1, of the face in a picture (3,H,W) in [0,1].
 
-    session: an onnxruntime session of w600k_mbf.
+    points: its five landmarks (5,2), (x, y) in px. session: an onnxruntime session of w600k_mbf.
     """
+    from gansr import faces  # loads scipy, which no other metric needs
+
     back = faces.inverse(similarity(points, TEMPLATE))
     aligned = faces.warp(image.float(), back, SIDE, SIDE)
     blob = ((aligned * 255 - 127.5) / 127.5)[None].numpy(force=True)
@@ -59,17 +61,20 @@ def embed(image: Tensor, points: Tensor, session: Any) -> Tensor:
 
 
 def identity(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
-    """Cosine between the face of a result `a` and that of the truth `b`, both (3,H,W) in [0,1], of one size.
+    """The cosine between the face in a result `a` and the face in the truth `b`, both (3,H,W) in [0,1], of one size.
 
-    nets: onnxruntime sessions "detector" and "arcface". Above about 0.3 two photographs mostly show one person.
-    Raises ValueError if the sizes differ or the truth shows no face (a fixed place would measure something else).
+    nets: the onnxruntime sessions "detector" and "arcface". Above about 0.3 two photographs mostly show one person.
+    Raises ValueError if the sizes differ, or if the truth shows no face (a fixed crop would measure something else).
     """
+    from gansr import faces
+
     if a.shape != b.shape:
         raise ValueError(f"the pictures differ in size: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
-    found = faces.detect(b, nets["detector"])
-    if not found:
+    detected = faces.detect(b, nets["detector"])
+    if not detected:
         raise ValueError("no face was found in the true picture, so identity is not defined")
-    return float(embed(a, found[0].points, nets["arcface"]) @ embed(b, found[0].points, nets["arcface"]))
+    points = detected[0].points
+    return float(embed(a, points, nets["arcface"]) @ embed(b, points, nets["arcface"]))
 
 
 IDENTITY = Metric(
@@ -78,7 +83,7 @@ IDENTITY = Metric(
     unit="cosine",
     better="higher",
     against="truth",
-    explain="How alike a face recogniser finds the two faces: 1 the same, around 0 two strangers.",
+    explain="How alike a face recognition network finds the two faces: 1 the same, around 0 two strangers.",
     measure=identity,
     weights={"detector": "scrfd-500m", "arcface": "arcface-mbf"},
     min_side=32,

@@ -1,15 +1,19 @@
-"""LPIPS v0.1 (Zhang et al. 2018): the distance of two pictures in the feature space of a network that knows
-photographs, weighted so as to agree with people. Lower is closer; 0 is equal. Whole picture, no rim left out.
+"""LPIPS v0.1: the distance of two pictures in the features of an ImageNet network:
 
-Papers use the AlexNet or the VGG16 version, mostly without saying which; both are here and are not comparable
-with each other. VGG costs about ten times more: 1.3 TFLOP at 1024² (9 seconds of one core, 0.5 GB),
-four times that at 2048² (1.3 GB).
+    LPIPS(x, y) = Σ_l mean_hw w_l · (φ̂_l(x) − φ̂_l(y))²        0 for equal pictures, lower is closer
+
+φ̂_l: the features of level l, of unit length at every place; w_l: channel weights trained on people's judgements.
+Zhang, Isola, Efros, Shechtman, Wang, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR
+2018. The whole picture counts, no border is left out. The networks are in gansr.nets.alexnet and gansr.nets.vgg.
+
+Papers use AlexNet or VGG16, mostly without saying which; both are here, and their values are not comparable with each
+other. VGG16 takes about ten times longer: 1.3 TFLOP at 1024×1024 px (9 seconds of one core, 0.5 GB), four times that
+at 2048×2048 (1.3 GB).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,9 +24,9 @@ from gansr.metric import Metric
 
 @torch.no_grad()
 def lpips(a: Tensor, b: Tensor, net: Any) -> float:
-    """The LPIPS distance of two pictures (3,H,W) in [0,1]; net: LpipsAlex or LpipsVgg.
+    """LPIPS of two pictures (3,H,W) in [0,1]. net: LpipsAlex or LpipsVgg.
 
-    Raises ValueError for sides under the net's `least`.
+    Raises ValueError for a side under the net's `min_side`.
     """
     return net(a[None], b[None]).item()
 
@@ -44,7 +48,7 @@ LPIPS_ALEX = Metric(
     explain="How different the two pictures look to a network trained on people's judgements (AlexNet); "
     "0 is equal, under 0.1 is hard to tell apart.",
     measure=_measure_alex,
-    weights=MappingProxyType({"lpips-alex": "lpips-alex"}),
+    weights={"lpips-alex": "lpips-alex"},
     min_side=31,
     digits=4,
 )
@@ -54,9 +58,9 @@ LPIPS_VGG = Metric(
     unit="",
     better="lower",
     against="truth",
-    explain="The same judgement with a deeper network (VGG16), more sensitive to texture and slower; 0 is equal.",
+    explain="As LPIPS-Alex with a deeper network (VGG16): more sensitive to texture, and slower; 0 is equal.",
     measure=_measure_vgg,
-    weights=MappingProxyType({"lpips-vgg": "lpips-vgg"}),
+    weights={"lpips-vgg": "lpips-vgg"},
     min_side=16,
     digits=4,
 )

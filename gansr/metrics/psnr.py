@@ -1,8 +1,9 @@
-"""PSNR, on RGB and on MATLAB's Y: 10·log10(255² / mean squared error), in decibel.
+"""PSNR, on RGB and on MATLAB's Y:
 
-The field's convention (BasicSR's calculate_psnr): the result is rounded to 8 bit first, a rim of `crop`
-pixels is left out, Y is not rounded, everything in float64. Equal pictures give infinity. A mean over
-pictures is the mean of their decibels.
+    PSNR(x, y) = 10 · log10( 255² / mean (x − y)² )        in dB, infinity for equal pictures
+
+As BasicSR's calculate_psnr, the field's convention: the result is rounded to 8 bits first, a border of `crop` pixels is
+left out, Y is not rounded, all in float64. A mean over pictures is the mean of their values in dB.
 """
 
 from __future__ import annotations
@@ -19,22 +20,28 @@ from gansr.ops.crop import cropped, usual_rim
 
 
 def psnr_rgb(a: Tensor, b: Tensor, crop: int = 0) -> float:
-    """PSNR in dB over all three channels of two pictures (3,H,W) in [0,1], rounded to 8 bit here."""
-    return _decibel(255 * _eight(a, crop), 255 * _eight(b, crop))
+    """PSNR in dB over the three channels of two pictures (3,H,W) in [0,1], rounded to 8 bits here.
+
+    crop: px left out on every side. Raises ValueError if nothing is left.
+    """
+    return _psnr(255 * _rounded(a, crop), 255 * _rounded(b, crop))
 
 
 def psnr_y(a: Tensor, b: Tensor, crop: int = 0) -> float:
-    """PSNR in dB on MATLAB's Y (16…235, peak 255) of two pictures (3,H,W) in [0,1], rounded to 8 bit here."""
-    return _decibel(matlab_y(_eight(a, crop)), matlab_y(_eight(b, crop)))
+    """PSNR in dB, peak 255, on MATLAB's Y (16…235) of two pictures (3,H,W) in [0,1], rounded to 8 bits here.
+
+    crop: px left out on every side. Raises ValueError if nothing is left.
+    """
+    return _psnr(matlab_y(_rounded(a, crop)), matlab_y(_rounded(b, crop)))
 
 
-def _eight(x: Tensor, crop: int) -> Tensor:
+def _rounded(x: Tensor, crop: int) -> Tensor:
     return to8bit(cropped(x.double(), crop))
 
 
-def _decibel(a: Tensor, b: Tensor) -> float:
-    error = (a - b).square().mean().item()
-    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+def _psnr(a: Tensor, b: Tensor) -> float:
+    mse = (a - b).square().mean().item()
+    return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
 
 
 def _measure_y(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
@@ -61,6 +68,6 @@ PSNR_RGB = Metric(
     unit="dB",
     better="higher",
     against="truth",
-    explain="How close each pixel's red, green and blue are to the truth; 3 dB more halves the squared error.",
+    explain="How close each pixel's red, green and blue are to the truth; 3 dB more is half the squared error.",
     measure=_measure_rgb,
 )

@@ -1,10 +1,13 @@
-"""SSIM (Wang, Bovik, Sheikh, Simoncelli 2004, "Image Quality Assessment: From Error Visibility to Structural
-Similarity", eq. 13): local means, variances and covariance compared under a Gaussian 11×11 window of σ 1.5.
+"""SSIM: local means, variances and covariance compared under a Gaussian window of 11×11 px, σ 1.5:
 
-As MATLAB's and BasicSR's: values 0…255, float64, only where the window lies wholly inside (5 px a side are
-lost), C1 = (0.01·255)², C2 = (0.03·255)², biased variances, mean of the map. RGB: per channel, then the mean.
-The window is a product of two lines, so it is applied as two 11-tap passes; of the two variances only the sum is
-needed, so over four maps.
+    SSIM(x, y) = (2 μx μy + C1) (2 σxy + C2) / ( (μx² + μy² + C1) (σx² + σy² + C2) )        in [−1,1], 1 for equals
+
+Wang, Bovik, Sheikh, Simoncelli, "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004,
+eq. 13. As MATLAB's and BasicSR's: values in 0…255, float64, only where the window fits wholly (5 px are lost on every
+side), C1 = (0.01·255)², C2 = (0.03·255)², biased variances, the mean of the map. RGB: the mean of the three channels.
+
+The window is separable, so it is applied as two 11-tap passes; of the two variances only the sum is needed, so the
+passes go over four maps.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ _LINE = gaussian_line(11, 1.5)
 
 
 def ssim_map(a: Tensor, b: Tensor) -> Tensor:
-    """The map of SSIM, (N,H−10,W−10) float64, of two stacks of planes (N,H,W) in 0…255.
+    """The SSIM map (N,H−10,W−10), float64, of two stacks of planes (N,H,W) in 0…255.
 
     Raises ValueError for a side under 11 px.
     """
@@ -39,13 +42,19 @@ def ssim_map(a: Tensor, b: Tensor) -> Tensor:
 
 
 def ssim_rgb(a: Tensor, b: Tensor, crop: int = 0) -> float:
-    """Mean SSIM of the three channels of two pictures (3,H,W) in [0,1], rounded to 8 bit here."""
+    """Mean SSIM of the three channels of two pictures (3,H,W) in [0,1], rounded to 8 bits here.
+
+    crop: px left out on every side. Raises ValueError for a remaining side under 11 px.
+    """
     a, b = (255 * to8bit(cropped(x.double(), crop)) for x in (a, b))
     return ssim_map(a, b).mean().item()
 
 
 def ssim_y(a: Tensor, b: Tensor, crop: int = 0) -> float:
-    """SSIM on MATLAB's Y of two pictures (3,H,W) in [0,1], rounded to 8 bit here."""
+    """SSIM on MATLAB's Y of two pictures (3,H,W) in [0,1], rounded to 8 bits here.
+
+    crop: px left out on every side. Raises ValueError for a remaining side under 11 px.
+    """
     a, b = (matlab_y(to8bit(cropped(x.double(), crop)))[None] for x in (a, b))
     return ssim_map(a, b).mean().item()
 
@@ -75,7 +84,7 @@ SSIM_RGB = Metric(
     unit="",
     better="higher",
     against="truth",
-    explain="The same likeness of local structure, measured on red, green and blue and averaged; 1 is equal.",
+    explain="As SSIM-Y, measured on red, green and blue and averaged; 1 is equal.",
     measure=_measure_rgb,
     min_side=11,
     digits=4,

@@ -1,5 +1,8 @@
-"""LPIPS v0.1 on AlexNet (Zhang et al. 2018, code BSD-2; Krizhevsky's "one weird trick" AlexNet, as torchvision
-has it): five ReLU outputs of 64, 192, 384, 256 and 256 channels. The distance is that of gansr.nets.vgg."""
+"""LPIPS v0.1 on AlexNet (Zhang et al. 2018, code BSD-2): five ReLU outputs of 64, 192, 384, 256 and 256 channels.
+
+The trunk is the AlexNet of Krizhevsky's "One weird trick for parallelizing convolutional neural networks" (2014), as
+torchvision has it. The distance at each level is that of gansr.nets.vgg.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Identity: the least-squares similarity by hand, and ArcFace on a real face and its degraded copies."""
+"""Identity: the least-squares similarity transform, and ArcFace on a real face and its degraded copies."""
 
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,13 @@ import torch
 import torch.nn.functional as F
 
 from gansr import faces, picture
+from gansr.metrics import METRICS
 from gansr.metrics.identity import IDENTITY, TEMPLATE, embed, identity, similarity
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
 
-def test_similarity_recovers_a_turn_a_scale_and_a_shift():
+def test_similarity_recovers_a_rotation_a_scale_and_a_translation():
     cos, sin = 3 * math.cos(0.4), 3 * math.sin(0.4)
     known = torch.tensor([[cos, -sin, 5.0], [sin, cos, -7.0]], dtype=torch.float64)
     torch.testing.assert_close(similarity(TEMPLATE, faces.moved(TEMPLATE, known)), known)
@@ -55,7 +58,7 @@ def blurred(image, factor):
 
 
 @pytest.mark.weights
-def test_a_face_is_itself_and_less_so_the_more_is_lost(nets, face):
+def test_a_face_is_identical_to_itself_and_less_so_with_more_blur(nets, face):
     found = [
         identity(blurred(face, factor) if factor > 1 else face, face, nets) for factor in (1, 2, 4, 8, 16)
     ]
@@ -65,7 +68,7 @@ def test_a_face_is_itself_and_less_so_the_more_is_lost(nets, face):
 
 
 @pytest.mark.weights
-def test_another_pattern_in_the_same_place_is_nobody(nets, face):
+def test_noise_in_the_place_of_the_face_is_no_match(nets, face):
     noise = torch.rand(face.shape, generator=torch.Generator().manual_seed(0))
     assert abs(identity(noise, face, nets)) < 0.3
 
@@ -80,7 +83,22 @@ def test_the_measure_does_not_depend_on_where_the_face_lies(nets, face):
 
 
 @pytest.mark.weights
-def test_a_cat_has_no_identity_and_the_reason_is_given(nets):
+def test_a_cat_has_no_identity_and_the_error_says_why(nets):
     cat = picture.open_picture(EXAMPLES / "chelsea.png").rgb
     with pytest.raises(ValueError, match="no face was found in the true picture"):
         IDENTITY.measure(cat, cat, nets)
+
+
+def test_metrics_import_without_face_detection():
+    blocked = (
+        "import sys\n"
+        "for name in ('gansr.faces', 'scipy', 'onnxruntime', 'PIL'): sys.modules[name] = None\n"
+        "from gansr.metrics import METRICS\n"
+        "print(len(METRICS))"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", blocked], capture_output=True, text=True, cwd=root, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == len(METRICS)

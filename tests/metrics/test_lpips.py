@@ -1,4 +1,4 @@
-"""LPIPS: the formula written out by hand, strips, gradients, the recipe, and the real weights."""
+"""LPIPS: the formula written out, strips, gradients, the converter, and the real weights."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_gradients_reach_the_picture_and_only_it(random_nets, name):
 
 
 @pytest.mark.parametrize("net", [LpipsAlex(), LpipsVgg()])
-def test_featureless_places_have_a_finite_gradient(net):
+def test_places_without_features_have_a_finite_gradient(net):
     for p in net.parameters():
         p.data.zero_()
     a = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -137,7 +137,7 @@ def test_featureless_places_have_a_finite_gradient(net):
 
 
 @pytest.mark.parametrize("net", [LpipsAlex(), LpipsVgg()])
-def test_smallest_side_is_the_smallest(net):
+def test_the_smallest_side_works_and_one_pixel_less_is_refused(net):
     a, b = (x[:1] for x in _pair(net.min_side, net.min_side))
     assert net(a, b).shape == (1,)
     with pytest.raises(ValueError, match=f"needs {net.min_side} px"):
@@ -154,7 +154,7 @@ def test_vgg_slices_end_where_torchvision_s_numbers_say(random_nets):
     assert torch.equal(shallow(x, ends=(16,))[0], after)
 
 
-def test_recipe_names_what_does_not_fit(tmp_path):
+def test_the_converter_names_the_arrays_that_do_not_fit(tmp_path):
     tree = _tree("AlexNet_0")
     with pytest.raises(WeightsError, match="VGG16_0/Conv_0/kernel"):
         converter.vgg(_saved(tmp_path, tree))
@@ -175,7 +175,7 @@ def _scene() -> torch.Tensor:
 @pytest.mark.parametrize(
     ("name", "blurred", "blurrier"), [("lpips-alex", 0.05442, 0.16297), ("lpips-vgg", 0.09952, 0.28740)]
 )
-def test_real_weights_rank_blur_and_give_the_values_once_measured(weights_of, name, blurred, blurrier):
+def test_real_weights_rank_blur_and_give_the_recorded_values(weights_of, name, blurred, blurrier):
     net, scene = weights_of(name), _scene()
     soft, softer = (imresize(imresize(scene, 1 / s), s) for s in (2, 4))
     assert lpips(scene, scene, net) == 0

@@ -1,4 +1,4 @@
-"""The measurements against BasicSR's own numbers and hand values."""
+"""The metrics against BasicSR's own numbers and values computed by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from gansr.metrics import METRICS
 from gansr.metrics.consistency import consistency
-from gansr.metrics.niqe import aggd, features, mscn, niqe, niqe_of_plane
+from gansr.metrics.niqe import aggd, block_features, mscn, niqe, niqe_of_plane
 from gansr.metrics.psnr import psnr_rgb, psnr_y
 from gansr.metrics.ssim import ssim_map, ssim_rgb, ssim_y
 from gansr.ops.colour import matlab_y, to8bit
@@ -73,7 +73,7 @@ def test_every_metric_has_its_own_name_and_a_sentence():
     assert all(m.explain.endswith(".") and len(m.explain) > 30 for m in METRICS)
 
 
-def test_consistency_is_the_psnr_of_the_shrunk_result():
+def test_consistency_is_the_psnr_of_the_downscaled_result():
     low = torch.full((3, 8, 8), 100 / 255)
     assert consistency(low, low + 0.3 / 255) == math.inf
     assert consistency(low, low + 2 / 255) == pytest.approx(20 * math.log10(255 / 2))
@@ -100,7 +100,7 @@ def test_niqe_s_features_of_one_block():
     golden = Golden("metrics_basicsr")
     block = matlab_y((golden.tensor("big")[:96, :96].double() / 255).expand(3, -1, -1)).round()
     block = (block - block.mean()) / (block.std(correction=0) + 1)
-    golden.check("niqe.feature", features(block[None])[0])
+    golden.check("niqe.feature", block_features(block[None])[0])
     golden.check("niqe.aggd", torch.stack(aggd(block.flatten())))
 
 
@@ -113,14 +113,14 @@ def test_aggd_finds_the_shape_it_was_drawn_from():
     assert right.item() == pytest.approx(2 * math.sqrt(2), rel=0.02)
 
 
-def test_contrast_is_none_where_the_picture_is_flat():
+def test_contrast_is_zero_where_the_picture_is_flat():
     plane = torch.full((40, 40), 77.0, dtype=torch.float64)
     plane[20:] = 200
     contrast = mscn(plane)
     assert not contrast[:17].any() and not contrast[23:].any() and contrast[17:23].any()
 
 
-def test_niqe_refuses_what_has_no_covariance():
+def test_niqe_refuses_pictures_without_a_covariance():
     with pytest.raises(ValueError, match="two blocks of 96"):
         niqe(torch.zeros(3, 191, 100))
     with pytest.raises(ValueError, match="flat"):

