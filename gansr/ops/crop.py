@@ -1,4 +1,4 @@
-"""What is left out at a picture's rim before it is measured."""
+"""Cropping the border (rim) of a picture before a metric is measured."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ RIM = 4  # px, SRGAN's convention at ×4
 
 
 def usual_rim(x: Tensor) -> int:
-    """The rim a metric leaves out of a picture (…,H,W): RIM, or nothing where a side is 18 px or less (then
-    SSIM's window of 11 px would not fit)."""
+    """The rim in px that a metric crops from a picture (…,H,W): RIM, or 0 where a side is 18 px or less, because
+    SSIM's window of 11 px would not fit then."""
     return RIM if min(x.shape[-2:]) > 18 else 0
 
 

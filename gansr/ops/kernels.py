@@ -29,12 +29,12 @@ MAX_SIDE = 65  # px, of a kernel from a file or of a Gaussian
 
 
 def sample_rows(length: int, scale: float, out: int) -> Tensor:
-    """Which of `length` rows the authors keep: round(linspace(0, length − scale, out)), halves to even."""
+    """Indices of the rows that the authors keep: round(linspace(0, length − scale, out)), halves to even."""
     return torch.from_numpy(np.round(np.linspace(0, length - scale, out)).astype(np.int64))
 
 
 def correlate(picture: Tensor, kernel: Tensor) -> Tensor:
-    """(C,H,W) correlated with (h,w) at every pixel, the picture mirrored with its edge repeated; same size."""
+    """(C,H,W) correlated with (h,w) at every pixel → (C,H,W); the picture is mirrored with its edge repeated."""
     top, left = kernel.shape[0] // 2, kernel.shape[1] // 2
     padded = _mirror(picture, (top, kernel.shape[0] - 1 - top), (left, kernel.shape[1] - 1 - left))
     weight = kernel.to(picture)[None, None]
@@ -44,10 +44,10 @@ def correlate(picture: Tensor, kernel: Tensor) -> Tensor:
 def downscale_with_kernel(
     picture: Tensor, kernel: Tensor, scale: int, size: tuple[int, int] | None = None
 ) -> Tensor:
-    """(C,H,W) → (C, ⌈H/s⌉, ⌈W/s⌉), or to `size`: correlated with `kernel` and sub-sampled; not clipped.
+    """(C,H,W) → (C, ⌈H/s⌉, ⌈W/s⌉), or (C, *size): correlated with `kernel` and sub-sampled; not clipped.
 
-    The authors' `imresize` with a numeric kernel. Where H and W are multiples of the scale, only the pixels
-    that are kept are computed; otherwise their rounding picks uneven rows, and all are.
+    The authors' `imresize` with a numeric kernel. Where H and W are multiples of the scale, only the pixels that are
+    kept are computed. Otherwise their rounding picks unevenly spaced rows, so all pixels are computed.
     """
     height, width = picture.shape[-2:]
     rows, columns = size or (-(-height // scale), -(-width // scale))
@@ -61,7 +61,7 @@ def downscale_with_kernel(
 
 
 def _mirror(picture: Tensor, vertical: tuple[int, int], horizontal: tuple[int, int]) -> Tensor:
-    """(C,H,W) with its edge repeated and mirrored (scipy's "reflect"), also by more than its own size."""
+    """(C,H,W) padded by mirroring with the edge repeated (scipy's "reflect"), also by more than its own size."""
     rows = _mirrored_index(picture.shape[-2], *vertical).to(picture.device)
     columns = _mirrored_index(picture.shape[-1], *horizontal).to(picture.device)
     return picture.index_select(-2, rows).index_select(-1, columns)
@@ -73,9 +73,9 @@ def _mirrored_index(length: int, before: int, after: int) -> Tensor:
 
 
 def degrade_with_kernel(truth: Tensor, kernel: Tensor, scale: int) -> Tensor:
-    """(3,H,W) in [0,1] → the low-resolution picture in [0,1] a camera with this blur would have taken.
+    """(3,H,W) in [0,1] → (3, H//s, W//s) in [0,1]: the picture that a camera with this blur would have taken.
 
-    The truth is cut to a multiple of the scale; a kernel made for ×2 serves ×4 through `quadruple`.
+    The truth is cropped to a multiple of the scale. `kernel` is that of the factor `scale` (see `for_scale`).
     """
     height, width = (side - side % scale for side in truth.shape[-2:])
     return downscale_with_kernel(truth[:, :height, :width], kernel, scale).clamp(0, 1)
@@ -85,7 +85,7 @@ def degrade_with_kernel(truth: Tensor, kernel: Tensor, scale: int) -> Tensor:
 
 
 def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
-    """(row, column), in pixels from the first."""
+    """(row, column) in px, counted from the first entry."""
     k = kernel.double()
     total = k.sum()
     rows = torch.arange(k.shape[0], dtype=k.dtype, device=k.device)
@@ -94,11 +94,11 @@ def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
 
 
 def shift_kernel(kernel: Tensor, scale: int, paper: bool = False) -> Tensor:
-    """The kernel with its centre of mass where sub-sampling by `scale` shifts nothing: side//2 + ½(s − side mod 2).
+    """The kernel with its centre of mass at side//2 + ½(s − side mod 2), where sub-sampling by `scale` shifts nothing.
 
     Padded by ⌈largest shift⌉ + 1 px on every side, then moved by a cubic spline (zeros outside). The sum is
-    set to 1 again unless `paper`. Source: the authors' kernel_shift, applied once to KernelGAN's kernel and
-    once more before ZSSR; here once.
+    set to 1 again unless `paper`. Source: the authors' kernel_shift; they apply it to KernelGAN's kernel and once
+    more before ZSSR.
     """
     k = kernel.double().cpu().numpy()
     wanted = [side // 2 + 0.5 * (scale - side % 2) for side in k.shape]
@@ -120,9 +120,9 @@ def drop_small(kernel: Tensor, keep: int = 40) -> Tensor:
 def quadruple(kernel: Tensor) -> Tensor:
     """The ×4 kernel of two successive ×2 shrinkings: (n,n) → (2n − 1)² for odd n, of sum 1.
 
-    K accumulates k[r,c]·k at offset (2r, 2c), that is k convolved with k spread by two; then n//2 is cut
-    from each side. Source: KernelGAN's analytic_kernel. An even side is made odd first: its cut would be
-    half a pixel off (the authors' kernels are always odd).
+    K accumulates k[r,c]·k at offset (2r, 2c): k convolved with k spread by two. Then n//2 px are cropped from each
+    side. Source: KernelGAN's analytic_kernel. A kernel of even side is padded to an odd one first, because its crop
+    would be half a pixel off (the authors' kernels are always odd).
     """
     n = max(kernel.shape)
     k = kernel.double() if kernel.shape == (n, n) and n % 2 else crop_or_pad(kernel, n + 1 - n % 2)
@@ -166,10 +166,10 @@ def anisotropic_kernel(
 def div2krk_kernel(
     scale: int, variances: tuple[float, float], angle: float, factors: Tensor, paper: bool = False
 ) -> Tensor:
-    """One kernel of the DIV2KRK recipe from its drawn numbers; `factors` (side, side) around 1.
+    """One kernel of DIV2KRK from its random numbers; `factors` (side, side) are around 1.
 
-    The notebook re-centres to side/2 + ½(s − side mod 2), half a pixel away from what sub-sampling at every
-    s-th pixel wants, and without padding (`paper`); ours goes through `shift_kernel`.
+    The authors' notebook (`paper`) re-centres to side/2 + ½(s − side mod 2), which is half a pixel off for
+    sub-sampling at every s-th pixel, and without padding. Ours uses `shift_kernel`.
     """
     side = factors.shape[0]
     k = anisotropic_kernel(side, variances, angle, side // 2 + 0.5 * (scale - side % 2), factors)
@@ -223,10 +223,10 @@ def bicubic_kernel(scale: int) -> Tensor:
 
 
 def describe(kernel: Tensor) -> Mapping[str, float]:
-    """What the page says of a kernel: side and sum, centre of mass, widths and angle of its two axes.
+    """A kernel in numbers, for the page: side, sum, centre of mass, the widths of its two axes and their angle.
 
-    Widths are standard deviations in px; the angle, in degrees from −90 to 90, is that of the wider axis from
-    the horizontal towards growing rows. Negative entries (spline ringing) do not count for the widths.
+    Widths are standard deviations in px. The angle is that of the wider axis, in degrees from −90 to 90, from the
+    horizontal towards growing rows. Negative entries (the spline's ringing) count as zero for widths and angle.
     """
     k = kernel.double().clamp_min(0)
     row, column = centre_of_mass(k)
@@ -249,7 +249,7 @@ def describe(kernel: Tensor) -> Mapping[str, float]:
 
 
 def crop_or_pad(kernel: Tensor, side: int) -> Tensor:
-    """The kernel on a side×side grid; its entry h//2 stays at side//2; sum 1 again."""
+    """The kernel cropped or padded to (side, side), of sum 1; its entry h//2 becomes the entry side//2."""
     out = torch.zeros(side, side, dtype=torch.float64)
     source, target = [], []
     for length in kernel.shape:
@@ -261,18 +261,18 @@ def crop_or_pad(kernel: Tensor, side: int) -> Tensor:
 
 
 def align_kernel(kernel: Tensor, centre: tuple[float, float], side: int) -> Tensor:
-    """The kernel on a side×side grid, sum 1, its centre of mass moved to `centre` by a cubic spline."""
+    """The kernel on (side, side), of sum 1, its centre of mass moved to `centre` (row, column) by a cubic spline."""
     k = crop_or_pad(kernel, side)
     moved = ndimage.shift(k.numpy(), [w - m for w, m in zip(centre, centre_of_mass(k))], order=3)
     return torch.from_numpy(moved / moved.sum())
 
 
 def compare_kernels(true: Tensor, estimate: Tensor, scale: int = 2) -> Mapping[str, float]:
-    """Kernel PSNR (FKP: same grid of 4s+3 px, at most 21; sum 1; peak 1) after the centres of mass agree.
+    """Kernel PSNR as in FKP (both on 4s+3 px, at most 21; sum 1; peak 1), after the centres of mass are aligned.
 
-    The values are high (40–60 dB) because the peak is 1 and not the kernel's largest entry; hence also the
-    PSNR against that entry and the sum of absolute differences (0: equal, 2: nothing in common). FKP itself
-    does not align; without it a shift of half a pixel, which no picture shows, would hide everything else.
+    Its values are high (40–60 dB) because the peak is 1, not the kernel's largest entry. Hence also the PSNR against
+    that entry, and the sum of absolute differences (0: equal, 2: no overlap). FKP itself does not align; without it
+    a shift of half a pixel, which is invisible in a picture, would dominate the difference.
     """
     side = min(4 * scale + 3, 21)
     a = crop_or_pad(true, side)

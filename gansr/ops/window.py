@@ -8,13 +8,13 @@ from torch import Tensor
 
 
 def gaussian_line(side: int, deviation: float) -> tuple[float, ...]:
-    """The weights of an odd `side` of px, of sum 1. Their outer product is MATLAB's fspecial("gaussian")."""
+    """`side` weights (odd) of sum 1, `deviation` in px. Their outer product is MATLAB's fspecial("gaussian")."""
     line = [math.exp(-((i - side // 2) ** 2) / (2 * deviation**2)) for i in range(side)]
     return tuple(weight / sum(line) for weight in line)
 
 
 def local_mean(x: Tensor, line: tuple[float, ...]) -> Tensor:
-    """(…,H,W) → (…,H−n+1,W−n+1): the mean weighted by `line` along both axes, where it fits wholly."""
+    """(…,H,W) → (…,H−n+1,W−n+1): the mean weighted by the n of `line` along both axes, without padding."""
     return _along(_along(x, line, -2), line, -1)
 
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
-from gansr.papers.kernelgan.lab import MIN_SIDE, run_lab
+from gansr.papers.kernelgan.crops import MIN_SIDE
+from gansr.papers.kernelgan.lab import run_lab
 from gansr.papers.kernelgan.options import PRESETS, Options, kernelgan_steps, smaller_options, trains_zssr
 from gansr.papers.kernelgan.restore import restore
 

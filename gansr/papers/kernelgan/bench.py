@@ -12,8 +12,8 @@ true kernel 30.13 dB. An iteration takes 4.3 to 5 ms of one core, layer by layer
 machine busy with other work).
 
 The networks are measured with the settings of the page's Quick preset. GANSR_BENCH_CACHE names a file that keeps
-the results, so that a long run can be continued. GANSR_BENCH_SEEDS and GANSR_BENCH_PAPER=0 make it shorter. All in
-one thread, as KernelGAN trains everywhere.
+the results, so that a long run can be continued. GANSR_BENCH_SEEDS and GANSR_BENCH_PAPER=0 make it shorter. All
+of it runs in one thread, so that the result does not depend on the machine.
 """
 
 from __future__ import annotations

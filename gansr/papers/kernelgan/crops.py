@@ -14,6 +14,7 @@ from gansr.ops.resize import imresize
 from gansr.papers.kernelgan.networks import D_CROP, G_CROP
 
 BORDER = 10  # px cut off each side of a picture that was shrunk before (not of a real photograph)
+MIN_SIDE = G_CROP + 2 * BORDER  # px, of the picture that a kernel is estimated from
 
 
 def trim_border(picture: Tensor, real: bool) -> Tensor:

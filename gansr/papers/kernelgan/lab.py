@@ -24,14 +24,11 @@ from gansr.ops.kernels import (
     gaussian_kernel,
     random_kernel,
 )
-from gansr.papers.kernelgan.crops import BORDER
+from gansr.papers.kernelgan.crops import MIN_SIDE
 from gansr.papers.kernelgan.enlarge import Kernels, enlarge_with_kernels, kernel_of_file
-from gansr.papers.kernelgan.networks import G_CROP
 from gansr.papers.kernelgan.options import Options, total_steps, trains_zssr
 from gansr.papers.kernelgan.restore import restore
 from gansr.papers.kernelgan.views import bicubic, kernel_map
-
-MIN_SIDE = G_CROP + 2 * BORDER  # px, of the picture that a kernel is estimated from
 
 
 def run_lab(truth: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:

@@ -7,8 +7,8 @@ learns to restore the father from the son, which is enlarged by a cubic first. I
 
 How we differ; `paper=True` undoes each (it then gives the authors' numbers, goldens `zssr`):
 1. The sons of the whole picture, one for each position of a crop on the coarse grid, are made and enlarged once; a
-   step only crops them. Theirs makes a son of each crop: its border is mirrored by half a kernel, which the
-   picture's is not there, and it costs two resizes a step. With noise added to the sons ours are made anew, too.
+   step only crops them. Theirs makes the son of each crop, which mirrors the crop at its border although the
+   picture goes on there, and costs two resizes a step. Ours does so only where noise is added to the sons.
 2. The learning rate falls along half a cosine over the steps that were asked for. Theirs waits until the test
    error stops falling (`PlateauSchedule`), which takes two to three thousand steps: too many for a page.
 3. Adam adds its epsilon where torch does. TensorFlow's adds it before the correction of the second moment, which
@@ -261,7 +261,7 @@ class Zssr:
             return self.net(x)[0].float()
 
     def _sample(self) -> tuple[Tensor, Tensor, Tensor]:
-        """father (3,c,c), its enlarged son, its weights (1,c,c)."""
+        """A father (3,c,c), its enlarged son (3,c,c) and the weights of its loss (1,c,c)."""
         row, column = self.corner(torch.rand(2, generator=self.generator).tolist())
         if self._phases:
             s = int(self.scale)

@@ -213,9 +213,8 @@ def test_what_changes_the_factor_makes_the_input_again():
 
 
 def test_more_work_costs_more():
-    costs = [
-        cost(128, 128, Options(**v)).operations for v in ({}, {"ensemble": True}, {"seeds": 3}, {"crop": 128})
-    ]
+    more = (Options(ensemble=True), Options(seeds=3), Options(crop=128))
+    costs = [cost(128, 128, options).operations for options in (Options(), *more)]
     assert min(costs[1:]) > costs[0]
     assert cost(256, 256, Options(scale=4)).memory > cost(256, 256, Options()).memory
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gansr.method import InputError, Nets
+from gansr.method import Heat, InputError, Nets
 from gansr.options import parse_options
 from gansr.papers.kernelgan import KERNELGAN, Options, run, scale
 from tests.papers.kernelgan.pictures import SHORT, frames, textured
@@ -24,6 +24,7 @@ def test_the_lab_gives_the_pictures_own_size_and_compares():
     assert all(result.shape == truth.shape for result in last.answers.values())
     assert {f"PSNR-Y, {name} (dB)" for name in results} | {"kernel PSNR (dB)"} <= set(last.readings)
     true, estimated = last.views["True kernel"], last.views["Estimated kernel"]
+    assert isinstance(true, Heat) and isinstance(estimated, Heat)
     assert (true.min, true.max) == (estimated.min, estimated.max)
 
 

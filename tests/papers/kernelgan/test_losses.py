@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ TERMS = {
     "centralized": ("centralised", P.centre_loss),
     "sparse": ("sparse", P.sparse_loss),
 }
-OFF = {"sum_to_one": 0.0, "boundaries": 0.0, "centralised": 0.0, "sparse": 0.0}
+OFF: dict[str, Any] = {"sum_to_one": 0.0, "boundaries": 0.0, "centralised": 0.0, "sparse": 0.0}
 
 
 @pytest.mark.parametrize("name", ["gauss", "noise"])
@@ -34,6 +36,7 @@ def test_loss_terms_and_gradients_are_the_authors(name, term):
     loss = plain(k)
     loss.backward()
     value, grad = constraints(k.detach(), penalty_mask(), Schedule(**{**OFF, weight: 1.0}))
+    assert k.grad is not None
     for mine, slope in ((loss, k.grad), (value, grad)):
         golden.check(f"{name}.{term}", mine)
         golden.check(f"{name}.{term}.grad", slope)
@@ -53,7 +56,7 @@ def test_loss_terms_of_two_pixels_by_hand():
     for weight, wanted in by_hand.items():
         value, _ = constraints(k, mask, Schedule(**{**OFF, weight: 1.0}))
         assert float(value) == pytest.approx(wanted, rel=1e-5), weight
-    together, _ = constraints(k, mask, Schedule(**dict.fromkeys(OFF, 2.0)))
+    together, _ = constraints(k, mask, Schedule(sum_to_one=2.0, boundaries=2.0, centralised=2.0, sparse=2.0))
     assert float(together) == pytest.approx(2 * sum(by_hand.values()), rel=1e-5)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -31,16 +33,16 @@ def test_generator_and_its_kernel_are_the_authors():
 def test_the_equivalent_kernel_gives_the_layers_output_and_gradients(dtype, tolerance):
     golden = Golden("kernelgan_networks")
     state = golden.state("G")
-    plain, fast = PlainGenerator(), generator_from(state)
+    plain, optimised = PlainGenerator(), generator_from(state)
     plain.load_state_dict(state, strict=True)
-    plain, fast, x = plain.to(dtype), fast.to(dtype), golden.tensor("kg/g_input").to(dtype)
+    plain, optimised, x = plain.to(dtype), optimised.to(dtype), golden.tensor("kg/g_input").to(dtype)
     aim = torch.randn(1, 3, 26, 26, generator=torch.Generator().manual_seed(0)).to(dtype)
-    outputs = plain(x), fast(x[0])[None]
+    outputs = plain(x), optimised(x[0])[None]
     for output in outputs:
         (output * aim).mean().backward()
     torch.testing.assert_close(outputs[0], outputs[1], atol=tolerance, rtol=0)
-    torch.testing.assert_close(plain.kernel(), fast.kernel(), atol=tolerance, rtol=0)
-    for mine, theirs in zip(fast.parameters(), plain.parameters()):
+    torch.testing.assert_close(plain.kernel(), optimised.kernel(), atol=tolerance, rtol=0)
+    for mine, theirs in zip(optimised.parameters(), plain.parameters()):
         torch.testing.assert_close(mine.grad, theirs.grad, atol=tolerance, rtol=0)
 
 
@@ -93,33 +95,39 @@ def test_the_plain_discriminator_is_the_authors_also_in_eval_mode():
 
 def test_one_pass_over_two_pictures_is_two_passes_with_all_gradients():
     golden = Golden("kernelgan_networks")
-    plain, fast = PlainDiscriminator(), discriminator_from(golden.state("D")).double()
+    plain, optimised = PlainDiscriminator(), discriminator_from(golden.state("D")).double()
     plain.load_state_dict(golden.state("D"), strict=True)
     plain = plain.double().train()
     x = noise_picture(26, 52).double().unfold(2, 26, 26).permute(2, 0, 1, 3).contiguous()
     aim = torch.randn(2, 20, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    mine = fast(x)
+    mine = optimised(x)
     theirs = torch.cat([plain(x[:1]), plain(x[1:])])[:, 0]
     torch.testing.assert_close(mine, theirs, atol=1e-10, rtol=0)
     (mine * aim).mean().backward()
     (theirs * aim).mean().backward()
-    first, blocks = plain.first_layer, [plain.feature_block[3 * i] for i in range(5)]
-    pairs = [
-        (fast.first.grad, first.weight_orig.grad.flatten(1)),
-        (fast.last_bias.grad, plain.final_layer[0].bias.grad),
+    layers: Any = plain
+    first, blocks = layers.first_layer, [layers.feature_block[3 * i] for i in range(5)]
+    pairs: list[tuple[Any, Any]] = [
+        (optimised.first.grad, first.weight_orig.grad.flatten(1)),
+        (optimised.last_bias.grad, layers.final_layer[0].bias.grad),
     ]
-    pairs += [(fast.hidden.grad, torch.stack([b.weight_orig.grad.flatten(1) for b in blocks]))]
-    pairs += [(fast.last.grad, plain.final_layer[0].weight_orig.grad.flatten(1))]
-    pairs += [(fast.gain.grad, torch.stack([plain.feature_block[3 * i + 1].weight.grad for i in range(5)]))]
-    pairs += [(fast.shift.grad, torch.stack([plain.feature_block[3 * i + 1].bias.grad for i in range(5)]))]
+    pairs += [(optimised.hidden.grad, torch.stack([b.weight_orig.grad.flatten(1) for b in blocks]))]
+    pairs += [(optimised.last.grad, layers.final_layer[0].weight_orig.grad.flatten(1))]
+    pairs += [
+        (optimised.gain.grad, torch.stack([layers.feature_block[3 * i + 1].weight.grad for i in range(5)]))
+    ]
+    pairs += [
+        (optimised.shift.grad, torch.stack([layers.feature_block[3 * i + 1].bias.grad for i in range(5)]))
+    ]
     for a, b in pairs:
         torch.testing.assert_close(a, b, atol=1e-10, rtol=0)
-    for layer in (first, *blocks):  # why the biases need no computing
+    for layer in (first, *blocks):  # so the biases need not be computed
         assert layer.bias.grad.abs().max() < 1e-12
 
 
 def test_initial_weights_have_the_authors_spread():
-    g, d = (net(torch.Generator().manual_seed(0)).requires_grad_(False) for net in (Generator, Discriminator))
+    g = Generator(torch.Generator().manual_seed(0)).requires_grad_(False)
+    d = Discriminator(torch.Generator().manual_seed(0)).requires_grad_(False)
     assert float(g.layers[1].std()) == pytest.approx(0.1 * (2 / (2 * 64 * 25)) ** 0.5, rel=0.02)
     assert float(d.first.std()) == pytest.approx(0.1 * (2 / (147 + 64 * 49)) ** 0.5, rel=0.05)
     assert float(d.gain.mean()) == pytest.approx(1, abs=0.005)
@@ -132,7 +140,7 @@ def test_the_product_of_rows_is_the_convolution():
     x = noise_picture(64, 64).double()
     aim = torch.randn(3, 26, 26, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     plain = F.conv2d(x[:, None], k[None, None], stride=2)[:, 0]
-    fast = Downscale.apply(k, kernel_rows(x))
-    torch.testing.assert_close(fast, plain)
-    for a, b in zip(*(torch.autograd.grad((y * aim).sum(), k) for y in (plain, fast))):
+    optimised = Downscale.apply(k, kernel_rows(x))
+    torch.testing.assert_close(optimised, plain)
+    for a, b in zip(*(torch.autograd.grad((y * aim).sum(), k) for y in (plain, optimised))):
         torch.testing.assert_close(a, b)

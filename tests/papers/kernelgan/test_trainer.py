@@ -38,15 +38,20 @@ def authors_norms(g: Generator, d: Discriminator) -> list[torch.Tensor]:
     return [t.detach().norm() for t in (*g.layers, d.first_bias, d.first, *blocks, d.last_bias, d.last)]
 
 
-def test_the_gradients_of_the_first_iteration_are_the_authors():
+def test_the_gradients_of_the_first_iteration_are_the_authors(monkeypatch):
     golden = Golden("kernelgan_networks")
     trainer = golden_trainer(golden)
     trainer.schedule.centralised, trainer.schedule.sparse = 1.0, 5.0
     _, real, noise = next(golden_steps(golden))
     x = golden.tensor("kg/g_input")[0]
     grads = []
-    take = trainer._update
-    trainer._update = lambda optimiser, given: (grads.extend(given), take(optimiser, given))
+    update = trainer._update
+
+    def record(optimiser, given):
+        grads.extend(given)
+        update(optimiser, given)
+
+    monkeypatch.setattr(trainer, "_update", record)
     step = trainer.iterate(x, centre_crop(bicubic_target(x, paper=True)), real, noise)
     golden.check("step0.loss_gan", torch.tensor(step.generator_loss))
     golden.check("step0.grad.first_layer.weight", grads[0])
@@ -137,14 +142,14 @@ def test_our_noise_leaves_the_picture_alone():
     assert torch.equal(trainer.picture, before)
 
 
-def test_the_first_crops_are_the_authors_with_the_noise_written_back():
+def test_the_first_crops_are_the_authors_with_the_noise_written_back(monkeypatch):
     golden = Golden("kernelgan_data")
     trainer = Trainer(golden_picture(golden), torch.Generator().manual_seed(0), steps=2, paper=True)
     trainer.corners = [golden.stored[f"topleft_{letter}"].tolist() for letter in "GD"]
     noise = np.random.RandomState(5).randn(26, 26, 3).astype(np.float32)
-    trainer._noise = lambda: torch.from_numpy(noise).permute(2, 0, 1)
+    monkeypatch.setattr(trainer, "_noise", lambda: torch.from_numpy(noise).permute(2, 0, 1))
     before, seen = trainer.picture.clone(), []
-    trainer.iterate = lambda *given: seen.extend(given)
+    monkeypatch.setattr(trainer, "iterate", lambda *given: seen.extend(given))
     trainer.step()
     golden.check("crop_G0", seen[0][None])
     golden.check("crop_D0_seed5", seen[2][None])

@@ -67,6 +67,7 @@ def test_the_network_is_the_authors(golden):
 
 def test_back_projection_and_the_final_result_are_the_authors(golden):
     trainer = trainer_of(golden)
+    assert trainer.kernel is not None
     sr = trainer.preview(2)
     golden.check("back_projection1", last(Z.back_project(sr, trainer.low, trainer.kernel, 2, paper=True)))
     golden.check("final", last(trainer.result(back_projections=2)))
@@ -163,7 +164,7 @@ def test_errors_that_stand_still_stop_it_before_step_900():
 
 def test_initial_weights_have_the_spread_of_he_or_of_the_authors():
     ours, theirs = (
-        Z.ZssrNet(torch.Generator().manual_seed(0), paper).requires_grad_(False) for paper in (0, 1)
+        Z.ZssrNet(torch.Generator().manual_seed(0), paper).requires_grad_(False) for paper in (False, True)
     )
     assert float(ours.layers[3].std()) == pytest.approx((2 / 576) ** 0.5, rel=0.02)
     assert float(ours.layers[7].std()) == pytest.approx(0.01 * (2 / 576) ** 0.5, rel=0.1)
