@@ -90,7 +90,7 @@ class Options:
         min=-90.0,
         max=90.0,
     )
-    kernel_file: Tensor | None = option(  # noqa: RUF009 (option makes a field)
+    kernel_file: Tensor | None = option(
         None,
         "your own kernel: a .mat file with the variable Kernel, a .npy or a .csv file, at most 65×65",
         read=read_kernel,
