@@ -20,6 +20,9 @@ from gansr.ops.kernels import MAX_SIDE
 from gansr.options import OptionError
 from gansr.picture import to_png
 
+# A MATLAB 5 file begins with 116 bytes of text. SciPy writes the time there, so that no two files would be equal.
+MAT_TEXT = b"MATLAB 5.0 MAT-file, written by gansr".ljust(116)
+
 
 def read_kernel(path: Path) -> Tensor:
     """A kernel from .mat (variable `Kernel` or `ker`), .npy or .csv: float64 (h, w), as it stands in the file.
@@ -71,12 +74,12 @@ def check_kernel(value: Any) -> Tensor:
 
 
 def kernel_files(name: str, kernel: Tensor) -> Mapping[str, bytes]:
-    """The kernel as `<name>.mat` (variable `Kernel`) and `<name>.npy`."""
+    """The kernel as `<name>.mat` (variable `Kernel`) and `<name>.npy`. Equal kernels give equal bytes."""
     k = kernel.double().cpu().numpy()
     mat, npy = io.BytesIO(), io.BytesIO()
     scipy_io.savemat(mat, {"Kernel": k})
     np.save(npy, k)
-    return {f"{name}.mat": mat.getvalue(), f"{name}.npy": npy.getvalue()}
+    return {f"{name}.mat": MAT_TEXT + mat.getvalue()[len(MAT_TEXT) :], f"{name}.npy": npy.getvalue()}
 
 
 def kernel_png(kernel: Tensor, cell: int = 16) -> bytes:

@@ -26,6 +26,14 @@ def test_the_mat_file_holds_the_variable_Kernel():
     np.testing.assert_array_equal(scipy_io.loadmat(io.BytesIO(content))["Kernel"], np.eye(4) / 4)
 
 
+def test_equal_kernels_give_equal_bytes(monkeypatch):
+    kernel, texts = torch.ones(3, 3), iter(("Mon", "Tue"))
+    monkeypatch.setattr("scipy.io.matlab._mio5.time.asctime", lambda: next(texts))
+    first, again = (kernel_files.kernel_files("k", kernel) for _ in range(2))
+    assert next(texts, None) is None  # the time was asked for twice
+    assert first == again
+
+
 def test_a_csv_kernel_of_even_side_reads(tmp_path):
     (tmp_path / "k.csv").write_text("1,2\n3,4\n")
     assert kernel_files.read_kernel(tmp_path / "k.csv").tolist() == [[1, 2], [3, 4]]
