@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gansr.weights import authors, manifest, tensors
+from gansr.weights import authors, cache, commands, manifest, tensors
 from gansr.weights.retry import RetryPolicy
 
 
@@ -39,6 +40,14 @@ def state(seed: int = 0, width: int = 2) -> dict[str, Tensor]:
 
 DATA = tensors.serialise(state())
 SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+YOURS = {
+    "kind": "yours",
+    "where": "from us",
+    "converter": "tests.support.tiny_weights:converter",
+    "files": ["theirs.pt"],
+}
 
 
 class InstantRetries:
@@ -84,3 +93,18 @@ def entry(*sources: dict[str, Any], sha256: str | None = SHA256, **changes: Any)
 
 def write_manifest(**rows: dict[str, Any]) -> None:
     manifest.PATH.write_text(json.dumps(rows))
+
+
+def place(data: bytes = DATA) -> Path:
+    """Put a file for "tiny" into the cache, with any content."""
+    path = cache.folder() / f"tiny-{SHA256[:16]}.safetensors"
+    path.write_bytes(data)
+    return path
+
+
+def run(*words: str) -> int:
+    """The exit status of `python -m gansr weights WORDS`."""
+    parser = argparse.ArgumentParser()
+    commands.add_parser(parser.add_subparsers(required=True))
+    args = parser.parse_args(["weights", *words])
+    return args.handler(args)

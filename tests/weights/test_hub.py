@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import threading
@@ -16,7 +15,7 @@ from huggingface_hub import constants, file_download
 from huggingface_hub.utils import _http
 
 from gansr import weights
-from gansr.weights import cache, commands, sources, tensors
+from gansr.weights import cache, sources, tensors
 from gansr.weights.progress import silent
 from tests.support import tiny_weights
 from tests.support.hub_server import COMMIT, Server
@@ -259,14 +258,7 @@ def test_an_authors_file_with_another_hash_than_published_is_not_converted(serve
 def command(monkeypatch):
     """command("fetch", "tiny") → the exit status of `python -m gansr weights fetch tiny`, without pauses."""
     monkeypatch.setattr(sources.fetch, "__defaults__", (silent, InstantRetries().policy))
-
-    def run(*words: str) -> int:
-        parser = argparse.ArgumentParser()
-        commands.add_parser(parser.add_subparsers(required=True))
-        args = parser.parse_args(["weights", *words])
-        return args.handler(args)
-
-    return run
+    return tiny_weights.run
 
 
 def test_fetch_without_names_fetches_all_that_can_be_fetched(server, command, capsys):

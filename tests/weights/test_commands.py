@@ -1,0 +1,134 @@
+"""The command `python -m gansr weights`. No network; fetching is tested with the servers of test_hub.py."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from gansr import weights
+from gansr.weights import commands, manifest
+from tests.support import tiny_weights
+from tests.support.tiny_weights import DATA, SHA256, YOURS, place, run
+
+
+def theirs(folder: Path, state: dict[str, Tensor] | None = None) -> Path:
+    """The authors' file that the entry "tiny" is made from."""
+    torch.save({"params": tiny_weights.state() if state is None else state}, folder / "theirs.pt")
+    return folder / "theirs.pt"
+
+
+def test_import_converts_checks_and_pins_locally(checkout, capsys):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(YOURS, sha256=None))
+    assert not weights.ready("tiny") and weights.digest("tiny") is None
+    assert run("import", "tiny", str(theirs(checkout))) == 0
+    said = capsys.readouterr().out
+    assert SHA256 in said and "weights pin tiny" in said
+    assert weights.ready("tiny") and weights.digest("tiny") == SHA256
+    assert weights.load("tiny").count.item() == 7
+    assert run("verify") == 0
+    assert json.loads(manifest.PATH.read_text())["tiny"]["sha256"] is None
+
+
+def test_pin_writes_what_was_imported_into_the_manifest(checkout):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(YOURS, sha256=None))
+    assert run("pin", "tiny") == 1
+    run("import", "tiny", str(theirs(checkout)))
+    assert run("pin", "tiny") == 0
+    row = json.loads(manifest.PATH.read_text())["tiny"]
+    assert (row["sha256"], row["bytes"]) == (SHA256, len(DATA))
+
+
+def test_import_takes_our_own_safetensors(checkout):
+    (checkout / "a.safetensors").write_bytes(DATA)
+    assert run("import", "tiny", str(checkout / "a.safetensors")) == 0
+    assert weights.ready("tiny")
+
+
+def test_import_must_meet_the_manifests_hash(checkout, capsys):
+    assert run("import", "tiny", str(theirs(checkout, tiny_weights.state(seed=3)))) == 1
+    assert f"the manifest pins {SHA256}" in capsys.readouterr().err
+    assert not weights.ready("tiny")
+
+
+def test_import_says_at_once_which_keys_do_not_fit(checkout, capsys):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(YOURS, sha256=None))
+    odd = tiny_weights.state(width=5)
+    odd["extra"] = odd.pop("count")
+    assert run("import", "tiny", str(theirs(checkout, odd))) == 1
+    said = capsys.readouterr().err
+    assert "1 missing: count; 1 unexpected: extra; 2 of the wrong shape: conv.weight is (5, 3, 3, 3)" in said
+    assert not weights.ready("tiny")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Get theirs.pt (from us), then run `python -m gansr weights import tiny theirs.pt`"),
+        (("nowhere.pt",), "there is no file nowhere.pt"),
+        (("{theirs}", "{theirs}"), "made from 1 files: theirs.pt"),
+        (("{junk}",), "junk.pt was not opened"),
+    ],
+)
+def test_import_says_what_it_needs(checkout, capsys, words, said):
+    (checkout / "junk.pt").write_bytes(b"junk")
+    names = {"theirs": theirs(checkout), "junk": checkout / "junk.pt"}
+    assert run("import", "tiny", *(word.format(**names) for word in words)) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_import_compares_the_hash_that_the_authors_publish(checkout, capsys):
+    tiny_weights.write_manifest(tiny=tiny_weights.entry({**YOURS, "file_sha256": ["ffff"]}))
+    assert run("import", "tiny", str(theirs(checkout))) == 1
+    assert "the published file begins with ffff" in capsys.readouterr().err
+
+
+def test_verify_finds_a_flipped_bit(checkout, capsys):
+    place(DATA[:-1] + bytes([DATA[-1] ^ 1]))
+    assert run("verify") == 1
+    assert "BAD" in capsys.readouterr().out
+
+
+def test_list_says_where_each_entry_is(checkout, capsys):
+    rows = {"tiny": tiny_weights.entry(YOURS), "open": tiny_weights.entry(YOURS, sha256=None)}
+    tiny_weights.write_manifest(**rows)
+    place()
+    assert run("list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r"tiny +0\.0 MB  here +none", lines[0]) and "import by hand" in lines[1]
+    assert run("list", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [row["state"] for row in listed] == ["here", "import by hand"]
+    assert listed[0]["sources"][0]["kind"] == "yours"
+
+
+def test_publish_uploads_and_writes_the_commit_into_the_manifest(checkout, capsys):
+    place()
+    tiny_weights.write_manifest(
+        tiny=tiny_weights.entry(YOURS), unpinned=tiny_weights.entry(YOURS, sha256=None)
+    )
+    uploaded = {}
+
+    class Api:
+        def create_repo(self, repo, exist_ok):
+            assert exist_ok
+
+        def create_commit(self, repo, operations, commit_message):
+            uploaded.update({o.path_in_repo: Path(o.path_or_fileobj).read_bytes() for o in operations})
+            return SimpleNamespace(oid="ab" * 20)
+
+    args = argparse.Namespace(repository="we/nets", names=["tiny"])
+    for _ in range(2):  # a second publication replaces the first
+        assert commands.publish(args, Api()) == 0
+    assert uploaded == {"tiny.safetensors": DATA}
+    row = json.loads(manifest.PATH.read_text())["tiny"]
+    block = {"kind": "hub", "repo_id": "we/nets", "revision": "ab" * 20, "filename": "tiny.safetensors"}
+    assert row["sources"] == [block, YOURS]
+    with pytest.raises(weights.WeightsError, match="must be pinned"):
+        commands.publish(argparse.Namespace(repository="we/nets", names=["unpinned"]), Api())
