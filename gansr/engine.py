@@ -10,12 +10,11 @@ a form by key through `Nets.optimised`.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -39,6 +38,7 @@ from gansr.method import (
 from gansr.metric import Metric
 from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
+from gansr.ops.threads import threads
 
 PACE = 0.25  # seconds between frames that are shown
 DEADLINE = 900.0  # seconds of computing after which the best so far is given back
@@ -320,9 +320,9 @@ def like_input(image: Tensor, grey: bool) -> Tensor:
     return luma(image).expand(3, -1, -1) if grey else image
 
 
-def _step(frames: Iterator[Frame], threads: int | None) -> Frame | None:
+def _step(frames: Iterator[Frame], count: int | None) -> Frame | None:
     """The next frame, checked. Its own function: grad mode and threads belong to the thread, not to the generator."""
-    with torch.enable_grad(), _threads(threads):
+    with torch.enable_grad(), threads(count):
         frame = next(frames, None)
     if frame is not None and not bool(torch.isfinite(frame.image).all()):
         raise MethodError(
@@ -330,18 +330,6 @@ def _step(frames: Iterator[Frame], threads: int | None) -> Frame | None:
             "try another seed or a smaller learning rate"
         )
     return frame
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Generator[None]:
-    before = torch.get_num_threads()
-    if count is not None and count != before:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        if torch.get_num_threads() != before:
-            torch.set_num_threads(before)
 
 
 def _to_cpu(frame: Frame) -> Frame:

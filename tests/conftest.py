@@ -42,6 +42,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def set_threads() -> Iterator[None]:
+    """Puts torch's number of threads back after a test that sets it."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder ../shared beside the project (goldens, Set5, Set14); never in CI's duty."""

@@ -12,7 +12,9 @@ Faster, and equal to the authors' program layer by layer (tests; see also `netwo
   backwards; each picture keeps its own statistics and its own σ. In G's step D's weights take no gradient. D's
   weights do not change between the three passes, so their power iterations are computed in one go.
 - The rows of G's crop are laid out once for both passes.
-- Both players train in one thread, whatever the machine (see `threads`), so that a seed gives the same kernel.
+- Both players train in one thread, whatever the machine. With more threads torch adds the terms of a sum in another
+  order, and the training enlarges that difference of the last bit to another kernel. The matrices are small: a second
+  thread gains little.
 
 How we differ; `paper=True` undoes each (it then gives the authors' numbers, tests/goldens/kernelgan_*):
 1. The bicubic loss compares channel with channel. Theirs sums the three channels into a grey target three times
@@ -41,6 +43,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gansr.ops.threads import threads
 from gansr.papers.kernelgan.crops import draw_centres, probability_maps, top_left
 from gansr.papers.kernelgan.losses import bicubic_target, centre_crop, constraints, penalty_mask
 from gansr.papers.kernelgan.networks import (
@@ -56,7 +59,6 @@ from gansr.papers.kernelgan.networks import (
     kernel_rows,
 )
 from gansr.papers.kernelgan.schedule import PAPER_SIMILAR, SIMILAR, Schedule
-from gansr.papers.kernelgan.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Trainer:
     all. All randomness comes from `rng`. paper: see the module's top.
     """
 
-    @one_thread()
+    @threads(1)
     def __init__(self, picture: Tensor, rng: torch.Generator, steps: int = 3000, paper: bool = False):
         self.paper, self.rng = paper, rng
         self.picture = (picture * 2 - 1).clone()  # scaled once, so crops are views
@@ -116,7 +118,7 @@ class Trainer:
         self.done = 0
         self.last: Step | None = None
 
-    @one_thread()
+    @threads(1)
     def advance(self, count: int) -> tuple[Step | None, str]:
         """Up to `count` iterations, not beyond `steps`.
 
@@ -210,7 +212,7 @@ class Trainer:
             p.grad = grad
         optimiser.step()
 
-    @one_thread()
+    @threads(1)
     @torch.no_grad()
     def kernel(self) -> Tensor:
         """The (13,13) kernel learned so far: of G as it stands, or of the last forward pass (`paper`)."""

@@ -152,7 +152,7 @@ class Options:
         min=0,
         max=10,
     )
-    mask: Tensor | None = option(  # noqa: RUF009
+    mask: Tensor | None = option(
         None,
         "inpaint only: white marks the hole; the mask has the working size.",
         read=read_mask,
@@ -169,7 +169,7 @@ class Options:
         title="Editing direction",
         choices=DIRECTIONS,
     )
-    boundary: Tensor | None = option(  # noqa: RUF009
+    boundary: Tensor | None = option(
         None,
         "edit with pggan only: one of the authors' boundary files (age, gender, pose or expression), in place of a "
         "direction.",
