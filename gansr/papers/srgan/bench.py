@@ -1,6 +1,6 @@
-"""SRGAN's table (paper, table 2): PSNR and SSIM on Y, 8-bit pictures, a rim of 4 px left out, ×4; and the speed.
+"""SRGAN's table (paper, table 2): PSNR and SSIM on Y, 8-bit pictures, 4 px left out on each side, ×4; and the speed.
 
-`data` is a folder with Set5/x4/001_LR.png, 001_HR.png, … and Set14 likewise (the customary pairs, the small ones
+`data` is a folder with Set5/x4/001_LR.png, 001_HR.png, … and Set14 likewise (the customary pairs, the small pictures
 made by MATLAB's bicubic). Bicubic is MATLAB's imresize of the small picture, 8-bit in and out.
 """
 
@@ -26,20 +26,21 @@ from gansr.metrics.ssim import ssim_y
 from gansr.ops.colour import to8bit
 from gansr.ops.resize import imresize
 from gansr.papers.srgan import SRGAN, Options
-from gansr.papers.srgan.network import SRResNet, fast
+from gansr.papers.srgan.network import SRResNet
+from gansr.papers.srgan.optimised import optimise
 from gansr.picture import open_picture
 
 SETS = ("Set5", "Set14")
 MODELS = ("srresnet", "srgan")
 CROP, SCALE = 4, 4
-SIDE, LARGE = 128, 1024  # px: of the picture the speed is measured on, of the one the memory is measured on
+SIDE, LARGE = 128, 1024  # px: sides of the pictures for the speed and for the memory
 
-Pair = tuple[Tensor, Tensor]  # small, true: (3,H,W) in [0,1]
+Pair = tuple[Tensor, Tensor]  # small, truth: (3,H,W) in [0,1]
 Load = Callable[[str], Any]
 
 
 def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
-    """Without `data` the speed only. Raises BenchError where a folder of pairs is missing."""
+    """The rows; without `data` the speed and the memory only. Raises BenchError where a folder of pairs is missing."""
     engine = Engine(load=load)
     if data is not None:
         found = {name: pairs(data / name / f"x{SCALE}") for name in SETS}
@@ -52,7 +53,7 @@ def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
 
 
 def pairs(folder: Path) -> list[Pair]:
-    """The pictures of a folder: NNN_LR.png with NNN_HR.png. Raises BenchError without any, or one missing."""
+    """The pictures of a folder: NNN_LR.png with NNN_HR.png. Raises BenchError where one is missing."""
     found = sorted(folder.glob("*_LR.png"))
     if not found:
         raise BenchError(f"{folder} has no pairs NNN_LR.png, NNN_HR.png")
@@ -64,14 +65,14 @@ def pairs(folder: Path) -> list[Pair]:
 
 def quality(engine: Engine, case: str, pictures: list[Pair]) -> Iterator[Row]:
     """Mean PSNR-Y and SSIM-Y of bicubic and of each model, as the page computes them."""
-    answers: Mapping[str, Callable[[Tensor], Tensor]] = {
+    methods: Mapping[str, Callable[[Tensor], Tensor]] = {
         "bicubic": lambda low: imresize(low, SCALE, rounded=True),
         **{model: lambda low, model=model: enlarged(engine, model, low) for model in MODELS},
     }
-    for model, enlarge in answers.items():
-        made = [(enlarge(low), truth) for low, truth in pictures]
-        yield Row(case, model, "psnr_y", statistics.fmean(psnr_y(a, b, CROP) for a, b in made))
-        yield Row(case, model, "ssim_y", statistics.fmean(ssim_y(a, b, CROP) for a, b in made))
+    for model, enlarge in methods.items():
+        results = [(enlarge(low), truth) for low, truth in pictures]
+        yield Row(case, model, "psnr_y", statistics.fmean(psnr_y(a, b, CROP) for a, b in results))
+        yield Row(case, model, "ssim_y", statistics.fmean(ssim_y(a, b, CROP) for a, b in results))
 
 
 def enlarged(engine: Engine, model: str, low: Tensor, precision: Precision = "fast") -> Tensor:
@@ -79,7 +80,7 @@ def enlarged(engine: Engine, model: str, low: Tensor, precision: Precision = "fa
 
 
 def precision_cost(engine: Engine, measured: list[Row], pictures: list[Pair]) -> Iterator[Row]:
-    """What the fast precision changes in the mean PSNR-Y just measured, in dB: 0 where it is float32 anyway."""
+    """By how much the default precision changes the mean PSNR-Y just measured, dB; 0 where it is float32."""
     for row in measured:
         if row.model in MODELS and row.metric == "psnr_y":
             exact = (psnr_y(enlarged(engine, row.model, a, "exact"), b, CROP) for a, b in pictures)
@@ -87,18 +88,18 @@ def precision_cost(engine: Engine, measured: list[Row], pictures: list[Pair]) ->
 
 
 def speed(engine: Engine, net: SRResNet, side: int, rounds: int = 7) -> Iterator[Row]:
-    """Seconds for side² → (4·side)² of the network as it is in float32 and of its fast form, one after the
-    other in turn; the ratio of the medians is how many times faster."""
+    """Seconds for side² → (4·side)² of the plain network in float32 and of its optimised form, alternating; the ratio
+    of the medians."""
     x = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(engine.device)
-    quick = fast(net, torch.bfloat16 if engine.fast_bf16 else torch.float32)
-    plain, better = in_turn(engine.device, lambda: net(x), lambda: quick(x), rounds=rounds)
+    optimised = optimise(net, torch.bfloat16 if engine.fast_bf16 else torch.float32)
+    plain, fast = in_turn(engine.device, lambda: net(x), lambda: optimised(x), rounds=rounds)
     yield Row("speed", f"plain {side}x{side}", "seconds", plain)
-    yield Row("speed", f"fast {side}x{side}", "seconds", better)
-    yield Row("speed", "srgan", "ratio", plain / better)
+    yield Row("speed", f"optimised {side}x{side}", "seconds", fast)
+    yield Row("speed", "srgan", "ratio", plain / fast)
 
 
 def large(side: int) -> Iterator[Row]:
-    """Seconds and peak memory of a whole process that enlarges side×side pixels through the engine."""
+    """Seconds and peak memory (10⁹ bytes) of a whole process that enlarges side×side pixels through the engine."""
     for metric, value in in_process("gansr.papers.srgan.bench", str(side)).items():
         yield Row(f"{side}x{side} input", "srgan", metric, value)
 

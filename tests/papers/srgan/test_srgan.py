@@ -11,9 +11,9 @@ from gansr.method import Nets
 from gansr.metrics.psnr import psnr_y
 from gansr.ops.resize import imresize
 from gansr.options import OptionError, parse_options
-from gansr.papers.srgan import SRGAN, Options, chosen_network
+from gansr.papers.srgan import SRGAN, Options, chosen_network, optimised_network
 from gansr.papers.srgan.network import SRResNet, operations
-from tests.papers.srgan.test_network import noise, random_net
+from tests.papers.srgan.random_nets import noise, random_net
 
 
 def frames(low: Tensor, nets: Nets, **options: object) -> list:
@@ -107,6 +107,20 @@ def test_the_blend_goes_from_the_faithful_picture_to_the_sharp_one():
     near = frames(low, nets, model="blend", blend=0.01)[-1].image
     only = frames(low, Nets({"srresnet": nets["srresnet"]}), model="blend", blend=0.0)[-1].image
     assert 0 < (near - only).abs().max() < 0.2
+
+
+def test_the_optimised_network_is_kept_between_runs_and_a_blend_by_its_share():
+    nets = Nets({"srresnet": random_net("krasserm", seed=1), "srgan": random_net("krasserm", seed=2)})
+    half = optimised_network(Options(model="blend", blend=0.5), nets)
+    assert optimised_network(Options(model="blend", blend=0.5, tile=64), nets) is half
+    other = optimised_network(Options(model="blend", blend=0.25), nets)
+    assert not torch.equal(other.first.weight, half.first.weight)
+    only = Nets({"srgan": nets["srgan"]}, forms=nets.forms)
+    sharp = optimised_network(Options(), only)
+    assert optimised_network(Options(), only) is sharp
+    assert not torch.equal(sharp.first.weight, half.first.weight)
+    rough = optimised_network(Options(), Nets({"srgan": nets["srgan"]}, torch.bfloat16, nets.forms))
+    assert rough is not sharp and rough.dtype == torch.bfloat16
 
 
 def test_networks_of_different_layout_or_factor_cannot_be_blended():
