@@ -1,8 +1,8 @@
-"""The papers' tables, re-measured: python -m gansr bench NAME [--data DIR] [--json].
+"""The papers' tables, measured again: python -m gansr bench NAME [--data DIR] [--json].
 
-One form for all: rows of (case, model, metric, value), a table for people and JSON for programs. A bench is
-a module with `run(data) -> iterator of Row`, named in BENCHES; without `data` it measures what needs no pictures
-(speed). Importing this loads none of them.
+All benches have one form: rows of (case, model, metric, value), printed as a table or as JSON. A bench is a module with
+`run(data) -> iterator of Row`; a paper names its own in `Method.bench`. Without `data` it measures what needs no
+benchmark pictures (speed). Importing this module imports no bench.
 """
 
 from __future__ import annotations
@@ -10,52 +10,51 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-BENCHES: Mapping[str, str] = MappingProxyType(
-    {
-        "pulse": "gansr.papers.pulse.bench",
-        "kernelgan": "gansr.papers.kernelgan.bench",
-        "glean": "gansr.papers.glean.bench",
-        "mganprior": "gansr.papers.mganprior.bench",
-        "srgan": "gansr.papers.srgan.bench",
-    }
-)  # name → module
+from gansr import papers
 
 
 class BenchError(ValueError):
-    """A bench cannot be run. The text says what is missing and how to give it."""
+    """A bench cannot be run. The text says what is missing and how to provide it."""
 
 
 @dataclass(frozen=True)
 class Row:
+    """One measured value."""
+
     case: str  # "Set5 x4", "speed"
     model: str  # "srgan", "bicubic"
     metric: str  # "psnr_y", "seconds"
     value: float
 
 
+def benches() -> dict[str, str]:
+    """Name of a method → import path of its bench, of all methods that have one."""
+    return {method.name: method.bench for method in papers.METHODS if method.bench}
+
+
 def run(name: str, data: Path | None = None) -> list[Row]:
-    """Every row of the bench `name`. Raises BenchError for an unknown name or a folder that is not one."""
+    """Every row of the bench `name`. Raises BenchError for an unknown name, or where `data` is no folder."""
     return list(rows(name, data))
 
 
 def rows(name: str, data: Path | None = None) -> Iterator[Row]:
     """The rows one by one, as they are measured. Raises BenchError as `run` does."""
-    if name not in BENCHES:
-        raise BenchError(f"there is no bench {name!r}; there are: {', '.join(BENCHES)}")
+    found = benches()
+    if name not in found:
+        raise BenchError(f"there is no bench {name!r}; there are: {', '.join(found)}")
     if data is not None and not data.is_dir():
         raise BenchError(f"--data {data} is not a folder")
-    yield from import_module(BENCHES[name]).run(data)
+    yield from import_module(found[name]).run(data)
 
 
 def table(measured: Iterable[Row]) -> Iterator[str]:
-    """Rows → lines of text, one a row, the case named where it changes."""
+    """Rows → lines of text, one per row; a case is printed where it changes."""
     last = None
     for row in measured:
         if row.case != last:
@@ -69,11 +68,12 @@ def _digits(value: float) -> str:
 
 
 def add_parser(commands: Any) -> None:
-    """`bench` among the subcommands of python -m gansr; its handler returns the exit status."""
-    parser = commands.add_parser("bench", help="measure a paper's table and speed again")
-    parser.add_argument("name", choices=tuple(BENCHES), metavar="NAME", help=", ".join(BENCHES))
+    """Add `bench` to the sub-commands of python -m gansr; its handler returns the exit status."""
+    names = tuple(benches())
+    parser = commands.add_parser("bench", help="measure a paper's table and its speed again")
+    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the benchmark pictures")
-    parser.add_argument("--json", action="store_true", help="a list of {case, model, metric, value}")
+    parser.add_argument("--json", action="store_true", help="print a list of {case, model, metric, value}")
     parser.set_defaults(handler=_handle)
 
 
