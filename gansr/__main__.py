@@ -19,6 +19,7 @@ from gansr.method import Frame, Method
 from gansr.metrics.psnr import PSNR_RGB
 from gansr.ops.colour import to8bit
 from gansr.options import Option, OptionError, options_of
+from gansr.papers import training
 from gansr.picture import Picture, PictureError, open_picture, to_png
 from gansr.pipeline import USER_ERRORS, Pipeline, Update, local
 from gansr.request import Request, decode, fields_of
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_replay(commands)
     weights_commands.add_parser(commands)
     bench.add_parser(commands)
+    training.add_parser(commands)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.handler(parsed) or 0)

@@ -1,11 +1,12 @@
-"""The released GLEAN (open-mmlab/mmagic, Apache-2.0) → gansr.papers.glean.released.GLEAN.
+"""The released GLEAN (open-mmlab/mmagic, Apache-2.0) → the state dict of gansr.papers.glean.released.GLEAN.
 
-A file is {"meta", "state_dict"}; the network's keys carry `generator.`, the bank's `generator.generator.`.
-Dropped is what never reaches the picture: to_rgb*, fusion_skip, style_mapping, the discriminator, the VGG of the
-perceptual loss, the step counter. 1/√fan-in is folded into the bank's weights (see recipes.stylegan2).
+A file is {"meta", "state_dict"}; the network's keys begin with `generator.`, the bank's with `generator.generator.`.
+Left out is what never reaches the picture: to_rgb*, fusion_skip, style_mapping, the discriminator, the VGG of the
+perceptual loss, the step counter. 1/√fan-in is folded into the bank's weights (gansr.weights.converters.stylegan2).
 
-What is kept is stored as float16, which halves the files (650 → 310 MB) and moves the pictures of the authors' own
-test network by 76 dB PSNR: less than an 8-bit step.
+The weights are stored as float16, which halves the files (650 → 310 MB). Measured with the random weights of the 32² →
+256² golden network, against float32 weights and relative to a peak of 1, before clamping: 66.4 dB PSNR for the example
+face astronaut-face-32.png and 67.9 dB for the golden input; the largest difference is 0.0026, less than an 8-bit step.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def mmagic(path: Path) -> dict[str, Tensor]:
 
 
 def from_mmagic(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """mmagic's state dict (keys with `generator.`) → ours."""
+    """mmagic's state dict (keys with `generator.`) → ours. Raises WeightsError naming a key that does not fit."""
     used = {key: value for key, value in tensors.items() if not IDLE.fullmatch(key)}
     last_encoder, last_decoder = (_last(used, part) for part in ("encoder", "decoder"))
     rules: tuple[tuple[str, str, Fold], ...] = (
@@ -72,7 +73,7 @@ def from_mmagic(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _last(tensors: Mapping[str, Tensor], part: str) -> int:
-    """The number of the last module of the encoder or the decoder, which is unlike the others."""
+    """The number of the last module of the encoder or the decoder, which differs from the others."""
     found = [int(m[1]) for key in tensors if (m := re.match(rf"generator\.{part}\.(\d+)\.", key))]
     if not found:
         raise WeightsError(f"this file holds no GLEAN: there is no key generator.{part}.*")

@@ -1,22 +1,23 @@
 """GLEAN on MobileStyleGAN: encoder – bank – decoder, small enough to be trained and run on a processor.
 
-Paper: GLEAN (Chan, Wang, Xu, Gu, Loy; CVPR 2021, arXiv 2012.00739), §3: an RRDB encoder gives features of
-several resolutions and one latent row per modulation; the features are fused by convolutions into the blocks of
-a frozen face generator, the latent bank; a decoder made of pixel shuffles takes the bank's features in.
+Paper: GLEAN (Chan, Wang, Xu, Gu, Loy; CVPR 2021, arXiv 2012.00739), §3: an RRDB encoder gives features of several
+resolutions and one latent row per modulation; convolutions fuse the features into the blocks of a frozen face
+generator, the latent bank; a decoder made of pixel shuffles takes in the bank's features.
 
 How we differ, and why:
-- The bank is MobileStyleGAN, the prior whose weights can be had from a package registry. It is no part of this
-  module's state: it is passed in, so a file of ours holds the trained part alone.
-- Fusion is x + ρ·conv₁ₓ₁[x/ρ, f], not conv₃ₓ₃[x, f]: it starts as the identity, so the bank starts as the
-  generator it is (ρ: the root mean square of the bank's features there, measured once by `calibrate`).
-- The latent rows are the generator's mean row plus what the encoder says.
+- The bank is MobileStyleGAN, the prior whose weights a package registry carries. It is no part of this module's state:
+  it is passed in, so our weight file holds the trained part alone.
+- Fusion is x + ρ·conv₁ₓ₁[x/ρ, f], not conv₃ₓ₃[x, f]: it starts as the identity, so at first the bank is the generator
+  unchanged (ρ: the root mean square of the bank's features there, measured once by `calibrate`).
+- The latent rows are the generator's mean row plus the encoder's output.
 - The decoder adds to the input instead of drawing the picture: y = D⁺x + (I − D⁺D) r, where D is MATLAB's bicubic
-  shrinking and D⁺ its pseudo-inverse. So y shrinks to exactly the input, the network cannot spend itself on
-  what is known, and, as the truth lies in the same affine space, the projection only ever brings y nearer.
-- All is narrow (4 RRDB; decoder of 96, 64, 48 channels), and the upper part can work on a window, which is
-  what made training on two cores possible.
+  downscaling and D⁺ its pseudo-inverse. So y downscales to exactly the input and the network cannot spend capacity on
+  what is known; and as the truth lies in the same affine space, the projection can only bring y nearer to it.
+- Everything is narrow (4 RRDB; decoder of 96, 64, 48 channels), and the upper part can work on a window, which made
+  training on two processor cores possible.
 
-Pictures are RGB in [0,1] at the module's border, [−1,1] inside.
+Pictures are RGB in [0,1] at the module's interface, [−1,1] inside. The names of the submodules are the keys of the
+weight file.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SLOPE = 0.2
 
 
 class Parts(NamedTuple):
-    """What the lower half hands to the upper: everything that has seen the whole picture."""
+    """The output of the lower half, which sees the whole picture; the input of the upper half."""
 
     features: Tensor  # (B, wide, in, in), the encoder's finest
     bank: Tensor | None  # (B, C, 2·in, 2·in), the bank's features there
@@ -47,7 +48,7 @@ class Parts(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A square of the input, px of the input: `side`² at (top, left)."""
+    """A square part of the input: `side`² at (top, left), px of the input."""
 
     top: int
     left: int
@@ -59,47 +60,56 @@ class Window(NamedTuple):
         return x[..., t : t + s, l : l + s]
 
 
-def shrink_matrix(side: int, factor: int) -> Tensor:
-    """D of one axis: (side, side·factor) float64, MATLAB's bicubic shrinking with antialiasing."""
+def downscale_matrix(side: int, factor: int) -> Tensor:
+    """D of one axis: (side, side·factor) float64, MATLAB's bicubic downscaling with antialiasing."""
     index, weight = taps(side * factor, side, 1 / factor)
     matrix = torch.zeros(side, side * factor, dtype=torch.float64)
     return matrix.scatter_add_(1, torch.from_numpy(index), torch.from_numpy(weight))
 
 
-class Knowledge(nn.Module):
-    """D and D⁺, separable: a = (side, side·factor) and its pseudo-inverse, in float32.
+class DownscaleProjection(nn.Module):
+    """D, MATLAB's bicubic downscaling of (side·factor)² to side², and its pseudo-inverse D⁺, both separable, float32.
 
-    Their condition number is 1.4 for a factor of 8, so D⁺ hardly raises the rounding noise of an 8-bit input.
+    The condition number of D is 1.4 for a factor of 8, so D⁺ hardly amplifies the rounding noise of an 8-bit input.
     """
 
-    down: Tensor
-    up: Tensor
+    down: Tensor  # D of one axis: (side, side·factor)
+    up: Tensor  # D⁺ of one axis: (side·factor, side)
 
     def __init__(self, side: int, factor: int):
         super().__init__()
-        a = shrink_matrix(side, factor)
-        self.register_buffer("down", a.float(), persistent=False)
-        self.register_buffer("up", torch.linalg.pinv(a).float(), persistent=False)
+        matrix = downscale_matrix(side, factor)
+        self.register_buffer("down", matrix.float(), persistent=False)
+        self.register_buffer("up", torch.linalg.pinv(matrix).float(), persistent=False)
 
-    def shrink(self, y: Tensor) -> Tensor:
+    def downscale(self, y: Tensor) -> Tensor:
+        """D y: (…,side·factor,side·factor) → (…,side,side)."""
         return self.down @ y @ self.down.T
 
-    def grow(self, x: Tensor) -> Tensor:
+    def back_project(self, x: Tensor) -> Tensor:
+        """D⁺x: (…,side,side) → (…,side·factor,side·factor)."""
         return self.up @ x @ self.up.T
 
+    def project(self, y: Tensor, x: Tensor) -> Tensor:
+        """The picture nearest to y that downscales to exactly x: D⁺x + (I − D⁺D) y."""
+        return self.back_project(x - self.downscale(y)) + y
 
-def bend(x: Tensor) -> Tensor:
-    """The leaky rectifier of a fresh x: in place where no gradient is wanted, which saves a pass over memory."""
+
+def leaky(x: Tensor) -> Tensor:
+    """Leaky ReLU of x; without gradients it overwrites x, which saves a pass over memory. x must not be used again."""
     return F.leaky_relu(x, SLOPE, inplace=not torch.is_grad_enabled())
 
 
 def added(x: Tensor, y: Tensor) -> Tensor:
-    """x + y into a fresh x, in place likewise."""
+    """x + y; without gradients it overwrites x, which must not be used again."""
     return x + y if torch.is_grad_enabled() else x.add_(y)
 
 
 class Fusion(nn.Module):
-    """x + ρ·conv₁ₓ₁[x/ρ, f]; zero at first, so x passes unchanged. f comes through its own 3×3 convolution."""
+    """x + ρ·conv₁ₓ₁[x/ρ, f], where f is the encoder's features after a 3×3 convolution of their own.
+
+    x (B,bank,H,W), features (B,features,H,W) → the shape of x. Zero-initialised: at first it returns x unchanged.
+    """
 
     def __init__(self, bank: int, features: int, width: int):
         super().__init__()
@@ -109,12 +119,16 @@ class Fusion(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, features: Tensor, level: Tensor) -> Tensor:
-        f = bend(self.adapt(features))
+        f = leaky(self.adapt(features))
         return torch.addcmul(x, self.mix(torch.cat((x / level, f), dim=1)), level)
 
 
-class Stage(nn.Module):
-    """One scale of the decoder: its own features and, projected and levelled, the bank's → `channels`."""
+class DecoderStage(nn.Module):
+    """One scale of the decoder: (B,channels,H,W) → the same shape.
+
+    The bank's features, reduced to `tap` channels and divided by their root mean square `level`, are added to the
+    decoder's own after its first convolution.
+    """
 
     def __init__(self, channels: int, bank: int, tap: int, second: bool):
         super().__init__()
@@ -122,25 +136,25 @@ class Stage(nn.Module):
         self.project = nn.Conv2d(bank, tap, 1, bias=False)
         self.tap = nn.Conv2d(tap, channels, 3, padding=1, bias=False)
         self.second = nn.Conv2d(channels, channels, 3, padding=1) if second else nn.Identity()
-        nn.init.zeros_(self.tap.weight)  # the bank is silent until it has learnt to help
+        nn.init.zeros_(self.tap.weight)  # zero-initialised: no contribution at first
 
     def forward(self, h: Tensor, bank: Tensor | None, level: Tensor) -> Tensor:
         h = self.own(h)
         if bank is not None:
             h = added(h, self.tap(self.project(bank) / level))
-        h = bend(h)
-        return h if isinstance(self.second, nn.Identity) else bend(self.second(h))
+        h = leaky(h)
+        return h if isinstance(self.second, nn.Identity) else leaky(self.second(h))
 
 
 class GleanOwn(nn.Module):
-    """`side`² → (factor·side)². Give the bank to `forward`; without it the decoder works alone.
+    """`side`² → (factor·side)². The bank is passed to `forward`; without it the decoder works alone.
 
-    bank: (channels, side) of the bank's features after each of its blocks, from 4² to the output's side.
-    style: the width of a latent row. decoder, taps: channels a scale from 2·side up.
+    bank: channels of the bank's features after each of its blocks, from 4² to the output's side. style: length of a
+    latent row. decoder, taps: channels per scale, from 2·side up. Raises ValueError where these do not fit together.
     """
 
-    mean: Tensor  # the bank's mean row
-    levels: Tensor  # root mean squares of the bank's features, from 4² up
+    mean: Tensor  # (style,), the bank's mean latent row
+    levels: Tensor  # (height + 1,), root mean squares of the bank's features, from 4² up
 
     def __init__(
         self,
@@ -176,13 +190,13 @@ class GleanOwn(nn.Module):
         wide_in = [wide, *decoder[:-1]]
         self.raises = nn.ModuleList(nn.Conv2d(a, 4 * b, 3, padding=1) for a, b in zip(wide_in, decoder))
         self.stages = nn.ModuleList(
-            Stage(c, b, t, second=i < len(decoder) - 1)
+            DecoderStage(c, b, t, second=i < len(decoder) - 1)
             for i, (c, b, t) in enumerate(zip(decoder, bank[self.depth + 1 :], taps))
         )
         self.out = nn.Conv2d(decoder[-1], 3, 3, padding=1)
         self.register_buffer("mean", torch.zeros(style))
         self.register_buffer("levels", torch.ones(self.height + 1))
-        self.known = Knowledge(side, factor)
+        self.projection = DownscaleProjection(side, factor)
         with torch.no_grad():
             for parameter in (*self.latent.parameters(), *self.out.parameters()):
                 parameter.mul_(0.1 if parameter.ndim > 1 else 0)
@@ -192,86 +206,86 @@ class GleanOwn(nn.Module):
     def forward(
         self, low: Tensor, bank: MobileStyleGAN | None = None, *, features: bool = True, project: bool = True
     ) -> Tensor:
-        """low (B,3,side,side) in [0,1] → (B,3,factor·side, …) in about [0,1], in float32, not clamped.
+        """low (B,3,side,side) in [0,1] → (B,3,factor·side,factor·side) float32, about [0,1], not clamped.
 
-        bank None: the decoder alone. features False: the bank gets the latent rows only and the decoder only
-        the bank. project False: the decoder's addition is taken as it is. Raises ValueError for another size.
+        bank None: the decoder alone. features False: the bank gets the latent rows only, and the decoder gets the bank
+        only. project False: the decoder's output is added without the projection. Raises ValueError for another size.
         """
         return self.enlarge(low, bank, features=features, project=project)[0]
 
     def enlarge(
         self, low: Tensor, bank: MobileStyleGAN | None, *, features: bool = True, project: bool = True
     ) -> tuple[Tensor, Tensor]:
-        """`forward`, and the latent rows (B, rows, style), which are empty without a bank."""
+        """The result of `forward`, and the latent rows (B, rows, style); they are empty without a bank."""
         if low.shape[-2:] != (self.side, self.side):
             raise ValueError(f"this model takes {self.side}×{self.side} px, not {tuple(low.shape[-2:])}")
         x = low * 2 - 1
         parts = self.lower(self.finest(x.to(self.widen.weight.dtype)), bank, features)
         r = self.upper(parts, bank, self.noises(bank)).float()
-        return self.join(x.float(), r, self.known, project) / 2 + 0.5, parts.rows
+        return self.join(x.float(), r, self.projection, project) / 2 + 0.5, parts.rows
 
-    def quick(self, dtype: torch.dtype) -> GleanOwn:
+    def optimised(self, dtype: torch.dtype) -> GleanOwn:
         """A copy that computes in `dtype` with channels last; D and D⁺ stay in float32.
 
-        Channels last are the filters; each convolution takes its layout from them. A pass in bfloat16 is then
-        37 GFLOP at about all that two Zen 5 cores have, 1 TFLOP/s, and 20 ms of passes over memory; its picture
-        is 59 to 69 dB from float32's. What more there would be: filters kept in oneDNN's order, 3 % (through
-        operators that are not public); the last block in strips, nothing; torch.compile with frozen weights,
-        12 % after 25 s of compiling.
+        The filters are channels_last; each convolution takes its layout from them. A pass in bfloat16 is then 37 GFLOP
+        at about the full 1 TFLOP/s of two Zen 5 cores, and 20 ms of passes over memory; its picture differs by 59 to
+        69 dB from float32's. What else was tried: filters kept in oneDNN's order, 3 % (through operators that are not
+        public); the last block in strips, nothing; torch.compile with frozen weights, 12 % after 25 s of compiling.
         """
-        made = deepcopy(self).to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        made.known = self.known
-        return made
+        copied = deepcopy(self).to(dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        copied.projection = self.projection
+        return copied
 
     @staticmethod
-    def join(x: Tensor, r: Tensor, known: Knowledge, project: bool = True) -> Tensor:
-        """D⁺x + (I − D⁺D) r; with project False, D⁺x + r."""
-        return known.grow(x - known.shrink(r) if project else x) + r
+    def join(x: Tensor, r: Tensor, projection: DownscaleProjection, project: bool = True) -> Tensor:
+        """Input x and decoder's output r → D⁺x + (I − D⁺D) r; with project False, D⁺x + r."""
+        return projection.project(r, x) if project else projection.back_project(x) + r
 
-    # ------------------------------------------------------------------- the half that sees everything
+    # ------------------------------------------------------------------- the lower half: the whole picture
 
     def finest(self, x: Tensor) -> Tensor:
         """x (B,3,side,side) in [−1,1] → the encoder's features (B, wide, side, side)."""
-        return bend(self.widen(self.trunk(x)))
+        return leaky(self.widen(self.trunk(x)))
 
     def encode(self, finest: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The finest features → all, from `side` down to 4², and the latent rows (B, rows, style)."""
-        found = [finest]
+        """The finest features → those of each scale, from `side`² down to 4², and the latent rows (B, rows, style)."""
+        features = [finest]
         for layer in self.pyramid:
-            found.append(bend(layer(found[-1])))
-        code = bend(self.squeeze(found[-1].flatten(1)))
-        return found, self.latent(code).float().unflatten(1, (self.rows, -1)) + self.mean.float()
+            features.append(leaky(layer(features[-1])))
+        code = leaky(self.squeeze(features[-1].flatten(1)))
+        return features, self.latent(code).float().unflatten(1, (self.rows, -1)) + self.mean.float()
 
     def lower(self, finest: Tensor, bank: MobileStyleGAN | None, features: bool = True) -> Parts:
-        """The rest of the encoder and the bank up to 2·side."""
+        """The rest of the encoder and the bank up to (2·side)²; features False: only the latent rows are used."""
         if bank is None:
             return Parts(finest, None, (), finest.new_empty(0))
-        found, rows = self.encode(finest)
-        *_, bank_features, scales = self.fill(found, rows, bank, features)
+        encoded, rows = self.encode(finest)
+        *_, bank_features, scales = self.bank_features(encoded, rows, bank, features)
         return Parts(finest if features else torch.zeros_like(finest), bank_features, scales, rows)
 
-    def fill(
-        self, found: list[Tensor], rows: Tensor, bank: MobileStyleGAN, features: bool = True
+    def bank_features(
+        self, encoded: list[Tensor], rows: Tensor, bank: MobileStyleGAN, features: bool = True
     ) -> list[Any]:
-        """The bank's features before each fused block and at 2·side, then the remaining scales."""
+        """The bank's features before each fused block and at (2·side)², smallest first; the last element is a tuple of
+        the modulations of the remaining blocks."""
         scales = bank.scales(rows, 0, self.height)
         x = bank.body.dense(scales[0])
         seen: list[Any] = []
         for i, fusion in enumerate(self.fusions):
             if features:
-                x = fusion(x, found[self.depth - i], self.level(i, x))
+                x = fusion(x, encoded[self.depth - i], self.level(i, x))
             seen.append(x)
             block = blocks_of(bank)[i]
-            x = raised(block, x, scales[1 + 2 * i : 3 + 2 * i], (block.conv1.noise, block.conv2.noise))
+            x = apply_block(block, x, scales[1 + 2 * i : 3 + 2 * i], (block.conv1.noise, block.conv2.noise))
         return [*seen, x, tuple(scales[3 + 2 * self.depth : 1 + 2 * self.height])]
 
     def level(self, i: int, like: Tensor) -> Tensor:
         return self.levels[i].to(like.dtype)
 
-    # ----------------------------------------------------------------- the half that can work on a window
+    # ----------------------------------------------------------------- the upper half: the whole or a window
 
     def noises(self, bank: MobileStyleGAN | None, window: Window | None = None) -> list[Tensor]:
-        """The noise maps of the bank's blocks above 2·side, whole or the window's part, two a block."""
+        """The noise maps of the bank's blocks above (2·side)², whole or the window's part, two per block."""
         if bank is None:
             return []
         blocks = blocks_of(bank)[self.depth + 1 : self.height]
@@ -279,25 +293,25 @@ class GleanOwn(nn.Module):
         return maps if window is None else [window.cut(m, m.shape[-1] // self.side) for m in maps]
 
     def cut(self, parts: Parts, window: Window) -> Parts:
-        """The window's part of what the lower half gives."""
+        """The window's part of the lower half's output."""
         bank = None if parts.bank is None else window.cut(parts.bank, 2)
         return Parts(window.cut(parts.features, 1), bank, parts.scales, parts.rows)
 
     def upper(self, parts: Parts, bank: MobileStyleGAN | None, noises: Sequence[Tensor]) -> Tensor:
-        """Decoder and the bank above 2·side → what is added to the input, (B,3,…) in units of [−1,1]."""
+        """The decoder and the bank above (2·side)² → r, what is added to the input: (B,3,H,W) in units of [−1,1]."""
         h, b = parts.features, parts.bank
         for i, (raising, stage) in enumerate(zip(self.raises, self.stages)):
             if i and b is not None and bank is not None:
                 two = slice(2 * i - 2, 2 * i)
-                b = raised(blocks_of(bank)[self.depth + i], b, parts.scales[two], noises[two])
+                b = apply_block(blocks_of(bank)[self.depth + i], b, parts.scales[two], noises[two])
             h = stage(F.pixel_shuffle(raising(h), 2), b, self.level(self.depth + 1 + i, h))
         return self.out(h)
 
-    # ----------------------------------------------------------------------------------- before training
+    # ----------------------------------------------------------------------------------- initialisation
 
     @torch.no_grad()
     def calibrate(self, bank: MobileStyleGAN, generator: torch.Generator, codes: int = 4096) -> None:
-        """The bank's mean row, and the root mean square of its features at each side, from seeded codes."""
+        """Set `mean`, the bank's mean row, and `levels`, the root mean squares of its features, from random codes."""
         w = bank.mapping(torch.randn(codes, bank.style, generator=generator))
         self.mean.copy_(w.mean(0))
         rows = self.mean + 0.7 * (w[:8, None] - self.mean).expand(-1, self.rows, -1)
@@ -309,23 +323,23 @@ def blocks_of(bank: MobileStyleGAN) -> list[Block]:
     return cast("list[Block]", list(bank.body.blocks))
 
 
-def raised(block: Block, x: Tensor, scales: Sequence[Tensor], noises: Sequence[Tensor]) -> Tensor:
-    """The block on x, its two scales (B,C) and its noise maps given: of a window they are parts."""
-    x = separable(block.conv1, inverse_haar(x * scales[0][:, :, None, None]), noises[0])
-    return separable(block.conv2, x, noises[1], scales[1])
+def apply_block(block: Block, x: Tensor, scales: Sequence[Tensor], noises: Sequence[Tensor]) -> Tensor:
+    """A block of the bank on x (B,C,H,W), with its two modulations (B,C) and noise maps, for a window their parts."""
+    x = apply_separable(block.conv1, inverse_haar(x * scales[0][:, :, None, None]), noises[0])
+    return apply_separable(block.conv2, x, noises[1], scales[1])
 
 
-def separable(conv: Separable, x: Tensor, noise: Tensor, scale: Tensor | None = None) -> Tensor:
-    """A separable convolution of the bank, its input scaled by `scale` (B,C), with the noise map given.
+def apply_separable(conv: Separable, x: Tensor, noise: Tensor, scale: Tensor | None = None) -> Tensor:
+    """A separable convolution of the bank on x (B,C,H,W), its input modulated by `scale` (B,C), with this noise map.
 
-    A channel's scale commutes with its depthwise filter: for one picture it goes into the filter instead.
+    A channel's modulation commutes with its depthwise filter: for a single picture it goes into the filter instead.
     """
     filters = conv.depthwise
     if not torch.is_grad_enabled():
-        x = x.contiguous(memory_format=torch.channels_last)  # the wavelet leaves another order
+        x = x.contiguous(memory_format=torch.channels_last)  # the wavelet leaves another layout
     if scale is not None and len(x) == 1 and not torch.is_grad_enabled():
         filters = filters * scale.view(-1, 1, 1, 1)
     elif scale is not None:
         x = x * scale[:, :, None, None]
     x = F.conv2d(x, filters, padding=1, groups=x.shape[1])
-    return bend(added(F.conv2d(x, conv.pointwise, conv.bias), noise))
+    return leaky(added(F.conv2d(x, conv.pointwise, conv.bias), noise))

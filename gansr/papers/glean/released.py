@@ -1,14 +1,14 @@
-"""GLEAN (Chan, Wang, Xu, Gu, Loy; CVPR 2021, arXiv 2012.00739; TPAMI 2023): the released networks.
+"""GLEAN (Chan, Wang, Xu, Gu, Loy; CVPR 2021, arXiv 2012.00739; TPAMI 2023): the networks the authors released.
 
 Source: paper §3, and open-mmlab/mmagic (Apache-2.0), GLEANStyleGANv2(in_size, out_size), whose files
-gansr.papers.glean.convert reads. Encoder (RRDB, then strided convolutions down to 4², one latent row per
-layer of the bank) – bank (StyleGAN2's body, its input fused with the encoder's feature at each side up to
-in_size) – decoder (pixel shuffles, each taking the bank's features of its side).
+gansr.papers.glean.convert reads. Encoder (RRDB, then strided convolutions down to 4², one latent row per layer of the
+bank) – bank (StyleGAN2's synthesis network, whose input is fused with the encoder's feature at each side up to
+in_size) – decoder (pixel shuffles, each taking in the bank's features of its side).
 
-The same function. Left out is what never reaches the picture: the bank's RGB path with its fusions, the bank's
-mapping, the discriminator. Noise maps are those of the file: other ones change the picture. Order that
-matters: the fusion happens before the two layers of the next side, at every side ≤ in_size; the latent rows
-go 0 to the 4² layer, then (1,2), (3,4) …; pixel shuffles have no activation; the output is linear.
+It computes the same function. Left out is what never reaches the picture: the bank's RGB path with its fusions, the
+bank's mapping, the discriminator. The noise maps are those of the file: others change the picture. The order matters:
+the fusion comes before the two layers of the next side, at every side ≤ in_size; latent row 0 modulates the 4² layer,
+rows (1,2), (3,4) … the next; pixel shuffles have no activation; the output is linear.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def leaky(x: Tensor) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """in_size² → features from in_size² to 4² and the latent rows."""
+    """The input, in_size² → features from in_size² down to 4², and the latent rows."""
 
     def __init__(self, in_size: int, rows: int, style: int, multiplier: int, channels: int, blocks: int):
         super().__init__()
@@ -47,15 +47,18 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """x (B,3,in,in) in [−1,1] → features, finest first (B,C(r),r,r), and rows (B, rows, style)."""
-        found = [leaky(self.widen(self.trunk(x)))]
+        features = [leaky(self.widen(self.trunk(x)))]
         for shrink, refine in zip(self.shrink, self.refine):
-            found.append(leaky(refine(leaky(shrink(found[-1])))))
-        rows = self.latent(leaky(self.last(found[-1])).flatten(1))
-        return found, rows.unflatten(1, (self.rows, -1))
+            features.append(leaky(refine(leaky(shrink(features[-1])))))
+        rows = self.latent(leaky(self.last(features[-1])).flatten(1))
+        return features, rows.unflatten(1, (self.rows, -1))
 
 
 class GLEAN(nn.Module):
-    """in_size² → out_size². Give `blocks`, `channels`, `multiplier` and `style` only for tests' tiny networks."""
+    """in_size² → out_size². The other arguments differ from the published networks in tests only.
+
+    Raises ValueError for sizes below 8 px or without enlargement.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,9 @@ class GLEAN(nn.Module):
     ):
         super().__init__()
         if not 8 <= in_size < out_size:
-            raise ValueError(f"GLEAN enlarges from 8 px up; {in_size}→{out_size} it cannot do")
+            raise ValueError(
+                f"GLEAN enlarges inputs of 8 px or more; {in_size}→{out_size} px is not possible"
+            )
         self.side, self.out_size = in_size, out_size
         self.bank = Body(out_size, style, multiplier)
         rows = len(self.bank.layers)
@@ -86,9 +91,9 @@ class GLEAN(nn.Module):
         self.end = nn.Conv2d(2 * channels_at(out_size, multiplier), 64, 3, padding=1)
         self.out = nn.Conv2d(64, 3, 3, padding=1)
 
-    def quick(self, dtype: torch.dtype) -> GLEAN:
+    def optimised(self, dtype: torch.dtype) -> GLEAN:
         """A copy that computes in `dtype` with channels last."""
-        return deepcopy(self).to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return deepcopy(self).to(dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def forward(self, low: Tensor) -> Tensor:
         """low (B,3,in_size,in_size) in [0,1] → (B,3,out_size,out_size), about [0,1], not clamped.
@@ -98,17 +103,17 @@ class GLEAN(nn.Module):
         if low.shape[-2:] != (self.side, self.side):
             raise ValueError(f"this model takes {self.side}×{self.side} px, not {tuple(low.shape[-2:])}")
         x = (low * 2 - 1).to(self.out.weight.dtype)
-        found, rows = self.encoder(x)
-        return self.decode(found[0], self.fill(found, rows)).float() / 2 + 0.5
+        features, rows = self.encoder(x)
+        return self.decode(features[0], self.bank_features(features, rows)).float() / 2 + 0.5
 
-    def fill(self, found: list[Tensor], rows: Tensor) -> list[Tensor]:
-        """The bank's features at every side above in_size, smallest first."""
+    def bank_features(self, encoded: list[Tensor], rows: Tensor) -> list[Tensor]:
+        """The encoder's features and rows → the bank's features at every side above in_size, smallest first."""
         layers = self.bank.layers
         x = layers[0](self.bank.constant.expand(len(rows), -1, -1, -1), rows[:, 0])
         kept = []
         for k in range(len(layers) // 2):
             if k < len(self.fusions):
-                x = self.fusions[k](torch.cat((x, found[-1 - k]), dim=1))
+                x = self.fusions[k](torch.cat((x, encoded[-1 - k]), dim=1))
             x = layers[2 * k + 1](x, rows[:, 2 * k + 1])
             x = layers[2 * k + 2](x, rows[:, 2 * k + 2])
             if x.shape[-1] > self.side:
@@ -116,7 +121,7 @@ class GLEAN(nn.Module):
         return kept
 
     def decode(self, h: Tensor, bank: list[Tensor]) -> Tensor:
-        """The encoder's finest features and the bank's → the picture in [−1,1]."""
+        """The encoder's finest features and the bank's → the picture (B,3,out_size,out_size) in [−1,1]."""
         for raising, features in zip(self.raises, bank):
             h = torch.cat((F.pixel_shuffle(raising(h), 2), features), dim=1)
         return self.out(leaky(self.end(h)))

@@ -1,12 +1,11 @@
-"""Faces to train on, made by the prior itself: no data set is needed, and the latent rows behind each are known.
+"""Training faces drawn by the prior itself: no data set is needed, and the latent rows behind each face are known.
 
-Face i of a seed is a pure function of (seed, i): two codes, a truncation ψ between 0.5 and 0.9, in 30 % of the
-faces style mixing (the second code takes over at a random row), and in half of them a square cut out of the
-1024² picture, so that not every face is framed alike. The pictures are shrunk to the wanted side by MATLAB's
-bicubic and kept as 8 bit in one .npy file, which an interrupted run takes up again.
+Face i of a seed is a pure function of (seed, i): two codes, a truncation ψ between 0.5 and 0.9, in 30 % of the faces
+style mixing (the second code takes over at a random row), and in half of them a square cropped from the 1024² picture,
+so that not every face is framed alike. The pictures are downscaled to the wanted side by MATLAB's bicubic and kept as 8
+bit in one .npy file, which an interrupted run continues.
 
-Why so: ψ 0.5–0.9 and 30 % mixing are those of a trial that worked; beyond 0.9 the prior's
-pictures often break.
+ψ 0.5–0.9 and 30 % mixing come from a trial that worked; above 0.9 the prior's pictures often break.
 """
 
 from __future__ import annotations
@@ -22,36 +21,36 @@ from torch import Tensor
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.resize import imresize
 
-MIXED = 0.3
-CUT = 0.5
-FRACTIONS = (13 / 16, 14 / 16, 15 / 16)  # sides of the squares cut out, of the picture's
+MIXED = 0.3  # share of the faces with style mixing
+CROPPED = 0.5  # share of the faces that are cropped
+FRACTIONS = (13 / 16, 14 / 16, 15 / 16)  # sides of the crops, as shares of the picture's
 BATCH = 4
 
 
 @dataclass(frozen=True)
 class Face:
-    """What face i is made of. `side`, `top`, `left`: the square shown, as shares of the picture."""
+    """What a synthetic face is made from. `side`, `top`, `left`: the square shown, as shares of the picture."""
 
     codes: Tensor  # (2, style)
     psi: float
-    change: float  # where the second code takes over, as a share of the rows; 1: nowhere
+    change: float  # the row where the second code takes over, as a share of the rows; 1: never
     side: float
     top: float
     left: float
 
 
 def face(seed: int, i: int, style: int, cut: bool = True) -> Face:
-    """The recipe of face `i` of `seed`; `cut` False: always the whole picture."""
+    """Face `i` of `seed`; cut False: always the whole picture."""
     g = torch.Generator().manual_seed(seed * 1_000_000 + i)
     codes = torch.randn(2, style, generator=g)
     u = torch.rand(7, generator=g).tolist()
     change = (3 + int(14 * u[2])) / 23 if u[1] < MIXED else 1.0
-    side = FRACTIONS[int(u[4] * len(FRACTIONS))] if cut and u[3] < CUT else 1.0
+    side = FRACTIONS[int(u[4] * len(FRACTIONS))] if cut and u[3] < CROPPED else 1.0
     return Face(codes, 0.5 + 0.4 * u[0], change, side, u[5] * (1 - side), u[6] * (1 - side))
 
 
 def rows_of(bank: MobileStyleGAN, faces: list[Face], mean: Tensor) -> Tensor:
-    """The style rows (B, style_rows, style) behind the faces; mean: the mapping's mean row."""
+    """The style rows (B, style_rows, style) behind the faces; mean: the mapping's mean row (style,)."""
     w = bank.mapping(torch.cat([f.codes for f in faces])).view(len(faces), 2, -1)
     psi = torch.tensor([f.psi for f in faces])[:, None, None]
     w = mean + psi * (w - mean)
@@ -61,7 +60,7 @@ def rows_of(bank: MobileStyleGAN, faces: list[Face], mean: Tensor) -> Tensor:
 
 
 def mean_row(bank: MobileStyleGAN, codes: int = 10_000) -> Tensor:
-    """The mean of the mapping over seeded codes, (style,)."""
+    """The mean of the mapping over random codes of seed 0, (style,)."""
     z = torch.randn(codes, bank.style, generator=torch.Generator().manual_seed(0))
     return bank.mapping(z).mean(0)
 
@@ -78,7 +77,7 @@ def shown(picture: Tensor, f: Face, side: int) -> Tensor:
 def synthesise(
     bank: MobileStyleGAN, seed: int, indices: range, side: int, cut: bool, draw: Callable[[Tensor], Tensor]
 ) -> Iterator[Tensor]:
-    """The faces of `indices`, (side,side,3) uint8 each; `draw` is the synthesis, perhaps compiled."""
+    """The faces of `indices`, (side,side,3) uint8 each; draw: style rows → pictures, the bank's synthesis."""
     mean = mean_row(bank)
     for start in range(indices.start, indices.stop, BATCH):
         faces = [face(seed, i, bank.style, cut) for i in range(start, start + BATCH)]  # always whole batches
@@ -96,9 +95,9 @@ def cache(
     side: int,
     cut: bool,
     draw: Callable[[Tensor], Tensor],
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> np.ndarray:
-    """The faces as a memory-mapped (count, side, side, 3) uint8 array, made now as far as they are not there."""
+    """The faces as a memory-mapped (count, side, side, 3) uint8 array in `folder`; those missing there are made now."""
     folder.mkdir(parents=True, exist_ok=True)
     path, done_path = (
         folder / f"faces-{seed}-{side}-{count}.npy",
@@ -113,5 +112,5 @@ def cache(
         if (i + 1) % 100 == 0 or i + 1 == count:
             pictures.flush()
             done_path.write_text(str(i + 1))
-            say(f"{i + 1} of {count} faces")
+            progress(f"{i + 1} of {count} faces")
     return np.lib.format.open_memmap(path, "r")

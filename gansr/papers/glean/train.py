@@ -1,29 +1,26 @@
-"""Training of our GLEAN (gansr.papers.glean.own): stages, checkpoints that resume bit-exactly, a log.
+"""Training of our GLEAN (gansr.papers.glean.own): stages, and checkpoints that resume bit by bit.
 
-The paper (arXiv 2012.00739 §3.3) trains 300 k steps with L2, VGG and a StyleGAN2 adversary. Here the same three
-terms in a small form (gansr.papers.glean.losses), in stages, each from a fresh optimiser and the averaged weights:
-- "plain": no bank, L1 + LPIPS; the encoder and the decoder learn to enlarge;
-- "invert": the encoder's trunk and the decoder stand still; pyramid, latent and fusions learn to bring the bank
-  to the very features and rows behind a synthetic face, which are known;
-- "full": the bank attached, the adversary on.
-The control without a bank is the same configuration with `"bank": false` in its last stages.
+The paper (arXiv 2012.00739 §3.3) trains 300,000 steps with L2, a VGG loss and a StyleGAN2 discriminator. We use the
+same three terms in a small form (gansr.papers.glean.losses), in stages, each with a new optimiser and from the averaged
+weights:
+- "plain": without the bank, L1 + LPIPS; the encoder and the decoder learn to enlarge;
+- "invert": the encoder's trunk and the decoder stay fixed; pyramid, latent and fusions learn to bring the bank to the
+  features and rows behind a synthetic face, which are known;
+- "full": with the bank and the discriminator.
+The control is the same configuration with `"bank": false` in its last stages.
 
-The lower half of the network sees the whole face, the upper half and the losses a window of it (of 18² px of the
-input, judged on the inner 16²), which makes a step three times cheaper. A window flush with the picture's border
-is judged up to the border, so borders are learnt too.
+The lower half of the network sees the whole face, the upper half and the losses a window of it (18² px of the input, of
+which the losses see the inner 16²), which makes a step three times cheaper. For a window at the picture's border the
+losses reach up to the border, so borders are learnt too.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from copy import deepcopy
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,114 +30,67 @@ from torch import Tensor, nn
 from gansr.nets.alexnet import LpipsAlex
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
-from gansr.ops.resize import imresize
 from gansr.papers.glean import losses
-from gansr.papers.glean.own import GleanOwn, Knowledge, Window
+from gansr.papers.glean.config import Config, Stage, learning_rate
+from gansr.papers.glean.own import DownscaleProjection, GleanOwn, Window
 from gansr.papers.glean.synthetic import face, mean_row, rows_of
 from gansr.weights.tensors import serialise
-
-
-@dataclass(frozen=True)
-class Stage:
-    name: str
-    kind: str  # "train" or "invert"
-    steps: int
-    lr: float
-    bank: bool = True
-    batch: int = 4
-    perceptual: float = 0.5  # weight of LPIPS on VGG16
-    alex: float = 0.0  # weight of LPIPS on AlexNet; where it is not 0, LPIPS-Alex is no independent measure
-    adversary: float = 0.0  # weight of the adversarial term
-    tail: float = 0.3  # the last share of the steps, in which the rate falls to zero along a cosine
-    warm: int = 20  # steps in which the rate rises
-
-
-@dataclass(frozen=True)
-class Config:
-    """One training. Read from JSON; unknown names are refused."""
-
-    stages: tuple[Stage, ...]
-    net: Mapping[str, Any] = field(default_factory=dict)
-    faces: int = 4000
-    seed: int = 1
-    held: int = 50
-    held_seed: int = 2
-    window: int = 18
-    margin: int = 1
-    shrunk: float = 0.1  # weight of |D r|: keeps the addition sensible where the projection is switched off
-    judge_lr: float = 2e-4
-    clip: float = 1.0
-    average: float = 0.998
-    precision: str = "bfloat16"
-
-
-def read_config(path: Path) -> Config:
-    """A JSON file → Config. Raises TypeError naming a field that does not exist."""
-    raw = json.loads(path.read_text())
-    return Config(**{**raw, "stages": tuple(Stage(**stage) for stage in raw["stages"])})
-
-
-def rate(stage: Stage, step: int) -> float:
-    """The learning rate at a step of the stage: a short rise, a plateau, a cosine down to zero."""
-    left = stage.steps - step
-    tail = max(1.0, stage.tail * stage.steps)
-    fall = 0.5 - 0.5 * math.cos(math.pi * min(1.0, left / tail))
-    return stage.lr * min(1.0, (step + 1) / max(1, stage.warm)) * fall
-
 
 CPU = torch.device("cpu")
 
 
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as it is: what stands in for torch.compile."""
+def uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function unchanged; stands in for torch.compile."""
     return function
 
 
 @dataclass
-class Kit:
-    """What a training works with besides its state. `compiled` turns a function into a faster one."""
+class Resources:
+    """Frozen networks, pictures and device of a training."""
 
     bank: MobileStyleGAN
     lpips: LpipsVgg
     alex: LpipsAlex
     pictures: np.ndarray  # (N,S,S,3) uint8
-    whole: np.ndarray  # the indices whose picture is the whole face: `invert` takes these
+    whole: np.ndarray  # indices of the pictures that are not cropped, for the stages "invert"
     device: torch.device = CPU
-    compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = plain
+    compile: Callable[[Callable[..., Any]], Callable[..., Any]] = uncompiled  # torch.compile, or nothing
 
 
 class Training:
-    """The state of one run: networks, optimisers, average, random draws, where it stands."""
+    """The state of one run: networks, optimisers, averaged weights, random generator, stage and step."""
 
-    def __init__(self, config: Config, kit: Kit):
-        self.config, self.kit = config, kit
+    def __init__(self, config: Config, resources: Resources):
+        self.config, self.resources = config, resources
         self.dtype = getattr(torch, config.precision)
-        torch_state = torch.Generator().manual_seed(config.seed)
+        draws = torch.Generator().manual_seed(config.seed)
         with torch.random.fork_rng(devices=[]):  # initial weights come from torch's own generator
             torch.manual_seed(config.seed)
             self.net = GleanOwn(**config.net)
-            self.judge = losses.Judge()
-        self.net.calibrate(kit.bank, torch_state)
-        self.draws = torch_state
+            self.discriminator = losses.Discriminator()
+        self.net.calibrate(resources.bank, draws)
+        self.draws = draws
         form: Any = {"memory_format": torch.channels_last}
-        self.net.to(kit.device, **form)
-        self.judge.to(kit.device)
+        self.net.to(resources.device, **form)
+        self.discriminator.to(resources.device)
         self.average = deepcopy(self.net).requires_grad_(False)
-        self.mean = mean_row(kit.bank)
-        self.bank = deepcopy(kit.bank).to(kit.device)
+        self.mean = mean_row(resources.bank)
+        self.bank = deepcopy(resources.bank).to(resources.device)
         self.bank.body.to(dtype=self.dtype, **form)
-        self.lpips = deepcopy(kit.lpips).to(kit.device, self.dtype, **form)
-        self.alex = deepcopy(kit.alex).to(kit.device)
-        self.near = Knowledge(config.window, self.net.factor).to(kit.device)
-        self.far = self.net.known
+        self.lpips = deepcopy(resources.lpips).to(resources.device, self.dtype, **form)
+        self.alex = deepcopy(resources.alex).to(resources.device)
+        self.window_projection = DownscaleProjection(config.window, self.net.factor).to(resources.device)
+        self.projection = self.net.projection
         self.stage, self.step, self.spent, self.images = 0, 0, 0.0, 0
-        self.finest = kit.compiled(self._finest)
-        self.lower = kit.compiled(self._lower)
-        self.upper = kit.compiled(self._upper)
-        self.taps = kit.compiled(self._taps)
+        self.finest = resources.compile(self._finest)
+        self.lower = resources.compile(self._lower)
+        self.upper = resources.compile(self._upper)
+        self.taps = resources.compile(self._taps)
         self.begin()
 
-    def _finest(self, x: Tensor) -> Tensor:  # a graph of its own: in one with the bank, layouts go wrong
+    def _finest(
+        self, x: Tensor
+    ) -> Tensor:  # compiled by itself: torch.compile mixes up memory layouts where the bank is in one graph
         return self.net.finest(x)
 
     def _lower(self, finest: Tensor) -> Any:
@@ -163,7 +113,7 @@ class Training:
         return self.stage >= len(self.config.stages)
 
     def begin(self) -> None:
-        """Fresh optimisers for the stage that begins, which takes up the averaged weights."""
+        """Start the stage: new optimisers, the averaged weights, the parameters that this kind of stage trains."""
         stage = self.now
         self.net.load_state_dict(self.average.state_dict())
         names = {"invert": ("pyramid", "squeeze", "latent", "fusions")}.get(stage.kind)
@@ -171,12 +121,12 @@ class Training:
             parameter.requires_grad_(names is None or name.split(".")[0] in names)
         learning = [p for p in self.net.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(learning, lr=stage.lr, betas=(0.9, 0.99), fused=True)
-        self.judging = torch.optim.Adam(
-            self.judge.parameters(), lr=self.config.judge_lr, betas=(0.9, 0.99), fused=True
+        self.discriminator_optimiser = torch.optim.Adam(
+            self.discriminator.parameters(), lr=self.config.discriminator_lr, betas=(0.9, 0.99), fused=True
         )
 
     def advance(self) -> None:
-        """One step further, into the next stage if this one is over."""
+        """Count a step; start the next stage where this one is over."""
         self.step += 1
         self.images += self.now.batch
         if self.step >= self.now.steps:
@@ -185,19 +135,20 @@ class Training:
                 self.begin()
 
     def state(self) -> dict[str, Any]:
+        """Everything `restore` needs to continue bit by bit; a checkpoint's content."""
         return {
             "at": [self.stage, self.step, self.images],
             "spent": self.spent,
             "draws": self.draws.get_state(),
-            **{name: getattr(self, name).state_dict() for name in ("net", "judge", "average")},
-            **{name: getattr(self, name).state_dict() for name in ("optimiser", "judging")},
+            **{name: getattr(self, name).state_dict() for name in ("net", "discriminator", "average")},
+            **{name: getattr(self, name).state_dict() for name in ("optimiser", "discriminator_optimiser")},
         }
 
     def restore(self, state: Mapping[str, Any], only_nets: bool = False) -> None:
-        """Continue from `state`; only_nets: begin this configuration's first stage from its averaged network and
-        its judge. A stage that has no step yet begins as one always does: so a finished run can be lengthened."""
+        """Continue from `state`; only_nets: start this configuration's first stage from its averaged network and its
+        discriminator. A stage without a step yet starts as always, so a finished run can be extended."""
         self.images, self.spent = state["at"][2], state["spent"]
-        for name in ("average", "judge"):
+        for name in ("average", "discriminator"):
             getattr(self, name).load_state_dict(state[name])
         if not only_nets:
             self.stage, self.step = state["at"][:2]
@@ -207,30 +158,30 @@ class Training:
             return
         self.begin()
         if self.step:
-            for name in ("net", "optimiser", "judging"):
+            for name in ("net", "optimiser", "discriminator_optimiser"):
                 getattr(self, name).load_state_dict(state[name])
 
     # -------------------------------------------------------------------------------------------- steps
 
-    def precision(self) -> AbstractContextManager[Any]:
-        wanted = self.dtype != torch.float32
-        return torch.autocast(self.kit.device.type, dtype=self.dtype, enabled=wanted)
+    def autocast(self) -> AbstractContextManager[Any]:
+        reduced = self.dtype != torch.float32
+        return torch.autocast(self.resources.device.type, dtype=self.dtype, enabled=reduced)
 
-    def pick(self, n: int, below: int) -> list[int]:
+    def random_integers(self, n: int, below: int) -> list[int]:
         return torch.randint(below, (n,), generator=self.draws).tolist()
 
     def pair(self, chosen: list[int], varied: bool) -> tuple[Tensor, Tensor]:
-        """Faces → (input (B,3,side,side), truth), in [−1,1]; `varied`: mirrored, brightened, tinted at random."""
-        high = torch.stack([torch.from_numpy(self.kit.pictures[i].copy()) for i in chosen])
+        """Indices of faces → (input (B,3,side,side), truth) in [−1,1]; varied: with random changes, see `vary`."""
+        high = torch.stack([torch.from_numpy(self.resources.pictures[i].copy()) for i in chosen])
         high = high.permute(0, 3, 1, 2).float() / 255
         if varied:
             high = self.vary(high)
-        high = high.to(self.kit.device)
-        low = (self.far.shrink(high).clamp(0, 1) * 255).round() / 255
+        high = high.to(self.resources.device)
+        low = (self.projection.downscale(high).clamp(0, 1) * 255).round() / 255
         return low * 2 - 1, high * 2 - 1
 
     def vary(self, high: Tensor) -> Tensor:
-        """Mirroring, gain and offset per channel, gamma: (B,3,H,W) in [0,1] → the same, rounded to 8 bit."""
+        """Random mirroring, gamma, and gain and offset per channel: (B,3,H,W) in [0,1] → the same, rounded to 8 bit."""
         u = torch.rand(len(high), 8, generator=self.draws)
         high = torch.where((u[:, 0] < 0.5)[:, None, None, None], high.flip(-1), high)
         gamma = (2 * u[:, 1] - 1).mul(0.25).exp()[:, None, None, None]
@@ -239,25 +190,25 @@ class Training:
         return ((high.clamp(1e-4) ** gamma * gain + lift).clamp(0, 1) * 255).round() / 255
 
     def windows(self) -> tuple[Window, Window]:
-        """The window worked on and the part of it judged, in px of the input and of the window."""
+        """A random window, in px of the input, and the part of it that the losses see, in px of the window."""
         side, margin, whole = self.config.window, self.config.margin, self.net.side
         last = whole - side
-        top, left = (min(max(i - 2, 0), last) for i in self.pick(2, last + 5))
+        top, left = (min(max(i - 2, 0), last) for i in self.random_integers(2, last + 5))
         t, l = (0 if i == 0 else 2 * margin if i == last else margin for i in (top, left))
         return Window(top, left, side), Window(t, l, side - 2 * margin)
 
     def train_step(self) -> dict[str, Tensor]:
-        """One step on the generator and, where it is on, the judge. Returns the loss terms, not yet moved."""
+        """One step of the network and, where its weight is not 0, of the discriminator. Returns the loss terms."""
         stage, config = self.now, self.config
-        x, y = self.pair(self.pick(stage.batch, len(self.kit.pictures)), varied=True)
+        x, y = self.pair(self.random_integers(stage.batch, len(self.resources.pictures)), varied=True)
         window, inner = self.windows()
         noises = self.net.noises(self.bank if stage.bank else None, window)
-        with self.precision():
+        with self.autocast():
             finest = self.finest(x)
             parts = self.lower(finest) if stage.bank else self.net.lower(finest, None)
             parts = self.net.cut(parts, window)
             r = self.upper(parts, stage.bank, noises).float()
-        seen = GleanOwn.join(window.cut(x, 1), r, self.near)
+        seen = GleanOwn.join(window.cut(x, 1), r, self.window_projection)
         ours, true = (
             inner.cut(seen, self.net.factor),
             inner.cut(window.cut(y, self.net.factor), self.net.factor),
@@ -267,46 +218,49 @@ class Training:
         our_taps = self.taps(ours.contiguous())
         terms = {"l1": (ours - true).abs().mean()}
         terms["lpips"] = losses.perceptual(self.lpips, our_taps, true_taps)
-        terms["shrunk"] = self.near.shrink(r).abs().mean()
+        terms["shrunk"] = self.window_projection.downscale(r).abs().mean()
         total = terms["l1"] + stage.perceptual * terms["lpips"] + config.shrunk * terms["shrunk"]
         if stage.alex:
             terms["alex"] = self.alex(ours / 2 + 0.5, true / 2 + 0.5).mean()
             total = total + stage.alex * terms["alex"]
         if stage.adversary:
-            self.judge.requires_grad_(False)
-            with self.precision():
-                terms["fooling"] = losses.fooling_loss(self.judge(our_taps))
-            total = total + stage.adversary * terms["fooling"]
+            self.discriminator.requires_grad_(False)
+            with self.autocast():
+                terms["generator"] = losses.generator_loss(self.discriminator(our_taps))
+            total = total + stage.adversary * terms["generator"]
         self.descend(self.optimiser, total, self.net)
         if stage.adversary:
-            self.judge.requires_grad_(True)
-            with self.precision():
-                terms["judge"] = losses.judge_loss(
-                    self.judge(true_taps), self.judge([f.detach() for f in our_taps])
+            self.discriminator.requires_grad_(True)
+            with self.autocast():
+                terms["discriminator"] = losses.discriminator_loss(
+                    self.discriminator(true_taps), self.discriminator([f.detach() for f in our_taps])
                 )
-            self.descend(self.judging, terms["judge"], self.judge)
+            self.descend(self.discriminator_optimiser, terms["discriminator"], self.discriminator)
         return {**terms, "total": total}
 
     def invert_step(self) -> dict[str, Tensor]:
-        """The bank's features and rows are to be those behind the face."""
-        chosen = [int(self.kit.whole[i]) for i in self.pick(self.now.batch, len(self.kit.whole))]
+        """One step towards the bank's features and latent rows behind known faces. Returns the loss terms."""
+        chosen = [
+            int(self.resources.whole[i])
+            for i in self.random_integers(self.now.batch, len(self.resources.whole))
+        ]
         x, _ = self.pair(chosen, varied=False)
         with torch.no_grad():
             faces = [face(self.config.seed, i, self.bank.style) for i in chosen]
-            rows = rows_of(self.kit.bank, faces, self.mean).to(self.kit.device)
-        with self.precision():
+            rows = rows_of(self.resources.bank, faces, self.mean).to(self.resources.device)
+        with self.autocast():
             feature_loss, row_loss = self.inversion(x, rows)
         total = feature_loss + 0.3 * row_loss
         self.descend(self.optimiser, total, self.net)
         return {"features": feature_loss, "rows": row_loss, "total": total}
 
     def inversion(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Relative squared errors of the fused features (4² to 2·side) and of the rows."""
+        """Relative squared errors of the fused features (4² to (2·side)²) and of the rows."""
         net = self.net
         found, mine = net.encode(net.finest(x))
         with torch.no_grad():
             true = self.whole_bank(rows)
-        ours = net.fill(found, mine, self.bank)[: net.depth + 2]
+        ours = net.bank_features(found, mine, self.bank)[: net.depth + 2]
         terms = [
             ((a - b).float() / net.levels[i]).square().mean() for i, (a, b) in enumerate(zip(ours, true))
         ]
@@ -314,7 +268,7 @@ class Training:
         return torch.stack(terms).mean(), (mine.float() - rows[:, : net.rows]).square().mean() / spread
 
     def whole_bank(self, rows: Tensor) -> list[Tensor]:
-        """The bank's own features from 4² to 2·side."""
+        """The bank's own features for these rows, from 4² to (2·side)²."""
         scales = self.bank.scales(rows, 0, self.net.height)
         found = [self.bank.body.dense(scales[0])]
         for i in range(self.net.depth + 1):
@@ -322,91 +276,50 @@ class Training:
         return found
 
     def descend(self, optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module) -> None:
+        """One step of the optimiser on `loss`, with the gradient of `net` clipped."""
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_([p for p in net.parameters() if p.grad is not None], self.config.clip)
         optimiser.step()
 
-    def one(self) -> dict[str, Tensor]:
-        """One step of whatever the stage asks for; the average follows; the state stands after it."""
-        clock = time.process_time if self.kit.device.type == "cpu" else time.monotonic
+    def do_step(self) -> dict[str, Tensor]:
+        """The next step of the current stage; then the averaged weights are updated. Returns the loss terms."""
+        clock = time.process_time if self.resources.device.type == "cpu" else time.monotonic
         began = clock()
         for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.now, self.step)
+            group["lr"] = learning_rate(self.now, self.step)
         terms = self.invert_step() if self.now.kind == "invert" else self.train_step()
-        self.follow()
+        self.update_average()
         self.advance()
         self.spent += clock() - began
         return {name: term.detach() for name, term in terms.items()}
 
     @torch.no_grad()
-    def follow(self) -> None:
-        """The average of the weights: short at a stage's beginning, then `average`."""
+    def update_average(self) -> None:
+        """Exponential average of the weights; its decay rises to `average` from the stage's start."""
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))
         for mean, ours in zip(self.average.parameters(), self.net.parameters()):
             if ours.requires_grad:
                 mean.lerp_(ours, 1 - keep)
 
-    # -------------------------------------------------------------------------------------------- looking
+    # -------------------------------------------------------------------------------------------- evaluation
 
     @torch.no_grad()
     def enlarge(self, low: Tensor, bank: bool) -> Tensor:
-        """The averaged network on inputs (B,3,side,side) in [0,1] → 8-bit pictures in [0,1], on the CPU."""
-        with self.precision():
-            y = self.average_forward(low.to(self.kit.device), bank)
+        """The averaged network on inputs (B,3,side,side) in [0,1] → 8-bit pictures (B,3,H,W) in [0,1], on the CPU."""
+        with self.autocast():
+            y = self.average_forward(low.to(self.resources.device), bank)
         return (y.clamp(0, 1) * 255).round().div(255).cpu()
 
     def average_forward(self, low: Tensor, bank: bool) -> Tensor:
+        """The averaged network in the training's precision: like `enlarge`, not rounded."""
         net, used = self.average, self.bank if bank else None
         parts = net.lower(net.finest(low * 2 - 1), used)
         r = net.upper(parts, used, net.noises(used)).float()
-        with torch.autocast(self.kit.device.type, enabled=False):
-            return net.join(low * 2 - 1, r, net.known) / 2 + 0.5
+        with torch.autocast(self.resources.device.type, enabled=False):
+            return net.join(low * 2 - 1, r, net.projection) / 2 + 0.5
 
 
 def exported(net: GleanOwn) -> bytes:
-    """The network as the safetensors file that is shipped: the trained part alone, float16."""
+    """The network as the content of the safetensors file that is shipped: the trained part alone, float16."""
     return serialise({key: value.detach().cpu().half() for key, value in net.state_dict().items()})
-
-
-def shrink(high: Tensor, factor: int) -> Tensor:
-    """A truth (…,H,W) in [0,1] → its low-resolution input: MATLAB's bicubic, rounded to 8 bit as MATLAB does."""
-    return imresize(high, 1 / factor, rounded=True)
-
-
-def psnr(a: Tensor, b: Tensor) -> float:
-    """dB, over all channels of one picture in [0,1]."""
-    return float(-10 * (a - b).square().mean().clamp(min=1e-12).log10())
-
-
-def report(
-    enlarge: Callable[[Tensor], Tensor],
-    truths: Tensor,
-    factor: int,
-    distance: Callable[[Tensor, Tensor], float],
-) -> dict[str, float]:
-    """Means over truths (N,3,H,W) in [0,1]: PSNR (dB, RGB), LPIPS and LR-consistency (dB), ours and bicubic's."""
-    rows = []
-    for truth in truths:
-        low = shrink(truth, factor)
-        plain = imresize(low, factor, rounded=True)
-        ours = enlarge(low[None])[0]
-        rows.append(
-            {
-                "psnr": psnr(ours, truth),
-                "psnr_bicubic": psnr(plain, truth),
-                "lpips": distance(ours, truth),
-                "lpips_bicubic": distance(plain, truth),
-                "consistency": psnr(shrink(ours, factor), low),
-                "consistency_bicubic": psnr(shrink(plain, factor), low),
-            }
-        )
-    found = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    found["psnr_gain"] = found["psnr"] - found["psnr_bicubic"]
-    found["lpips_drop"] = 1 - found["lpips"] / found["lpips_bicubic"]
-    return found
-
-
-def described(config: Config) -> dict[str, Any]:
-    """The configuration as plain values, for the log."""
-    return dataclasses.asdict(config)

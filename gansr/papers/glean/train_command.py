@@ -1,24 +1,24 @@
-"""python -m gansr train glean --config gansr/train/glean-face-x8.json --out FOLDER [--minutes M] …
+"""Train glean-face-x8, the GLEAN model that this project ships.
 
-Trains our GLEAN from nothing but the registry's weights: the prior makes the faces. The same command continues
-an interrupted run; a changed configuration (other steps, another tail) holds from there on. --minutes counts
-processor minutes of one thread on the CPU, so that a busy machine changes the wall clock and not the training;
-on a GPU it counts seconds that pass.
+python -m gansr train glean --config gansr/papers/glean/glean-face-x8.json --out FOLDER
+
+The prior draws the training faces, so nothing is needed but weights that can be fetched. The same command continues an
+interrupted run; changes of the configuration (more steps, another tail) take effect from there on. --minutes counts
+processor minutes of one thread on the CPU, so that a busy machine changes the wall-clock time and not the training; on
+a GPU it counts minutes of wall-clock time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault(
-    "OMP_WAIT_POLICY", "PASSIVE"
-)  # idle threads that spin take the core from those that work
 
 import numpy as np
 import torch
@@ -26,136 +26,146 @@ from torch import Tensor
 from torch.nn import Module
 
 from gansr import weights
+from gansr.nets.mobilestylegan import MobileStyleGAN
+from gansr.ops.resize import imresize
+from gansr.papers.glean.config import Config, read_config
+from gansr.papers.glean.report import report
 from gansr.papers.glean.synthetic import cache, face
-from gansr.papers.glean.train import Kit, Training, described, exported, plain, read_config, report
+from gansr.papers.glean.train import Resources, Training, exported, uncompiled
+from gansr.picture import open_picture
 
-PRIOR, PERCEPTUAL, JUDGED_BY = "mobilestylegan-ffhq-1024", "lpips-vgg", "lpips-alex"
+PRIOR, PERCEPTUAL, EVALUATED_BY = "mobilestylegan-ffhq-1024", "lpips-vgg", "lpips-alex"
+
+Log = Callable[[Mapping[str, Any]], None]
+Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m gansr train glean", description=__doc__)
-    parser.add_argument("what", choices=("glean",))
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="checkpoints, log.jsonl, model.safetensors")
-    parser.add_argument("--faces", type=Path, help="where synthesised faces are kept (default: OUT/faces)")
-    parser.add_argument("--real", type=Path, help="a folder of aligned face pictures to train on as well")
-    parser.add_argument(
-        "--from", dest="start", type=Path, help="a checkpoint whose networks the run begins with"
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    add = parser.add_argument
+    add("--config", type=Path, required=True, help="a JSON file, see gansr.papers.glean.config")
+    add("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and model.safetensors")
+    add("--faces", type=Path, help="folder for the synthetic faces (OUT/faces)")
+    add("--real", type=Path, help="a folder of aligned face pictures to train on as well")
+    add("--from", dest="start", type=Path, help="a checkpoint whose networks the run starts with")
+    add(
+        "--minutes", type=float, default=float("inf"), help="stop after this much computing in all (no limit)"
     )
-    parser.add_argument(
-        "--minutes", type=float, default=float("inf"), help="stop after so much computing in all"
-    )
-    parser.add_argument("--save-every", type=float, default=180, help="seconds between checkpoints")
-    parser.add_argument("--look-every", type=int, default=200, help="steps between looks at held-out faces")
-    parser.add_argument("--look-at", type=int, default=16, help="how many held-out faces a look takes")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--eager", action="store_true", help="without torch.compile (no C++ compiler needed)")
-    return parser.parse_args()
+    add("--save-every", type=float, default=180, help="seconds between checkpoints (180)")
+    add("--evaluate-every", type=int, default=200, help="steps between evaluations on held-out faces (200)")
+    add("--evaluate-faces", type=int, default=16, help="number of held-out faces of an evaluation (16)")
+    add("--device", help="cpu or cuda; default: cuda where there is one")
+    add("--threads", type=int, help="threads of the processor; default: torch's choice")
+    add("--eager", action="store_true", help="without torch.compile, which needs a C++ compiler")
 
 
-def main() -> None:
-    given = arguments()
-    given.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(given.threads)
-    config = read_config(given.config)
-    say = log_to(given.out / "log.jsonl")
+def run(parsed: argparse.Namespace) -> int:
+    """Train as the flags say; returns the exit status, 1 where the configuration or a folder cannot be used."""
+    try:
+        config = read_config(parsed.config)
+        parsed.out.mkdir(parents=True, exist_ok=True)
+        real = None if parsed.real is None else real_faces(parsed.real, config.side)
+    except (OSError, TypeError, ValueError) as error:
+        print(f"gansr: {error}", file=sys.stderr)
+        return 1
+    if parsed.threads is not None:
+        torch.set_num_threads(parsed.threads)
+    device = torch.device(parsed.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    log = log_to(parsed.out / "log.jsonl")
+    compiler: Compile = uncompiled if parsed.eager else torch.compile
+    resources, held = prepare(config, parsed.faces or parsed.out / "faces", real, device, compiler, log)
+    training = Training(config, resources)
+    checkpoint = parsed.out / "checkpoint.pt"
+    if checkpoint.exists():
+        training.restore(torch.load(checkpoint, map_location=device, weights_only=True))
+    elif parsed.start is not None:
+        training.restore(torch.load(parsed.start, map_location=device, weights_only=True), only_nets=True)
+    log({"config": asdict(config), "torch": torch.__version__, "device": str(device)})
+    loop(training, held, parsed, checkpoint, log)
+    return 0
+
+
+def prepare(
+    config: Config, folder: Path, real: np.ndarray | None, device: torch.device, compiler: Compile, log: Log
+) -> tuple[Resources, np.ndarray]:
+    """The networks, and the faces to train on and to evaluate on, (N,S,S,3) uint8; synthetic faces are kept in
+    `folder`."""
     bank = weights.load(PRIOR)
-    compiled = plain if given.eager else torch.compile
-    side = config.net.get("side", 32) * config.net.get("factor", 8)
-    folder = given.faces or given.out / "faces"
-    draw = drawer(bank, given.device, compiled, getattr(torch, config.precision))
-    made = {"bank": bank, "side": side, "draw": draw, "say": lambda text: say({"text": text})}
+    made: dict[str, Any] = {
+        "bank": bank,
+        "side": config.side,
+        "draw": synthesiser(bank, device, compiler, getattr(torch, config.precision)),
+        "progress": lambda text: log({"text": text}),
+    }
     faces = cache(folder, count=config.faces, seed=config.seed, cut=True, **made)
     held = cache(folder, count=config.held, seed=config.held_seed, cut=False, **made)
     whole = np.array([i for i in range(config.faces) if face(config.seed, i, bank.style).side == 1])
-    pictures = faces if given.real is None else with_real(faces, given.real, side)
-    kit = Kit(
-        bank,
-        weights.load(PERCEPTUAL),
-        weights.load(JUDGED_BY),
-        pictures,
-        whole,
-        torch.device(given.device),
-        compiled,
-    )
-    training = Training(config, kit)
-    checkpoint = given.out / "checkpoint.pt"
-    if checkpoint.exists():
-        training.restore(torch.load(checkpoint, map_location=given.device, weights_only=True))
-    elif given.start is not None:
-        training.restore(
-            torch.load(given.start, map_location=given.device, weights_only=True), only_nets=True
-        )
-    say({"config": described(config), "torch": torch.__version__, "device": given.device})
-    run(training, held, given, checkpoint, say)
+    pictures = faces if real is None else np.concatenate([np.asarray(faces), real])
+    networks = (bank, weights.load(PERCEPTUAL), weights.load(EVALUATED_BY))
+    return Resources(*networks, pictures, whole, device, compiler), held
 
 
-def run(
-    training: Training,
-    held: np.ndarray,
-    given: argparse.Namespace,
-    checkpoint: Path,
-    say: Callable[[dict[str, Any]], None],
+def loop(
+    training: Training, held: np.ndarray, parsed: argparse.Namespace, checkpoint: Path, log: Log
 ) -> None:
-    """Steps until all stages are done or the minutes are spent, with checkpoints and looks."""
-    distance = distance_of(weights.load(JUDGED_BY))
+    """Steps until all stages are done or the minutes are spent, with checkpoints, evaluations and a log."""
+    distance = distance_of(weights.load(EVALUATED_BY))
     saved, began, start = time.monotonic(), time.monotonic(), training.images
-    while not training.done and training.spent < 60 * given.minutes:
+    while not training.done and training.spent < 60 * parsed.minutes:
         stage, step = training.now, training.step
-        terms = training.one()
+        terms = training.do_step()
         if step % 20 == 0:
             passed = time.monotonic() - began
             readings = {name: round(float(term), 5) for name, term in terms.items()}
             where = {"stage": stage.name, "step": step, "images": training.images}
             clock = {"cpu_minutes": round(training.spent / 60, 2), "seconds": round(passed)}
-            say({**where, **clock, **readings, "a_second": round((training.images - start) / passed, 2)})
-        if training.done or training.step == 0 or (step + 1) % given.look_every == 0:
-            look(training, stage.bank and stage.kind == "train", held[: given.look_at], distance, say)
-        if training.done or training.step == 0 or time.monotonic() - saved > given.save_every:
+            speed = {"images_per_second": round((training.images - start) / passed, 2)}
+            log({**where, **clock, **readings, **speed})
+        stage_ended = training.done or training.step == 0
+        if stage_ended or (step + 1) % parsed.evaluate_every == 0:
+            bank = stage.bank and stage.kind == "train"
+            evaluate(training, bank, held[: parsed.evaluate_faces], distance, log)
+        if stage_ended or time.monotonic() - saved > parsed.save_every:
             save(training, checkpoint)
             saved = time.monotonic()
             if training.step == 0:
                 save(training, checkpoint.with_name(f"after-{stage.name}.pt"))
     save(training, checkpoint)
-    (given.out / "model.safetensors").write_bytes(exported(training.average))
-    bank = training.config.stages[-1].bank
-    look(training, bank, held, distance, say)
+    (parsed.out / "model.safetensors").write_bytes(exported(training.average))
+    evaluate(training, training.config.stages[-1].bank, held, distance, log)
 
 
-def look(
+def evaluate(
     training: Training,
     bank: bool,
     held: np.ndarray,
     distance: Callable[[Tensor, Tensor], float],
-    say: Callable[[dict[str, Any]], None],
+    log: Log,
 ) -> None:
-    """PSNR, LPIPS and consistency against bicubic's on held-out faces, into the log."""
+    """PSNR, LPIPS and LR-consistency on held-out faces (N,S,S,3) uint8, with bicubic's beside, into the log."""
     truths = torch.from_numpy(np.array(held)).permute(0, 3, 1, 2).float() / 255
     found = report(lambda low: training.enlarge(low, bank), truths, training.net.factor, distance)
-    say({"look": {name: round(value, 4) for name, value in found.items()}, "images": training.images})
+    log({"evaluation": {name: round(value, 4) for name, value in found.items()}, "images": training.images})
 
 
 def save(training: Training, path: Path) -> None:
-    """Written beside and moved into place, so that an interruption leaves the last one whole."""
+    """Write a checkpoint; it is moved into place when complete, so that an interruption leaves the previous one."""
     part = path.with_suffix(".part")
     torch.save(training.state(), part)
     part.replace(path)
 
 
-def drawer(
-    bank: Any, device: str, compiled: Callable[..., Any], dtype: torch.dtype
+def synthesiser(
+    bank: MobileStyleGAN, device: torch.device, compiler: Compile, dtype: torch.dtype
 ) -> Callable[[Tensor], Tensor]:
-    """Style rows → pictures by a copy of the bank in the fast precision, made and compiled at the first use."""
-    ready: list[Any] = []
+    """Style rows → pictures (B,3,S,S) float32, by a copy of the bank in `dtype`, compiled at the first call."""
+    ready: list[Callable[..., Any]] = []
 
     def draw(rows: Tensor) -> Tensor:
         if not ready:
-            from copy import deepcopy
-
-            copy = deepcopy(bank).to(device)
-            copy.body.to(dtype=dtype, memory_format=torch.channels_last)
-            ready.append(compiled(copy.synthesis))
+            copied = deepcopy(bank).to(device)
+            copied.body.to(dtype=dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            ready.append(compiler(copied.synthesis))
         return ready[0](rows.to(device)).float().cpu()
 
     return draw
@@ -171,14 +181,11 @@ def distance_of(lpips: Module) -> Callable[[Tensor, Tensor], float]:
     return distance
 
 
-def with_real(faces: np.ndarray, folder: Path, side: int) -> np.ndarray:
-    """The synthetic faces and, behind them, the real ones of a folder, shrunk to `side`.
+def real_faces(folder: Path, side: int) -> np.ndarray:
+    """The pictures of a folder, downscaled to `side`: (N,side,side,3) uint8.
 
     Raises ValueError where the folder holds no picture, or one that is not square.
     """
-    from gansr.ops.resize import imresize
-    from gansr.picture import open_picture
-
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp"})
     if not paths:
         raise ValueError(f"{folder} holds no picture")
@@ -189,18 +196,16 @@ def with_real(faces: np.ndarray, folder: Path, side: int) -> np.ndarray:
             raise ValueError(f"{path} is {rgb.shape[2]}×{rgb.shape[1]} px: an aligned face is square")
         small = imresize(rgb, (side, side), rounded=True)
         real.append((small * 255).round().byte().permute(1, 2, 0).numpy())
-    return np.concatenate([np.asarray(faces), np.stack(real)])
+    return np.stack(real)
 
 
-def log_to(path: Path) -> Callable[[dict[str, Any]], None]:
-    def say(record: dict[str, Any]) -> None:
+def log_to(path: Path) -> Log:
+    """A function that prints a record as a line of JSON and appends it to the file."""
+
+    def log(record: Mapping[str, Any]) -> None:
         line = json.dumps({"at": time.strftime("%H:%M:%S"), **record})
         print(line, flush=True)
-        with path.open("a") as log:
-            log.write(line + "\n")
+        with path.open("a") as file:
+            file.write(line + "\n")
 
-    return say
-
-
-if __name__ == "__main__":
-    main()
+    return log

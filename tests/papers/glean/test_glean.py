@@ -1,4 +1,4 @@
-"""The released GLEAN: the authors' numbers through the import recipe, its keys, its order, on tiny sizes by hand."""
+"""The released GLEAN: the authors' numbers through the converter, its keys, its order, on tiny sizes by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gansr.papers.glean import convert as recipe
+from gansr.papers.glean import convert
 from gansr.papers.glean.convert import from_mmagic, mmagic
 from gansr.papers.glean.released import GLEAN
 from gansr.weights import WeightsError
@@ -43,8 +43,8 @@ def test_glean_gives_the_authors_numbers():
     net.requires_grad_(False).eval()
     del state
     x = golden.tensor("glean/x32")
-    found, rows = net.encoder(x)
-    for i, features in enumerate(found):
+    encoded, rows = net.encoder(x)
+    for i, features in enumerate(encoded):
         golden.check(f"encoder{i}", features[:, :8])
     golden.check("latent", rows)
     fused, raised = [], []
@@ -52,8 +52,8 @@ def test_glean_gives_the_authors_numbers():
         fusion.register_forward_hook(lambda *a: fused.append(a[2]))
     for raising in net.raises:
         raising.register_forward_hook(lambda *a: raised.append(F.pixel_shuffle(a[2], 2)))
-    bank = net.fill(found, rows)
-    out = net.decode(found[0], bank)
+    bank = net.bank_features(encoded, rows)
+    out = net.decode(encoded[0], bank)
     for side, features in zip((4, 8, 16, 32), fused):
         golden.check(f"fusion_out{side}", features[:, :4])
     for features in bank:
@@ -67,8 +67,8 @@ def test_glean_gives_the_authors_numbers():
 def test_every_key_of_a_released_model_has_its_place(name, shared, monkeypatch):
     text = (shared / "specs" / "glean.keys.txt").read_text()
     state = listed(text, name)
-    without_content = {**recipe.LEAVES, "conv.blur.kernel": ("", lambda kernel: None)}
-    monkeypatch.setattr(recipe, "LEAVES", without_content)
+    without_content = {**convert.LEAVES, "conv.blur.kernel": ("", lambda kernel: None)}
+    monkeypatch.setattr(convert, "LEAVES", without_content)
     assert len(state) > 860
     on_meta(*RELEASED[name]).load_state_dict(from_mmagic(state), strict=True, assign=True)
 

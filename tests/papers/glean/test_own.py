@@ -14,9 +14,9 @@ from gansr.ops.resize import imresize
 from gansr.options import OptionError, parse_options
 from gansr.papers.glean import GLEAN, NO_BANK, NO_FEATURES, OWN, ROW, SIZES, Options
 from gansr.papers.glean.bench import ASTRONAUT, LARGE, SEED, compared
-from gansr.papers.glean.own import GleanOwn, Knowledge, Window, shrink_matrix
+from gansr.papers.glean.own import DownscaleProjection, GleanOwn, Window, downscale_matrix
+from gansr.papers.glean.report import psnr
 from gansr.papers.glean.synthetic import synthesise
-from gansr.papers.glean.train import psnr
 from gansr.request import decode
 
 CHANNELS = (16, 16, 16, 16, 8)  # at 4², 8², …, 64²; the picture has 128²
@@ -47,15 +47,15 @@ def awake(seed: int = 0, side: int = 8) -> tuple[GleanOwn, MobileStyleGAN]:
     return net, bank
 
 
-def test_the_shrinking_matrix_is_matlabs_bicubic():
+def test_the_downscaling_matrix_is_matlabs_bicubic():
     y = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(Knowledge(8, 8).shrink(y), imresize(y, 1 / 8), atol=1e-6, rtol=0)
-    a = shrink_matrix(32, 8)
+    torch.testing.assert_close(DownscaleProjection(8, 8).downscale(y), imresize(y, 1 / 8), atol=1e-6, rtol=0)
+    a = downscale_matrix(32, 8)
     singular = torch.linalg.svdvals(a)
     assert singular[0] / singular[-1] < 1.5  # so the pseudo-inverse does not raise noise
 
 
-def test_the_result_shrinks_to_exactly_its_input():
+def test_the_result_downscales_to_exactly_its_input():
     net, bank = awake()
     low = torch.rand(2, 3, 8, 8)
     for used in (bank, None):
@@ -65,20 +65,20 @@ def test_the_result_shrinks_to_exactly_its_input():
 
 def test_the_projection_brings_any_answer_nearer_to_the_truth():
     truth = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(2))
-    known = Knowledge(8, 8)
-    low = known.shrink(truth)
+    projection = DownscaleProjection(8, 8)
+    low = projection.downscale(truth)
     for seed in range(5):
         answer = truth + 0.2 * torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(seed))
-        moved = answer + known.grow(low - known.shrink(answer))
+        moved = projection.project(answer, low)
         assert (moved - truth).square().mean() < (answer - truth).square().mean()
 
 
-def test_a_fresh_network_leaves_the_bank_as_it_is_and_does_not_hear_it():
+def test_an_untrained_network_leaves_the_bank_unchanged_and_does_not_use_it():
     net, bank = tiny()
     low = torch.rand(1, 3, 8, 8)
     assert torch.equal(net(low, bank), net(low, None))
-    found, rows = net.encode(net.finest(low * 2 - 1))
-    *features, _ = net.fill(found, rows, bank)
+    encoded, rows = net.encode(net.finest(low * 2 - 1))
+    *features, _ = net.bank_features(encoded, rows, bank)
     every = torch.cat((rows, rows[:, -1:].expand(-1, bank.style_rows - net.rows, -1)), 1)
     for i, mine in enumerate(features):
         torch.testing.assert_close(mine, bank.first(every, i))
@@ -157,7 +157,16 @@ def test_the_bank_is_not_changed_by_a_fast_run(eight):
     fast = Engine("cpu", load={OWN: made[0], "mobilestylegan-ffhq-1024": made[1]}.get).upscale(job)
     assert torch.isfinite(fast.image).all()
     assert all(torch.equal(v, before[k]) for k, v in made[1].state_dict().items())
-    assert made[0].known.up.dtype == torch.float32
+    assert made[0].projection.up.dtype == torch.float32
+
+
+def test_the_optimised_networks_are_kept_between_runs(eight, monkeypatch):
+    made = awake()
+    engine = Engine("cpu", load={OWN: made[0], "mobilestylegan-ffhq-1024": made[1]}.get)
+    job = Job(GLEAN, torch.rand(3, 8, 8), Options(), precision="exact")
+    first = engine.upscale(job)
+    monkeypatch.setattr(GleanOwn, "optimised", None)  # a second optimisation would fail
+    assert torch.equal(engine.upscale(job).image, first.image)
 
 
 def test_a_wrong_size_and_parts_of_another_model_are_refused_in_words():

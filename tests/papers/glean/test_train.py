@@ -14,21 +14,12 @@ from gansr.nets.alexnet import LpipsAlex
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
 from gansr.papers.glean import losses
+from gansr.papers.glean.config import Config, Stage, learning_rate, read_config
 from gansr.papers.glean.own import GleanOwn
+from gansr.papers.glean.report import downscaled, psnr, report
 from gansr.papers.glean.synthetic import cache, face, rows_of
-from gansr.papers.glean.train import (
-    Config,
-    Kit,
-    Stage,
-    Training,
-    exported,
-    psnr,
-    rate,
-    read_config,
-    report,
-    shrink,
-)
-from gansr.papers.glean.train_command import with_real
+from gansr.papers.glean.train import Resources, Training, exported
+from gansr.papers.glean.train_command import real_faces
 from gansr.weights.tensors import parse
 from tests.papers.glean.test_own import CHANNELS
 
@@ -45,25 +36,25 @@ CONFIG = Config(STAGES, net=NET, faces=6, window=6, precision="float32")
 
 
 @pytest.fixture(scope="module")
-def kit() -> Kit:
+def resources() -> Resources:
     torch.manual_seed(3)
     bank = MobileStyleGAN(CHANNELS, style=12, mapping_layers=2).requires_grad_(False).eval()
     g = np.random.default_rng(0)
     ramp = np.linspace(0, 200, 64)[:, None, None] * np.ones((1, 64, 1))
     faces = [(ramp + g.uniform(0, 55, 3)).astype(np.uint8) for _ in range(CONFIG.faces)]
-    return Kit(bank, LpipsVgg(), LpipsAlex(), np.stack(faces), np.arange(CONFIG.faces))
+    return Resources(bank, LpipsVgg(), LpipsAlex(), np.stack(faces), np.arange(CONFIG.faces))
 
 
 def steps(training: Training, count: int) -> list[float]:
-    return [float(training.one()["total"]) for _ in range(count)]
+    return [float(training.do_step()["total"]) for _ in range(count)]
 
 
-def test_the_loss_falls(kit):
+def test_the_loss_falls(resources):
     stages = (
         Stage("plain", "train", 15, 5e-3, bank=False, batch=2),
         Stage("full", "train", 15, 5e-3, batch=2, adversary=0.01),
     )
-    training = Training(replace(CONFIG, stages=stages), kit)
+    training = Training(replace(CONFIG, stages=stages), resources)
     found = steps(training, 15)
     assert np.mean(found[-5:]) < 0.95 * np.mean(found[:5])
     before = {k: v.clone() for k, v in training.net.state_dict().items() if ".tap." in k}
@@ -71,8 +62,8 @@ def test_the_loss_falls(kit):
     assert any(not torch.equal(training.net.state_dict()[k], v) for k, v in before.items())
 
 
-def test_inversion_learns_the_features_and_touches_nothing_else(kit):
-    training = Training(replace(CONFIG, stages=(Stage("invert", "invert", 30, 5e-3),)), kit)
+def test_inversion_learns_the_features_and_touches_nothing_else(resources):
+    training = Training(replace(CONFIG, stages=(Stage("invert", "invert", 30, 5e-3),)), resources)
     before = {k: v.clone() for k, v in training.net.state_dict().items()}
     found = steps(training, 30)
     assert np.mean(found[-5:]) < np.mean(found[:5])
@@ -81,50 +72,50 @@ def test_inversion_learns_the_features_and_touches_nothing_else(kit):
 
 
 @pytest.mark.parametrize("cut", [2, 6, 8])
-def test_an_interrupted_run_goes_on_bit_by_bit(kit, tmp_path, cut):
-    whole = Training(CONFIG, kit)
+def test_an_interrupted_run_goes_on_bit_by_bit(resources, tmp_path, cut):
+    whole = Training(CONFIG, resources)
     found = steps(whole, 10)
-    first = Training(CONFIG, kit)
+    first = Training(CONFIG, resources)
     begun = steps(first, cut)
     torch.save(first.state(), tmp_path / "checkpoint.pt")
-    second = Training(CONFIG, kit)
+    second = Training(CONFIG, resources)
     second.restore(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
     assert begun + steps(second, 10 - cut) == found
     assert second.done
-    for name in ("net", "average", "judge"):
+    for name in ("net", "average", "discriminator"):
         ours, theirs = getattr(second, name).state_dict(), getattr(whole, name).state_dict()
         assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
 
 
-def test_a_finished_run_keeps_its_state_and_can_be_lengthened(kit):
-    first = Training(replace(CONFIG, stages=STAGES[1:2]), kit)
+def test_a_finished_run_keeps_its_state_and_can_be_lengthened(resources):
+    first = Training(replace(CONFIG, stages=STAGES[1:2]), resources)
     steps(first, 3)
-    again = Training(first.config, kit)
+    again = Training(first.config, resources)
     again.restore(first.state())
     assert again.done and again.images == first.images
-    for name in ("net", "average", "judge"):
+    for name in ("net", "average", "discriminator"):
         ours, theirs = getattr(again, name).state_dict(), getattr(first, name).state_dict()
         assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
-    longer = Training(replace(CONFIG, stages=STAGES[1:]), kit)
+    longer = Training(replace(CONFIG, stages=STAGES[1:]), resources)
     longer.restore(first.state())
-    whole = Training(longer.config, kit)
+    whole = Training(longer.config, resources)
     steps(whole, 3)
     assert steps(longer, 4) == steps(whole, 4)
 
 
-def test_real_faces_stand_behind_the_synthetic_ones_and_must_be_square(tmp_path, kit):
+def test_real_faces_are_downscaled_and_must_be_square(tmp_path):
     with pytest.raises(ValueError, match="holds no picture"):
-        with_real(kit.pictures, tmp_path, 64)
+        real_faces(tmp_path, 64)
     Image.new("RGB", (128, 128), (9, 8, 7)).save(tmp_path / "a.png")
-    both = with_real(kit.pictures, tmp_path, 64)
-    assert len(both) == len(kit.pictures) + 1 and (both[-1] == (9, 8, 7)).all()
+    found = real_faces(tmp_path, 64)
+    assert found.shape == (1, 64, 64, 3) and found.dtype == np.uint8 and (found == (9, 8, 7)).all()
     Image.new("RGB", (128, 64)).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match="128×64 px: an aligned face is square"):
-        with_real(kit.pictures, tmp_path, 64)
+        real_faces(tmp_path, 64)
 
 
-def test_the_exported_file_is_the_averaged_network(kit):
-    training = Training(CONFIG, kit)
+def test_the_exported_file_is_the_averaged_network(resources):
+    training = Training(CONFIG, resources)
     steps(training, 2)
     net = GleanOwn(**NET)
     net.load_state_dict(parse(exported(training.average)), strict=True)
@@ -133,33 +124,33 @@ def test_the_exported_file_is_the_averaged_network(kit):
         torch.testing.assert_close(net(low), training.average(low), atol=2e-3, rtol=0)
 
 
-def test_another_configuration_can_begin_from_a_runs_networks(kit):
-    first = Training(CONFIG, kit)
+def test_another_configuration_can_begin_from_a_runs_networks(resources):
+    first = Training(CONFIG, resources)
     steps(first, 2)
-    control = Training(replace(CONFIG, stages=(Stage("control", "train", 3, 1e-3, bank=False),)), kit)
+    control = Training(replace(CONFIG, stages=(Stage("control", "train", 3, 1e-3, bank=False),)), resources)
     control.restore(first.state(), only_nets=True)
     assert control.images == first.images and (control.stage, control.step) == (0, 0)
     assert all(torch.equal(a, b) for a, b in zip(control.net.parameters(), first.average.parameters()))
 
 
-def test_the_bank_stays_frozen_and_shared_nets_stay_as_they_are(kit):
-    before = {k: v.clone() for k, v in kit.bank.state_dict().items()}
-    training = Training(replace(CONFIG, precision="bfloat16"), kit)
+def test_the_bank_stays_frozen_and_shared_nets_stay_as_they_are(resources):
+    before = {k: v.clone() for k, v in resources.bank.state_dict().items()}
+    training = Training(replace(CONFIG, precision="bfloat16"), resources)
     steps(training, 10)
-    assert all(torch.equal(v, before[k]) for k, v in kit.bank.state_dict().items())
+    assert all(torch.equal(v, before[k]) for k, v in resources.bank.state_dict().items())
     assert not any(p.requires_grad for p in training.bank.parameters())
 
 
-def test_the_rate_rises_stays_and_falls_to_nothing():
+def test_the_learning_rate_rises_stays_and_falls_to_nothing():
     stage = Stage("a", "train", 100, 1.0, tail=0.5, warm=10)
-    assert rate(stage, 0) == pytest.approx(0.1)
-    assert rate(stage, 30) == 1
-    assert rate(stage, 75) == pytest.approx(0.5)
-    assert rate(stage, 99) < 0.01
+    assert learning_rate(stage, 0) == pytest.approx(0.1)
+    assert learning_rate(stage, 30) == 1
+    assert learning_rate(stage, 75) == pytest.approx(0.5)
+    assert learning_rate(stage, 99) < 0.01
 
 
-def test_windows_reach_the_borders_and_judge_them(kit):
-    training = Training(CONFIG, kit)
+def test_windows_reach_the_borders_and_the_losses_see_them(resources):
+    training = Training(CONFIG, resources)
     seen = set()
     for _ in range(200):
         window, inner = training.windows()
@@ -169,22 +160,24 @@ def test_windows_reach_the_borders_and_judge_them(kit):
     assert min(begin for _, begin, _ in seen) == 0 and max(end for *_, end in seen) == 8
 
 
-def test_the_losses_are_lpips(kit):
+def test_the_losses_are_lpips(resources):
     a, b = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    found = losses.perceptual(kit.lpips, *(losses.taps(kit.lpips, x * 2 - 1) for x in (a, b)))
-    torch.testing.assert_close(found, kit.lpips(a, b).mean(), rtol=1e-4, atol=1e-6)
+    found = losses.perceptual(resources.lpips, *(losses.taps(resources.lpips, x * 2 - 1) for x in (a, b)))
+    torch.testing.assert_close(found, resources.lpips(a, b).mean(), rtol=1e-4, atol=1e-6)
 
 
-def test_faces_are_made_once_and_taken_up_again(tmp_path, kit):
+def test_faces_are_made_once_and_taken_up_again(tmp_path, resources):
     made, said = [], []
 
     def draw(rows):
         made.append(len(rows))
-        made_now = kit.bank.synthesis(rows)
+        made_now = resources.bank.synthesis(rows)
         return made_now / made_now.std((1, 2, 3), keepdim=True)  # random weights give grey
 
     def faces(count, draw=draw):
-        return cache(tmp_path, kit.bank, count=count, seed=5, side=64, cut=True, draw=draw, say=said.append)
+        return cache(
+            tmp_path, resources.bank, count=count, seed=5, side=64, cut=True, draw=draw, progress=said.append
+        )
 
     first = np.array(faces(6))
     assert first.shape == (6, 64, 64, 3) and first.std() > 0
@@ -194,7 +187,7 @@ def test_faces_are_made_once_and_taken_up_again(tmp_path, kit):
     assert np.array_equal(faces(6), first) and len(made) == 3
 
 
-def test_a_face_is_a_function_of_its_number_and_mixes_at_a_row(kit):
+def test_a_face_is_a_function_of_its_number_and_mixes_at_a_row(resources):
     again = [face(1, i, 12) for i in (4, 4)]
     assert torch.equal(again[0].codes, again[1].codes) and again[0].psi == again[1].psi
     many = [face(1, i, 12) for i in range(200)]
@@ -202,15 +195,15 @@ def test_a_face_is_a_function_of_its_number_and_mixes_at_a_row(kit):
     assert all(0.5 <= f.psi <= 0.9 for f in many)
     assert all(face(1, i, 12, cut=False).side == 1 for i in range(20))
     mixed = next(f for f in many if f.change < 1)
-    rows = rows_of(kit.bank, [mixed], torch.zeros(12))[0]
-    at = round(mixed.change * kit.bank.style_rows)
+    rows = rows_of(resources.bank, [mixed], torch.zeros(12))[0]
+    at = round(mixed.change * resources.bank.style_rows)
     assert torch.equal(rows[0], rows[at - 1]) and torch.equal(rows[at], rows[-1])
     assert not torch.equal(rows[at - 1], rows[at])
 
 
 def test_the_report_compares_with_bicubic():
     truths = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    lookup = {shrink(t, 8).sum().item(): t for t in truths}
+    lookup = {downscaled(t, 8).sum().item(): t for t in truths}
     found = report(lambda low: lookup[low.sum().item()][None], truths, 8, lambda a, b: psnr(a, b + 1))
     assert found["psnr"] == pytest.approx(120) and found["psnr_gain"] > 20
     assert found["consistency_bicubic"] < found["consistency"]
