@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -77,26 +74,11 @@ def weights_of():
 
 @pytest.fixture(scope="session")
 def page_url() -> Iterator[str]:
-    """The page as `make run` serves it, in its own process, on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1", "GANSR_COMPILE": "0"}
-    command = [sys.executable, "app.py"]
-    with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        lines = []
-        for line in server.stdout:
-            lines.append(line)
-            if "Running on" in line:
-                break
-        assert server.poll() is None, "the page did not start:\n" + "".join(lines)
-        drain = threading.Thread(target=server.stdout.read, daemon=True)
-        drain.start()
-        yield f"http://127.0.0.1:{port}"
-        server.terminate()
-        server.wait(30)
-        drain.join(30)
+    """The page as `make run` serves it."""
+    from tests.support.browser import served
+
+    with served("app.py", GANSR_COMPILE="0") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

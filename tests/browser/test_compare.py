@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,62 +13,30 @@ from PIL import Image
 
 from gansr.picture import open_picture
 from tests.conftest import ROOT
+from tests.support.browser import served, visits
 
 SHOTS = ROOT / "screenshots"
-MINUTE = 60_000  # a generous bound for a page that hangs, not a measurement
 
 
 @pytest.fixture(scope="module")
 def compare_url() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, str(ROOT / "tests" / "support" / "compare_server.py")]
-    with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        lines = []
-        for line in server.stdout:
-            lines.append(line)
-            if "Running on" in line:
-                break
-        assert lines and "Running on" in lines[-1], "the page did not start:\n" + "".join(lines)
-        drain = threading.Thread(target=server.stdout.read, daemon=True)
-        drain.start()
-        yield f"http://127.0.0.1:{port}"
-        server.terminate()
-        server.wait(30)
-        drain.join(30)
+    with served("tests/support/compare_server.py") as url:
+        yield url
 
 
 @pytest.fixture
 def visit(chromium, compare_url) -> Iterator[Any]:
-    """visit(query="", width=1280, dark=False) → the page. At the end: no error, no request outside."""
-    contexts, errors, outside = [], [], []
+    """visit(query, width=1280, dark=False) → the page."""
+    with visits(chromium, compare_url) as open_page:
 
-    def open_page(
-        query: str = "?tab=compare&methods=breaks,works", width: int = 1280, dark: bool = False
-    ) -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(MINUTE)
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda e: errors.append(str(e)))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((compare_url, "data:", "blob:")) else outside.append(r.url),
-        )
-        page.goto(f"{compare_url}/{query}&__theme={'dark' if dark else 'light'}")
-        page.locator("#compare-run").wait_for()
-        return page
+        def opened(
+            query: str = "?tab=compare&methods=breaks,works", width: int = 1280, dark: bool = False
+        ) -> Any:
+            page = open_page(query.removeprefix("?"), width, dark)
+            page.locator("#compare-run").wait_for()
+            return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
-    assert outside == []
+        yield opened
 
 
 @pytest.fixture(scope="module")

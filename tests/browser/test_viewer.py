@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.conftest import ROOT
+from tests.support.browser import visits
 
 pytestmark = pytest.mark.browser
 SHOTS = ROOT / "screenshots"
@@ -78,33 +79,18 @@ def viewer_url() -> Iterator[str]:
 
 @pytest.fixture
 def visit(chromium, viewer_url) -> Iterator[Any]:
-    """visit(width=1280, dark=False, touch=False) → the page, its pictures loaded. No error, no foreign request."""
-    contexts, errors, outside = [], [], []
+    """visit(width=1280, dark=False, touch=False) → the page, its pictures loaded."""
+    with visits(chromium, viewer_url) as open_page:
 
-    def open_page(width: int = 1280, dark: bool = False, touch: bool = False) -> Any:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, has_touch=touch, accept_downloads=True
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda e: errors.append(str(e)))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((viewer_url, "data:", "blob:")) else outside.append(r.url),
-        )
-        page.goto(f"{viewer_url}/?__theme={'dark' if dark else 'light'}")
-        page.wait_for_function(
-            "() => { const all = [...document.querySelectorAll('.gv-layer img')];"
-            " return all.length === 5 && all.every(i => i.naturalWidth && i.dataset.zoom); }"
-        )
-        return page
+        def opened(width: int = 1280, dark: bool = False, touch: bool = False) -> Any:
+            page = open_page("", width, dark, touch)
+            page.wait_for_function(
+                "() => { const all = [...document.querySelectorAll('.gv-layer img')];"
+                " return all.length === 5 && all.every(i => i.naturalWidth && i.dataset.zoom); }"
+            )
+            return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
-    assert outside == []
+        yield opened
 
 
 def tile_of(page: Any, name: str) -> Any:

@@ -1,0 +1,76 @@
+"""One server start and one page visit for every browser test."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+HANGS = 60_000  # ms after which a page counts as hanging: not a measurement
+
+
+@contextmanager
+def served(script: str, **settings: str) -> Generator[str, None, None]:
+    """The URL of a page that `script` serves in its own process, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"} | settings
+    command = [sys.executable, script]
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines: list[str] = []
+        for line in server.stdout:
+            lines.append(line)
+            if "Running on" in line:
+                break
+        assert server.poll() is None, "the page did not start:\n" + "".join(lines)
+        drain = threading.Thread(target=server.stdout.read, daemon=True)
+        drain.start()
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+        server.wait(30)
+        drain.join(30)
+
+
+@contextmanager
+def visits(chromium: Any, url: str) -> Generator[Callable[..., Any], None, None]:
+    """open_page(query="", width=1280, dark=False, touch=False) → the page at `url`, loaded.
+
+    At the end: no console error, no failed response, no request outside.
+    """
+    contexts: list[Any] = []
+    errors: list[str] = []
+    outside: list[str] = []
+
+    def open_page(query: str = "", width: int = 1280, dark: bool = False, touch: bool = False) -> Any:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, has_touch=touch, accept_downloads=True
+        )
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(HANGS)
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on("response", lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        page.on("request", lambda r: outside.append(r.url) if _foreign(r.url, url) else None)
+        page.goto(f"{url}/?{query}&__theme={'dark' if dark else 'light'}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert outside == []
+
+
+def _foreign(address: str, ours: str) -> bool:
+    return not address.startswith((ours, "data:", "blob:", "about:"))
