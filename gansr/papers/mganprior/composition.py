@@ -31,6 +31,7 @@ class SplitGenerator:
     f2_style: Tensor  # (1, style) where F2 has a style of its own to learn, else (0, style)
     channels: int  # C
     norm_follows: bool  # whether F2 begins with a norm, as the paper's generator does
+    form: str  # the numerical form, e.g. "compiled bf16"
 
 
 def split(nets: Nets, layer: int) -> SplitGenerator:
@@ -60,6 +61,7 @@ def _split_pggan(nets: Nets, layer: int) -> SplitGenerator:
         f2_style=torch.empty(0, net.style, device=device),
         channels=net.shapes[boundary][0],
         norm_follows=True,
+        form="eager bf16" if dtype == torch.bfloat16 else "eager float32",
     )
 
 
@@ -85,6 +87,7 @@ def _split_stylegan(nets: Nets, layer: int) -> SplitGenerator:
         f2_style=mean,
         channels=net.shapes[boundary][0],
         norm_follows=False,
+        form=optimised.form if isinstance(net, MobileStyleGAN) else "eager float32",
     )
 
 

@@ -52,7 +52,7 @@ def edit_frames(
     for i in range(SWEEP):
         t = options.span * (2 * i / (SWEEP - 1) - 1)
         pictures.append(result_of(moved_picture(search, t * unit), low, options, None))
-        yield Frame(pictures[-1], done + 1 + i, steps, {"edit amount": t}, views)
+        yield Frame(pictures[-1], done + 1 + i, steps, {"edit amount": t}, views, form=search.generator.form)
     image = result_of(moved_picture(search, options.amount * unit), low, options, None)
     small = [F.interpolate(p[None], (THUMBNAIL, THUMBNAIL), mode="area")[0] for p in pictures[::2]]
     name = options.direction if options.boundary is None else "the boundary"
@@ -65,6 +65,7 @@ def edit_frames(
         {title: torch.cat(small, dim=2), **views},
         answers={"not edited": inverted},
         files={"edit.webp": animation(pictures)},
+        form=search.generator.form,
     )
 
 

@@ -44,7 +44,9 @@ PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job â†
 STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
     {"sr": 64, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
 )
-RATES: Mapping[str, float] = MappingProxyType({"adam": 0.05, "gd": 1.0})
+RATES: Mapping[str, float] = MappingProxyType(
+    {"adam": 0.05, "adam-authors": 1.0, "gd": 1.0}
+)  # default learning rates
 DIRECTIONS = tuple(f"principal direction {i}" for i in range(1, 9))
 BOUNDARY_BYTES = 1 << 20  # largest boundary file read; the authors' have 4224 bytes
 
@@ -133,11 +135,15 @@ class Options:
         60, "Optimisation steps; 0 takes the paper's number.", title="Iterations", min=0, max=5000
     )
     optimiser: str = option(
-        "adam", "Adam, or gd: the paper's gradient descent.", title="Optimiser", choices=("adam", "gd")
+        "adam",
+        "adam is ours, adam-authors has the authors' settings (one rate, eps 1e-8, no decay), gd is the paper's "
+        "gradient descent.",
+        title="Optimiser",
+        choices=tuple(RATES),
     )
     lr: float = option(
         0.0,
-        "0 takes the optimiser's own: 0.05 for adam, 1 for gd.",
+        "0 takes the optimiser's own: 0.05 for adam, 1 for adam-authors and gd.",
         title="Learning rate",
         min=0,
         max=10,

@@ -16,7 +16,7 @@ from gansr.papers.mganprior.options import Options, Plan, hole_of, plan_of
 from gansr.papers.mganprior.tasks import Features, grey, loss_terms, observe, vgg_features
 
 ALPHA_RATE = 4  # Adam: α's rate is this times rate/N; at the default rate a fifth of α's start, 1/N
-ADAM_EPS = 1e-12
+ADAM_EPS = 1e-12  # PyTorch's and the authors' is 1e-8
 
 
 @dataclass
@@ -42,6 +42,8 @@ class Search:
         codes = [self.codes, *([self.f2_style] if len(self.f2_style) else [])]
         if self.options.optimiser == "gd":
             self.optimiser = torch.optim.SGD([*codes, self.alpha], lr=lr)
+        elif self.options.optimiser == "adam-authors":
+            self.optimiser = torch.optim.Adam([*codes, self.alpha], lr=lr)
         else:
             groups = [
                 {"params": codes, "lr": lr},
@@ -73,7 +75,7 @@ class Search:
         return x.detach(), {name: float(value.detach()) for name, value in readings.items()}
 
     def _decay_rate(self, step: int) -> None:
-        """Adam: half a cosine from the full rate at three quarters of the steps to a twentieth at the end."""
+        """Our Adam: half a cosine from the full rate at three quarters of the steps to a twentieth at the end."""
         if self.options.optimiser == "adam":
             late = max(0.0, 4 * step / self.plan.iterations - 3)
             share = 0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * late))

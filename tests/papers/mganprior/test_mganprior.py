@@ -1,9 +1,11 @@
-"""mGANprior: the authors' numbers, the batch against the loop, every job, editing, and what is refused."""
+"""mGANprior: the authors' numbers, the batch against the loop, every job, editing, and unusable options."""
 
 from __future__ import annotations
 
 import io
 import itertools
+import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +14,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gansr.engine import Engine, Job
-from gansr.method import Frame, InputError, Nets, refusal
+from gansr.method import Frame, Heat, InputError, Nets, refusal
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.pggan import PGGAN
 from gansr.nets.stylegan1 import StyleGAN1
 from gansr.nets.stylegan2 import StyleGAN2
 from gansr.nets.vgg import Vgg16
 from gansr.ops.colour import luma, pillow_ycbcr
-from gansr.options import OptionError, parse_options
+from gansr.options import OptionError, options_of, parse_options
 from gansr.papers.mganprior import MGANPRIOR, Options
 from gansr.papers.mganprior.composition import compose, principal_directions, samples_of_w, split
 from gansr.papers.mganprior.edit import edit_direction
@@ -47,10 +49,11 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 @pytest.fixture(scope="module")
 def face() -> MobileStyleGAN:
-    """A prior of 64² px: 4² with 16 channels, 8² with 8, 16² with 8, 32² with 12."""
+    """A generator of 64×64 px: 16 channels at 4 px, 8 at 8 px, 8 at 16 px, 12 at 32 px."""
     torch.manual_seed(0)
     net = MobileStyleGAN((16, 8, 8, 12), style=10, mapping_layers=2).requires_grad_(False).eval()
-    for style in net.styles:  # as in a trained net: around 1, so that the features keep their size
+    for style in net.styles.children():  # around 1, as in a trained net, so that the features keep their size
+        assert isinstance(style, nn.Linear)
         style.weight.mul_(2)
         style.bias.add_(1)
     net.body.picture.weight.div_(16)  # pictures well inside [−1,1]
@@ -64,14 +67,14 @@ def scene() -> PGGAN:
 
 
 def drawn(net: nn.Module, seed: int = 5) -> Tensor:
-    """A picture that the prior can draw, (3,S,S) in [0,1]."""
+    """A picture that the generator can draw, (3,S,S) in [0,1]."""
     z = torch.randn(1, net.style, generator=seeded(seed))  # type: ignore[arg-type]
     return (net(z)[0] / 2 + 0.5).clamp(0, 1).detach()
 
 
-def frames(net: nn.Module, low: Tensor, seed: int = 1, **options) -> list[Frame]:
-    chosen = Options(**{"layer": "8", "codes": 3, "iterations": 4, "roles": False} | options)
-    return list(MGANPRIOR.run(low, chosen, Nets({"generator": net}), seeded(seed)))
+def frames(net: nn.Module, low: Tensor, **options: Any) -> list[Frame]:
+    chosen: dict[str, Any] = {"layer": "8", "codes": 3, "iterations": 4, "roles": False} | options
+    return list(MGANPRIOR.run(low, Options(**chosen), Nets({"generator": net}), seeded(1)))
 
 
 def half_mask(side: int = 256) -> Tensor:
@@ -101,7 +104,7 @@ def test_losses_of_every_job_are_the_authors():
     trunk.load_state_dict({f"features.{k}": v for k, v in golden.state("vgg16_features_16").items()})
     a, b = (_signed(golden.input(name)) for name in ("picA", "picB"))
     hole = torch.from_numpy(golden.input("mask")).float()[None]
-    cases = {
+    cases: dict[str, tuple[dict[str, Any], int]] = {
         "plain": ({"job": "invert"}, 256),
         "color": ({"job": "colour"}, 256),
         "sr16": ({"down": "bilinear-point"}, 16),
@@ -111,14 +114,14 @@ def test_losses_of_every_job_are_the_authors():
     }
     for name, (job, side) in cases.items():
         options = Options(**job, l1=0.3, mse=1.0, vgg=1.0)
-        seen = [observe(x, options, side, hole if name == "inpaint" else None) for x in (a, b)]
-        found = loss_terms(*seen, options, lambda x: vgg_features(trunk, x))
+        x, y = (observe(picture, options, side, hole if name == "inpaint" else None) for picture in (a, b))
+        found = loss_terms(x, y, options, lambda picture: vgg_features(trunk, picture))
         golden.check(f"{name}.L1", found["L1"] / 0.3)
         golden.check(f"{name}.L2", found["MSE"])
         golden.check(f"{name}.VGG_L1", found["VGG"])
         golden.check(f"{name}.Combine", torch.stack(list(found.values())).sum())
         if name == "sr16":
-            golden.check("sr16.small", seen[0])
+            golden.check("sr16.small", x)
     golden.check("color.gray", grey(a)[:, :1])
     golden.check("inpaint.combined", torch.where(hole > 0, b, a))
     merged = with_colours_of(a[0] / 2 + 0.5, b[0] / 2 + 0.5)
@@ -128,6 +131,50 @@ def test_losses_of_every_job_are_the_authors():
 
 def _signed(picture: np.ndarray) -> Tensor:
     return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def test_the_authors_adam_is_pytorchs_with_one_rate_and_ours_is_not(scene: PGGAN):
+    low, steps = drawn(scene), 5
+    theirs, ours, plain = (
+        start_search(
+            low,
+            Options(job="invert", layer="8", codes=3, iterations=steps, optimiser=optimiser),
+            Nets({"generator": scene}),
+            seeded(),
+        )
+        for optimiser in ("adam-authors", "adam", "adam-authors")
+    )
+    adam = torch.optim.Adam([plain.codes, plain.alpha], lr=1.0)
+    for step in range(1, steps + 1):
+        theirs.step(step)
+        ours.step(step)
+        if step < steps:
+            adam.zero_grad()
+            (plain.picture() - (low[None] * 2 - 1)).square().mean().backward()
+            adam.step()
+    assert torch.equal(theirs.codes, plain.codes) and torch.equal(theirs.alpha, plain.alpha)
+    assert float((ours.codes - plain.codes).detach().abs().mean()) > 0.1
+    assert [(g["lr"], g["eps"]) for g in theirs.optimiser.param_groups] == [(1.0, 1e-8)]
+
+
+def test_the_authors_adam_takes_the_first_step_of_their_loop_over_codes():
+    golden = Golden("mganprior_pggan256")
+    net = PGGAN(256).eval().requires_grad_(False)
+    net.load_state_dict(folded(golden.state("pggan256")))
+    low = drawn(net)
+    codes, alpha = golden.tensor("mgan/zs")[0].requires_grad_(), torch.full((5, 512), 1 / 5).requires_grad_()
+    adam = torch.optim.Adam([codes, alpha], lr=1.0)
+    features = [net.first(z[None], 4) * a[None, :, None, None] for z, a in zip(codes, alpha)]
+    picture = net.rest(torch.stack(features).sum(0) / 5, 4)
+    (picture - (low[None] * 2 - 1)).square().mean().backward()
+    adam.step()
+    options = Options(job="invert", layer="8", codes=5, iterations=2, optimiser="adam-authors")
+    search = start_search(low, options, Nets({"generator": net}), seeded())
+    search.codes.data.copy_(golden.tensor("mgan/zs")[0])
+    search.step(1)
+    for mine, theirs in ((search.codes, codes), (search.alpha, alpha)):
+        # a gradient near 0 may round to the other sign, and Adam's first step is its sign times the rate
+        assert float((mine - theirs).detach().abs().mean()) < 1e-3
 
 
 def test_a_boundary_moves_every_code_as_the_authors_do():
@@ -141,18 +188,18 @@ def test_a_boundary_moves_every_code_as_the_authors_do():
 
 
 @pytest.fixture(scope="module")
-def second() -> StyleGAN2:
+def stylegan2() -> StyleGAN2:
     torch.manual_seed(0)
     return StyleGAN2(32, style=10, mapping_layers=1, multiplier=1).requires_grad_(False).eval()
 
 
 @pytest.fixture(scope="module")
-def older() -> StyleGAN1:
+def stylegan1() -> StyleGAN1:
     torch.manual_seed(0)
     return StyleGAN1((8, 8, 8, 4), style=10, mapping_layers=1).requires_grad_(False).eval()
 
 
-@pytest.mark.parametrize("prior", ["face", "scene", "older", "second"])
+@pytest.mark.parametrize("prior", ["face", "scene", "stylegan1", "stylegan2"])
 @pytest.mark.parametrize("layer", [4, 8, 16])
 def test_codes_in_one_batch_equal_the_loop_over_codes(prior: str, layer: int, request):
     part = split(Nets({"generator": request.getfixturevalue(prior)}), layer)
@@ -182,7 +229,7 @@ def test_one_over_n_stands_twice_where_a_norm_follows_and_once_where_none_does(
         torch.testing.assert_close(composed[0], features.sum(0) / 4**times, atol=1e-6, rtol=1e-5)
 
 
-def test_layers_and_numbers_of_the_paper_are_chosen_by_zero_and_auto():
+def test_zero_and_auto_choose_the_papers_numbers_and_layers():
     plan = plan_of(
         Options(job="colour", generator="pggan-celebahq-1024", codes=0, iterations=0, optimiser="gd")
     )
@@ -190,8 +237,8 @@ def test_layers_and_numbers_of_the_paper_are_chosen_by_zero_and_auto():
     assert plan_of(Options(job="invert", codes=7, layer="128")).layer == 128
 
 
-@pytest.mark.parametrize("prior", ["older", "second"])
-def test_the_other_stylegans_can_be_cut_and_searched(prior: str, request):
+@pytest.mark.parametrize("prior", ["stylegan1", "stylegan2"])
+def test_the_other_stylegans_can_be_split_and_searched(prior: str, request):
     net = request.getfixturevalue(prior)
     low = torch.rand(3, 32, 32, generator=seeded(4))
     made = frames(net, low, job="invert", iterations=5)
@@ -230,7 +277,7 @@ def test_gradient_descent_at_rate_one_is_the_papers_and_descends(scene: PGGAN):
     assert {g["lr"] for g in search.optimiser.param_groups} == {1.0}
 
 
-def test_inpainting_looks_at_nothing_in_the_hole_and_keeps_the_rest_exactly(face: MobileStyleGAN):
+def test_inpainting_reads_nothing_in_the_hole_and_keeps_the_rest_exactly(face: MobileStyleGAN):
     low, mask = torch.rand(3, 256, 256, generator=seeded(4)), half_mask()
     other = torch.where(mask > 0, torch.rand(3, 256, 256, generator=seeded(9)), low)
     first, second = (frames(face, x, job="inpaint", mask=mask)[-1].image for x in (low, other))
@@ -268,7 +315,7 @@ def test_a_result_has_the_jobs_size_and_is_what_was_compared(job: str, side: int
         torch.testing.assert_close(again, seen, atol=1e-5, rtol=0)
 
 
-def test_vgg_takes_part_where_it_has_a_weight(face: MobileStyleGAN):
+def test_vgg_counts_where_it_has_a_weight(face: MobileStyleGAN):
     torch.manual_seed(0)
     lpips = nn.Module()
     lpips.trunk = Vgg16(16)
@@ -296,17 +343,19 @@ def test_every_down_scaling_keeps_a_constant_and_lets_gradients_through(kind: st
 # --------------------------------------------------------------------------------------- roles and editing
 
 
-def test_roles_show_each_code_where_it_acts(scene: PGGAN):
+def test_the_roles_show_where_each_code_acts(scene: PGGAN):
     last = frames(scene, drawn(scene), job="invert", roles=True, codes=6)[-1]
     (title,) = [name for name in last.views if name.startswith("role")]
-    grid = last.views[title].values
+    roles, alpha = last.views[title], last.views["α: 6 codes × 8 channels"]
+    assert isinstance(roles, Heat) and isinstance(alpha, Heat)
+    grid = roles.values
     assert grid.shape == (2 * THUMBNAIL, 5 * THUMBNAIL)  # six codes, five to a row
     assert float(grid[:THUMBNAIL].min()) >= 0 and float(grid[:THUMBNAIL].max()) > 0
     assert float(grid[THUMBNAIL:, THUMBNAIL:].abs().max()) == 0  # empty places
-    assert last.views["α: 6 codes × 8 channels"].values.shape == (6 * 8, 8)  # 8 px a code
+    assert alpha.values.shape == (6 * 8, 8)  # 8 px a code
 
 
-def test_strong_channels_are_the_papers_where_alpha_has_the_papers_size():
+def test_dominant_channels_are_the_papers_where_alpha_has_the_papers_size():
     alpha = torch.tensor([[0.1, 0.3, 0.1, 0.1], [0.05, 0.1, 0.25, -0.3]])
     rule, chosen = dominant_channels(alpha)
     assert rule == "α > 0.2"
@@ -372,12 +421,12 @@ def test_the_authors_boundary_moves_pggan(tmp_path):
         ({"lr": float("nan")}, "lr must be a number"),
     ],
 )
-def test_unusable_options_are_refused_in_words(values: dict, said: str):
+def test_unusable_options_are_refused_with_the_reason(values: dict, said: str):
     with pytest.raises(OptionError, match=said):
         parse_options(Options, values)
 
 
-def test_files_that_are_no_masks_or_boundaries_are_refused_in_words(tmp_path):
+def test_files_that_are_no_masks_or_boundaries_are_refused_with_the_reason(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     np.save(tmp_path / "short.npy", np.ones((1, 4)))
     np.save(tmp_path / "long.npy", np.ones((1, 512)))
@@ -403,7 +452,7 @@ def test_a_mask_file_is_white_where_the_hole_is(tmp_path):
     assert float(mask.sum()) == 400 and float(mask[0, 20:40, 10:30].sum()) == 400
 
 
-def test_a_picture_of_another_size_is_refused_and_so_is_what_the_memory_cannot_hold():
+def test_a_picture_of_another_size_and_a_job_too_large_for_the_memory_are_refused():
     assert "64×64" in (refusal(MGANPRIOR, 32, 32, Options()) or "")
     engine = Engine("cpu", load=lambda name: pytest.fail("nothing may be loaded"))
     huge = Job(MGANPRIOR, torch.zeros(3, 64, 64), Options(codes=64, layer="256"))
@@ -411,6 +460,30 @@ def test_a_picture_of_another_size_is_refused_and_so_is_what_the_memory_cannot_h
     assert need > 30e9
     assert MGANPRIOR.cost(64, 64, Options(codes=20, layer="64")).memory < 6e9
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gansr.engine._free_memory", lambda device: 16e9)
+        patch.setattr("gansr.memory.free_on", lambda device: 16e9)
         with pytest.raises(InputError, match=rf"about {need / 1e9:.1f} GB of memory and 16.0 GB are free"):
             engine.check(huge)
+
+
+def test_a_job_of_each_kind_survives_pickling():
+    for kind in JOBS:
+        options = Options(job=kind, mask=half_mask() if kind == "inpaint" else None)
+        job = Job(MGANPRIOR, torch.rand(3, 8, 8, generator=seeded()), options)
+        again = pickle.loads(pickle.dumps(job))
+        assert again.method.name == "mganprior" and again.options.job == kind
+        assert torch.equal(again.low, job.low)
+
+
+def test_options_that_change_the_input_say_so():
+    changing = {name for name, (described, _) in options_of(Options).items() if described.changes_input}
+    assert changing == {"job", "generator", "factor", "side"}
+    assert MGANPRIOR.accepts.side is not None
+    assert MGANPRIOR.accepts.side(Options()) != MGANPRIOR.accepts.side(Options(job="invert"))
+
+
+def test_frames_name_their_numerical_form(face: MobileStyleGAN, scene: PGGAN):
+    low = torch.rand(3, 64, 64, generator=seeded(4))
+    assert {frame.form for frame in frames(face, low, job="edit")} == {"eager float32"}
+    options = Options(job="invert", layer="8", codes=2, iterations=2, roles=False)
+    narrow = MGANPRIOR.run(low, options, Nets({"generator": scene}, torch.bfloat16), seeded())
+    assert {frame.form for frame in narrow} == {"eager bf16"}
