@@ -1,4 +1,4 @@
-"""mGANprior: the authors' numbers, the batch against the loop, every job, editing, and unusable options."""
+"""mGANprior: the authors' numbers, the batch against the loop, every job, and editing."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gansr.engine import Engine, Job
-from gansr.method import Frame, Heat, InputError, Nets, refusal
+from gansr.engine import Job
+from gansr.method import Frame, Heat, Nets
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.pggan import PGGAN
 from gansr.nets.stylegan1 import StyleGAN1
 from gansr.nets.stylegan2 import StyleGAN2
 from gansr.nets.vgg import Vgg16
 from gansr.ops.colour import luma, pillow_ycbcr
-from gansr.options import OptionError, options_of, parse_options
+from gansr.options import parse_options
 from gansr.papers.mganprior import MGANPRIOR, Options
 from gansr.papers.mganprior.composition import compose, principal_directions, samples_of_w, split
 from gansr.papers.mganprior.edit import edit_direction
-from gansr.papers.mganprior.options import JOBS, Plan, plan_of, read_boundary, read_mask
+from gansr.papers.mganprior.options import JOBS
 from gansr.papers.mganprior.search import start_search
 from gansr.papers.mganprior.tasks import (
     downscale,
@@ -229,14 +229,6 @@ def test_one_over_n_stands_twice_where_a_norm_follows_and_once_where_none_does(
         torch.testing.assert_close(composed[0], features.sum(0) / 4**times, atol=1e-6, rtol=1e-5)
 
 
-def test_zero_and_auto_choose_the_papers_numbers_and_layers():
-    plan = plan_of(
-        Options(job="colour", generator="pggan-celebahq-1024", codes=0, iterations=0, optimiser="gd")
-    )
-    assert plan == Plan(codes=20, iterations=1500, layer=8, lr=1.0)
-    assert plan_of(Options(job="invert", codes=7, layer="128")).layer == 128
-
-
 @pytest.mark.parametrize("prior", ["stylegan1", "stylegan2"])
 def test_the_other_stylegans_can_be_split_and_searched(prior: str, request):
     net = request.getfixturevalue(prior)
@@ -397,72 +389,7 @@ def test_the_authors_boundary_moves_pggan(tmp_path):
     )
 
 
-# -------------------------------------------------------------------------------------------- refusals
-
-
-@pytest.mark.parametrize(
-    "values, said",
-    [
-        ({"job": "inpaint"}, "needs a mask"),
-        (
-            {"job": "inpaint", "mask": torch.ones(1, 100, 80)},
-            "the mask is 80×100 px, the picture it covers 256×256",
-        ),
-        ({"job": "inpaint", "mask": torch.zeros(1, 256, 256)}, "mask is empty"),
-        ({"job": "inpaint", "mask": torch.ones(3, 256, 256)}, "covers everything"),
-        ({"factor": 1024}, "factor of 1024 is too large"),
-        ({"factor": 2000}, "from 2 to 1024"),
-        ({"l1": 0, "mse": 0, "vgg": 0}, "loss is empty"),
-        ({"job": "edit", "generator": "pggan-celebahq-1024"}, "no directions to edit along"),
-        ({"job": "edit", "boundary": torch.ones(1, 512)}, "belongs to PGGAN"),
-        ({"generator": "stylegan2-cat", "layer": "256"}, "composing layer of at most 128"),
-        ({"generator": "stylegan2-cat", "job": "invert", "side": "512"}, "working size of at most 256"),
-        ({"codes": 65}, "from 0 to 64"),
-        ({"lr": float("nan")}, "lr must be a number"),
-    ],
-)
-def test_unusable_options_are_refused_with_the_reason(values: dict, said: str):
-    with pytest.raises(OptionError, match=said):
-        parse_options(Options, values)
-
-
-def test_files_that_are_no_masks_or_boundaries_are_refused_with_the_reason(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    np.save(tmp_path / "short.npy", np.ones((1, 4)))
-    np.save(tmp_path / "long.npy", np.ones((1, 512)))
-    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    for read, name, said in (
-        (read_mask, "a.png", "the mask: not a PNG, JPEG, WebP, HEIC or AVIF picture"),
-        (read_mask, "none.png", "the mask: "),
-        (read_boundary, "short.npy", r"shape \(1, 4\)"),
-        (read_boundary, "long.npy", "length 22.6"),
-        (read_boundary, "objects.npy", "cannot be read"),
-        (read_boundary, "a.png", "cannot be read"),
-    ):
-        with pytest.raises(OptionError, match=said):
-            read(tmp_path / name)
-
-
-def test_a_mask_file_is_white_where_the_hole_is(tmp_path):
-    picture = Image.new("RGBA", (256, 256), (0, 0, 0, 255))
-    picture.paste((255, 255, 255, 255), (10, 20, 30, 40))
-    picture.save(tmp_path / "mask.png")
-    mask = parse_options(Options, {"job": "inpaint", "mask": str(tmp_path / "mask.png")}).mask
-    assert mask.shape == (1, 256, 256)
-    assert float(mask.sum()) == 400 and float(mask[0, 20:40, 10:30].sum()) == 400
-
-
-def test_a_picture_of_another_size_and_a_job_too_large_for_the_memory_are_refused():
-    assert "64×64" in (refusal(MGANPRIOR, 32, 32, Options()) or "")
-    engine = Engine("cpu", load=lambda name: pytest.fail("nothing may be loaded"))
-    huge = Job(MGANPRIOR, torch.zeros(3, 64, 64), Options(codes=64, layer="256"))
-    need = MGANPRIOR.cost(64, 64, huge.options).memory
-    assert need > 30e9
-    assert MGANPRIOR.cost(64, 64, Options(codes=20, layer="64")).memory < 6e9
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gansr.memory.free_on", lambda device: 16e9)
-        with pytest.raises(InputError, match=rf"about {need / 1e9:.1f} GB of memory and 16.0 GB are free"):
-            engine.check(huge)
+# ------------------------------------------------------------------------------------------------ frames
 
 
 def test_a_job_of_each_kind_survives_pickling():
@@ -472,13 +399,6 @@ def test_a_job_of_each_kind_survives_pickling():
         again = pickle.loads(pickle.dumps(job))
         assert again.method.name == "mganprior" and again.options.job == kind
         assert torch.equal(again.low, job.low)
-
-
-def test_options_that_change_the_input_say_so():
-    changing = {name for name, (described, _) in options_of(Options).items() if described.changes_input}
-    assert changing == {"job", "generator", "factor", "side"}
-    assert MGANPRIOR.accepts.side is not None
-    assert MGANPRIOR.accepts.side(Options()) != MGANPRIOR.accepts.side(Options(job="invert"))
 
 
 def test_frames_name_their_numerical_form(face: MobileStyleGAN, scene: PGGAN):
