@@ -29,7 +29,7 @@ def test_cheap_methods_run_first_and_a_failure_stays_in_its_entry(plain):
     assert states == {"expensive": "done", "broken": "error", "quick": "done"}
     assert "no good kernel was found" in made[1].text
     assert seen.index("quick") < seen.index("expensive")
-    assert all(len(entry.update.measured) >= 5 for entry in made if entry.state == "done")
+    assert all(entry.update and len(entry.update.measured) >= 5 for entry in made if entry.state == "done")
 
 
 def test_what_a_method_cannot_take_is_said_before_it_runs(plain):
@@ -61,6 +61,7 @@ def test_memory_is_the_measured_peak_or_is_called_an_estimate(plain):
     made, _ = compared(QUICK)
     entry = made[0]
     for memory, name in ((3e8, "memory"), (None, "estimated_memory")):
+        assert entry.update is not None and entry.frame is not None
         entry.update = replace(entry.update, frame=replace(entry.frame, memory=memory))
         (row,) = table.rows(made, receipts=False)[1:]
         (column,) = (c for c in table.columns([row]) if "memory" in c.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from gansr.bench import mobilestylegan_plain
 from gansr.nets.compiled import OptimisedMobileStyleGAN
-from gansr.nets.mobilestylegan import MobileStyleGAN, inverse_haar
+from gansr.nets.mobilestylegan import Block, MobileStyleGAN, inverse_haar
 from gansr.weights import WeightsError
 from gansr.weights.converters.mobilestylegan import Graph, _blocks, openvino
 
@@ -77,10 +79,12 @@ def test_scaling_activations_equals_scaling_weights(tiny: MobileStyleGAN):
     rows = rows_of(tiny, 1)
     x = tiny.first(rows, 0)
     block = tiny.body.blocks[0]
+    assert isinstance(block, Block)
     up, conv1, conv2 = (tiny.styles[k](rows[:, k])[0] for k in (1, 2, 3))
     y = inverse_haar(x * up.view(1, -1, 1, 1))
     for conv, scale in ((block.conv1, conv1), (block.conv2, conv2)):
         y = F.conv2d(y, conv.depthwise, padding=1, groups=y.shape[1])
+        assert isinstance(conv.noise, torch.Tensor)
         y = F.conv2d(y, conv.pointwise * scale.view(1, -1, 1, 1), conv.bias) + conv.noise
         y = F.leaky_relu(y, 0.2)
     torch.testing.assert_close(tiny.first(rows, 1), y, rtol=1e-4, atol=1e-5)
@@ -201,10 +205,8 @@ def test_where_compiling_fails_or_is_impossible_the_search_stays_eager(
 def test_the_net_equals_its_graph_written_plainly(tiny: MobileStyleGAN):
     for i, noise in enumerate(tiny.buffers()):
         noise.normal_(generator=torch.Generator().manual_seed(i))
-    rows, near = rows_of(tiny, 2), {"atol": 1e-5, "rtol": 1e-4}
-    torch.testing.assert_close(mobilestylegan_plain.synthesis(tiny, rows), tiny.synthesis(rows), **near)
+    rows, near = rows_of(tiny, 2), partial(torch.testing.assert_close, atol=1e-5, rtol=1e-4)
+    near(mobilestylegan_plain.synthesis(tiny, rows), tiny.synthesis(rows))
     features = mobilestylegan_plain.first(tiny, rows, 1)
-    torch.testing.assert_close(features, tiny.first(rows, 1), **near)
-    torch.testing.assert_close(
-        mobilestylegan_plain.rest(tiny, features, rows, 1), tiny.rest(features, rows, 1), **near
-    )
+    near(features, tiny.first(rows, 1))
+    near(mobilestylegan_plain.rest(tiny, features, rows, 1), tiny.rest(features, rows, 1))

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gansr.nets.stylegan1 import StyleGAN1
+from gansr.nets.stylegan1 import Epilogue, StyleGAN1
 from gansr.ops import sphere
 from gansr.weights import WeightsError
 from gansr.weights.converters.stylegan1 import _transposed, from_pulse
@@ -71,6 +71,7 @@ def test_epilogue_is_instance_norm_of_each_picture_then_its_style():
     g = torch.Generator().manual_seed(2)
     x, row = torch.randn(2, 8, 4, 4, generator=g), torch.randn(2, 12, generator=g)
     epilogue = net.blocks[0].epilogue1
+    assert isinstance(epilogue, Epilogue)
     epilogue.strength.fill_(0.5)
     noise = torch.randn(2, 1, 4, 4, generator=g)
     y = F.instance_norm(F.leaky_relu(x + 0.5 * noise, 0.2), eps=1e-5)

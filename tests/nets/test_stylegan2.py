@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from gansr.nets.stylegan2 import Modulated, StyleGAN2, blur, upsample
+from gansr.nets.stylegan2 import Layer, Modulated, StyleGAN2, blur, upsample
 from gansr.weights import WeightsError
 from gansr.weights.converters.stylegan2 import from_rosinality, rosinality
 from tests.support.golden import Golden
@@ -49,9 +50,14 @@ def test_stylegan2_gives_the_authors_numbers():
     golden.check("z.w", w)
     golden.check("z.image", net(z))
     rows = golden.tensor("glean/bank/latent")
-    seen = {}
+    seen: dict[bool, list[torch.Tensor]] = {}
+
+    def keep(layer: nn.Module, _: object, image: torch.Tensor) -> None:
+        assert isinstance(layer, Layer)
+        seen.setdefault(layer.conv.up, []).append(image)
+
     for layer in net.body.layers:
-        layer.register_forward_hook(lambda m, _, x: seen.setdefault(m.conv.up, []).append(x))
+        layer.register_forward_hook(keep)
     image = net.synthesis(rows)
     golden.check("rows.image", image)
     golden.check("rows.feat4", seen[False][0][:, :8])
@@ -75,10 +81,11 @@ def test_features_at_each_boundary_lead_to_the_same_picture():
 def test_the_files_noise_is_used_unless_other_noise_is_passed():
     torch.manual_seed(0)
     net = StyleGAN2(size=16, style=16, mapping_layers=1, multiplier=1).requires_grad_(False)
-    for layer in net.body.layers:
+    layers = [layer for layer in net.body.layers if isinstance(layer, Layer)]
+    for layer in layers:
         layer.strength.fill_(0.5)
     rows = torch.randn(1, net.style_rows, 16)
-    own = [layer.noise for layer in net.body.layers]
+    own = [layer.noise for layer in layers if isinstance(layer.noise, torch.Tensor)]
     assert [n.shape[-1] for n in own] == list(net.noise_sides)
     assert torch.equal(net.synthesis(rows), net.synthesis(rows, own))
     assert not torch.allclose(net.synthesis(rows), net.synthesis(rows, [n + 1 for n in own]))

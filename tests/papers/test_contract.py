@@ -175,6 +175,7 @@ def test_no_face_is_looked_for_where_the_network_draws_none(name, options):
         raise AssertionError("a face was looked for")
 
     picture = Picture(torch.rand(3, 600, 700, generator=torch.Generator().manual_seed(0)), None, False, ())
+    assert method.accepts.side is not None and method.accepts.seeks_face is not None
     side = method.accepts.side(chosen)
     assert Inputs(detector).make(picture, decode(method, options)).low.shape == (3, side, side)
     assert method.accepts.seeks_face(parse_options(method.options, {}))

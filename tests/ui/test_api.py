@@ -64,6 +64,7 @@ def test_every_bad_file_is_refused_in_words_and_the_next_request_works(client, t
     from gradio_client.exceptions import AppError
 
     for number, bad in enumerate(bad for bad in BAD if bad.message is not None):
+        assert bad.message is not None
         path = tmp_path / f"{number}.png"
         path.write_bytes(bad.data)
         with pytest.raises(AppError) as refused:

@@ -23,7 +23,9 @@ def present(monkeypatch):
 
 
 def archive_bytes(name: str) -> int:
-    return weights.entries()[name].source(Registry).archive_bytes
+    source = weights.entries()[name].source(Registry)
+    assert source is not None
+    return source.archive_bytes
 
 
 def test_the_header_says_that_all_methods_are_ready(present):
