@@ -1,8 +1,8 @@
-"""mGANprior re-measured on the example face, at 256²: what more codes and deeper layers bring (paper, figure 4), each
-job against its trivial baseline, the paper's gradient descent beside Adam, and the cost of a step.
+"""mGANprior measured on the example face at 256×256 px: the gain of more codes and of deeper layers (paper, figure 4),
+each job against its trivial baseline, the paper's gradient descent beside Adam, and the time of a step.
 
-The default prior draws FFHQ; the paper's tables are of other pictures and generators, so the numbers compare with
-each other, not with the paper's. Iterations are few, that a processor ends within the hour; the constants say how many.
+The default generator draws FFHQ faces. The paper's tables are of other pictures and generators, so these values compare
+with each other, not with the paper's. The iterations (see the constants) are few, so that a run ends within the hour.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from gansr.papers.mganprior.composition import optimised_mobilestylegan
 from gansr.papers.mganprior.search import start_search
 from gansr.picture import open_picture
 
-INVERSION = 200  # iterations of the comparison of codes, as many as the specification of the default prior
+INVERSION = 200  # iterations of the comparison of codes, for the default generator
 ITERATIONS = 60  # of each job
 FIGURE = 60  # of each cell of figure 4
 CODES, LAYERS = (1, 5, 10, 20), ("16", "32", "64")
-NOISE = 25 / 255  # deviation, of the picture to be cleaned
-PLAN = Options(iterations=ITERATIONS, codes=20, roles=False)
+NOISE = 25 / 255  # standard deviation, of the picture to be denoised, on [0,1]
+BASE = Options(iterations=ITERATIONS, codes=20, roles=False)
 SIDE = 256
 DEFAULT, ITSELF = "mobilestylegan-ffhq-1024", "gansr.papers.mganprior.bench"
 EXAMPLE = Path(__file__).parents[3] / "assets" / "examples" / "astronaut.png"
@@ -46,7 +46,7 @@ Load = Callable[[str], Any]
 
 
 def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
-    """The same with and without `data`: the picture is an example of ours."""
+    """All rows. `data` is not used: the picture is the repository's example."""
     engine = Engine(load=load)
     yield from speed(engine)
     large = face(engine)
@@ -69,7 +69,7 @@ def result_for(engine: Engine, low: Tensor, options: Options) -> Tensor:
 
 def codes(engine: Engine, truth: Tensor) -> Iterator[Row]:
     """Inversion, 20 codes against one, and the paper's gradient descent, at equal iterations."""
-    inversion = replace(PLAN, job="invert", iterations=INVERSION)
+    inversion = replace(BASE, job="invert", iterations=INVERSION)
     found: dict[str, float] = {}
     for model, options in (
         ("N=20 adam", inversion),
@@ -109,23 +109,23 @@ def _cases(large: Tensor, truth: Tensor) -> Iterator[tuple[str, Tensor, Tensor, 
     for name, side in (("sr", 64), ("sr 16 to 256", 16)):  # ×16 to the generator's side; ×16 to the truth's
         tiny = to8bit(imresize(large, (side, side)).clamp(0, 1))
         bicubic = to8bit(imresize(tiny, (SIDE, SIDE)).clamp(0, 1))
-        yield name, tiny, bicubic, replace(PLAN, factor=1024 // side)
+        yield name, tiny, bicubic, replace(BASE, factor=1024 // side)
     grey = to8bit(luma(truth).expand(3, -1, -1))
-    yield "colour", grey, grey, replace(PLAN, job="colour")
+    yield "colour", grey, grey, replace(BASE, job="colour")
     hole = torch.zeros(1, SIDE, SIDE)
     hole[:, SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = 1
     outside = truth[:, hole[0] == 0].mean(1)[:, None, None]
-    yield "inpaint", truth, torch.where(hole > 0, outside, truth), replace(PLAN, job="inpaint", mask=hole)
+    yield "inpaint", truth, torch.where(hole > 0, outside, truth), replace(BASE, job="inpaint", mask=hole)
     noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     noisy = to8bit(truth + NOISE * noise)
-    yield "denoise", noisy, noisy, replace(PLAN, job="denoise")
+    yield "denoise", noisy, noisy, replace(BASE, job="denoise")
 
 
 def figure(engine: Engine, truth: Tensor) -> Iterator[Row]:
     """Figure 4: PSNR of the inversion by N and by composing layer."""
     for layer in LAYERS:
         for n in CODES:
-            options = replace(PLAN, job="invert", iterations=FIGURE, codes=n, layer=layer)
+            options = replace(BASE, job="invert", iterations=FIGURE, codes=n, layer=layer)
             picture = result_for(engine, truth, options)
             yield Row(f"figure 4, {FIGURE} steps", f"layer {layer}, N={n}", "psnr", psnr_rgb(picture, truth))
 
@@ -172,7 +172,7 @@ def _batched(nets: Nets, low: Tensor, layer: str, n: int) -> Callable[[], Any]:
 
 
 def _plain(net: MobileStyleGAN, low: Tensor, layer: int, n: int) -> Callable[[], Any]:
-    """The same step as it is written down: code by code, float32, the net as its graph is."""
+    """The same step without optimisation: code by code, in float32, the network as its graph is written."""
     options = Options(job="invert", layer=str(layer), codes=n, iterations=1000)
     search = start_search(low, options, Nets({"generator": net}), torch.Generator().manual_seed(0))
     boundary = next(k for k, (_, side) in enumerate(net.shapes) if side == layer)
