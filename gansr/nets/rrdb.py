@@ -1,7 +1,7 @@
 """Residual-in-residual dense blocks: the trunk of ESRGAN (arXiv 1809.00219) and of GLEAN's encoder E₀.
 
-Source: ESRGAN §3.1; key names as in BasicSR and mmagic (Apache-2.0), whose GLEAN leaves out ESRGAN's up-sampling.
-Same function as theirs, written without their grouping into lists.
+Source: ESRGAN §3.1. The names of the submodules are the keys of BasicSR and mmagic (Apache-2.0); as in mmagic's GLEAN,
+ESRGAN's upsampling is left out. The same function as theirs.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SLOPE = 0.2
-RESIDUAL = 0.2  # both residuals, inner and outer, are scaled by it
+SLOPE = 0.2  # of the leaky ReLU
+RESIDUAL = 0.2  # factor of both residuals, inner and outer
 
 
 class DenseBlock(nn.Module):
-    """Five 3×3 convolutions, each seeing all before it: (B,channels,H,W) → the same shape."""
+    """Five 3×3 convolutions, each of which takes the outputs of all before it: (B,channels,H,W) → the same shape."""
 
     def __init__(self, channels: int, growth: int):
         super().__init__()
@@ -24,9 +24,9 @@ class DenseBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        dense, fresh = x, not torch.is_grad_enabled()
+        dense, in_place = x, not torch.is_grad_enabled()
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            dense = torch.cat((dense, F.leaky_relu(conv(dense), SLOPE, inplace=fresh)), dim=1)
+            dense = torch.cat((dense, F.leaky_relu(conv(dense), SLOPE, inplace=in_place)), dim=1)
         return torch.add(x, self.conv5(dense), alpha=RESIDUAL)
 
 

@@ -63,9 +63,13 @@ def run(parsed: argparse.Namespace) -> int:
     """Train as the flags say; returns the exit status, 1 where the configuration or a folder cannot be used."""
     try:
         config = read_config(parsed.config)
+    except (OSError, TypeError, ValueError) as error:
+        print(f"gansr: {parsed.config} cannot be used: {error}", file=sys.stderr)
+        return 1
+    try:
         parsed.out.mkdir(parents=True, exist_ok=True)
         real = None if parsed.real is None else real_faces(parsed.real, config.side)
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"gansr: {error}", file=sys.stderr)
         return 1
     if parsed.threads is not None:
