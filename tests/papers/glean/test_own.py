@@ -7,14 +7,14 @@ import torch
 
 from gansr.engine import Engine, Job
 from gansr.inputs import DETECTOR, Inputs, MethodInput
-from gansr.method import InputError
+from gansr.method import Heat, InputError
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.colour import to8bit
 from gansr.ops.resize import imresize
 from gansr.options import OptionError, parse_options
 from gansr.papers.glean import GLEAN, NO_BANK, NO_FEATURES, OWN, ROW, SIZES, Options
 from gansr.papers.glean.bench import ASTRONAUT, LARGE, SEED, compared
-from gansr.papers.glean.own import DownscaleProjection, GleanOwn, Window, downscale_matrix
+from gansr.papers.glean.own import DownscaleProjection, GleanOwn, Window, blocks_of, downscale_matrix
 from gansr.papers.glean.report import psnr
 from gansr.papers.glean.synthetic import synthesise
 from gansr.request import decode
@@ -25,7 +25,7 @@ CHANNELS = (16, 16, 16, 16, 8)  # at 4², 8², …, 64²; the picture has 128²
 def tiny(seed: int = 0, side: int = 8) -> tuple[GleanOwn, MobileStyleGAN]:
     torch.manual_seed(seed)
     bank = MobileStyleGAN(CHANNELS, style=12, mapping_layers=2).requires_grad_(False).eval()
-    for block in bank.body.blocks:
+    for block in blocks_of(bank):
         for conv in (block.conv1, block.conv2):
             conv.noise.normal_()
     net = GleanOwn(
@@ -137,7 +137,9 @@ def eight(monkeypatch):
 def test_glean_yields_once_and_shows_the_latent_rows(eight):
     _, frame, asked = run(Options())
     assert (frame.step, frame.steps) == (1, 1)
-    drawn = frame.views["latent rows"].values
+    view = frame.views["latent rows"]
+    assert isinstance(view, Heat)
+    drawn = view.values
     assert drawn.shape == (13 * ROW, 12)
     assert torch.equal(drawn[0], drawn[ROW - 1]) and not torch.equal(drawn[0], drawn[ROW])
     assert asked == [OWN, "mobilestylegan-ffhq-1024"]
