@@ -14,7 +14,7 @@ import copy
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -181,7 +181,7 @@ class Engine:
         rate = self._rates.get(job.method.name)
         return job.cost.operations / rate if rate else None
 
-    def stream(self, job: Job) -> Iterator[Frame]:
+    def stream(self, job: Job) -> Generator[Frame, None, None]:
         """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
 
         Frames come on the CPU. Closing the iterator stops the job at its next step and frees the device.

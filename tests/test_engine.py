@@ -131,7 +131,7 @@ def test_the_peak_of_memory_is_measured_from_the_start_of_each_run():
     before = engine().upscale(Job(FAKE, low(), Options()))
     during = engine().upscale(Job(greedy, low(), Options()))
     after = engine().upscale(Job(FAKE, low(), Options()))
-    assert None not in (before.memory, during.memory, after.memory)
+    assert before.memory is not None and during.memory is not None and after.memory is not None
     assert during.memory - before.memory > 180e6
     assert during.memory - after.memory > 180e6
 

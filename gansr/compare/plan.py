@@ -125,8 +125,7 @@ def _remedy(entry: Entry) -> Remedy:
 def _refuse_missing_weights(request: Request) -> None:
     """Raise WeightsError where the user must import the weights first."""
     for name in request.weights.values():
-        kinds = {source.kind for source in weights.entries()[name].sources}
-        if kinds == {"yours"} and not weights.ready(name):
+        if not weights.fetchable(name):
             raise weights.WeightsError(
                 f"the weights {name} are not here: import the authors' file with "
                 "`python -m gansr weights import`, or choose others"
