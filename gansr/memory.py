@@ -1,11 +1,9 @@
-"""Memory: what is free, the peak of a run, running out of it, and blocks that are kept between two steps.
+"""Memory: what is free, the peak of a run, whether it is full, and large blocks that are reused between two steps.
 
-Blocks are kept instead of being fetched from the system and zeroed again at every step.
-
-glibc maps every block above 32 MB freshly and gives it back when it is freed, so each large tensor costs a page
-fault for every 4 KB, and no setting raises that bound. Pictures of a search are just above it: a step of PULSE's had
-65,000 faults, 0.12 of its 0.18 s (bfloat16, compiled, two Zen 5 cores), and the same network as it is written 1.27 s
-instead of 0.39. Blocks from the heap are reused; `give_back` returns them when a run is over.
+glibc maps each block above 32 MB anew and unmaps it when it is freed, so each large tensor costs a page fault for every
+4 KB; no setting raises that bound. The pictures of a search are just above it: a step of PULSE had 65,000 faults, which
+took 0.12 of its 0.18 s (bfloat16, compiled, two Zen 5 cores); the plain network took 1.27 s instead of 0.39. Blocks of
+the heap are reused instead; `give_back` returns them to the system after a run.
 
 Elsewhere (musl, macOS, Windows) nothing is changed.
 """
@@ -25,7 +23,7 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of mallopt(3)
 
 
 def keep_blocks() -> bool:
-    """Every later block comes from the heap, and the heap is not shrunk by itself; whether that could be had."""
+    """Take every later block from the heap, and never shrink the heap by itself. Returns whether that was possible."""
     libc = _libc()
     return libc is not None and bool(libc.mallopt(MMAP_MAX, 0) and libc.mallopt(TRIM_THRESHOLD, 2**31 - 1))
 
@@ -37,8 +35,8 @@ def give_back() -> None:
 
 
 def peak() -> int | None:
-    """The most bytes that this process had in memory, since it began or since its peak was reset. None where the
-    system does not tell (not Linux)."""
+    """The peak resident bytes of this process since it began, or since its peak was reset. None where the system
+    does not tell (not Linux)."""
     try:
         rows = Path("/proc/self/status").read_text().split("\n")
     except OSError:

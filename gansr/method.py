@@ -1,9 +1,9 @@
-"""The contract of a paper: what a method is, what it takes and what it yields.
+"""The contract of a paper: what a method is, what it accepts and what it yields.
 
-Everything that the page, the command line, the API, the comparison and the tests know of a paper they read
-from its `Method`; nothing is written twice. This module imports none of ours.
+The page, the command line, the API, the comparison and the tests read everything they need about a paper from its
+`Method`; nothing is written twice. This module imports nothing of gansr.
 
-Units everywhere: pictures are RGB float32 in [0,1], shape (3, H, W); a factor is a whole number.
+Units everywhere: pictures are RGB float32 in [0,1], shape (3,H,W); a factor is a whole number.
 """
 
 from __future__ import annotations
@@ -71,25 +71,27 @@ class Numerics:
 class Frame:
     """What a method has reached at one step. The last frame has step == steps."""
 
-    image: Tensor  # (3, sH, sW) in [0,1]
+    image: Tensor  # (3,sH,sW) in [0,1]
     step: int
     steps: int
-    readings: Mapping[str, float] = field(default_factory=dict)  # loss terms and the like
-    views: Mapping[str, View] = field(
-        default_factory=dict
-    )  # pictures, curves and maps beside the result, by title
-    answers: Mapping[str, Tensor] = field(
-        default_factory=dict
-    )  # further full results, each measured as `image` is
-    files: Mapping[str, bytes] = field(
-        default_factory=dict
-    )  # downloads besides the picture: file name → content
-    notices: tuple[str, ...] = ()  # what the user must know about this result
-    form: str = ""  # the numerical form, e.g. "compiled bf16", where the method has several
-    waited: float = 0.0  # seconds in the queue, set by the engine
-    computed: float = 0.0  # seconds of computing, set by the engine
-    memory: float | None = None  # peak bytes so far, set by the engine where the system tells
-    numerics: Numerics | None = None  # set by the engine on the last frame
+    # Loss terms and the like, by name.
+    readings: Mapping[str, float] = field(default_factory=dict)
+    # Pictures, curves and maps beside the result, by title.
+    views: Mapping[str, View] = field(default_factory=dict)
+    # Further full results, by title; each is measured as `image` is.
+    answers: Mapping[str, Tensor] = field(default_factory=dict)
+    # Downloads besides the picture: file name → content.
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    # What the user must know about this result.
+    notices: tuple[str, ...] = ()
+    # The numerical form, e.g. "compiled bf16", where the method has several.
+    form: str = ""
+    # Set by the engine: seconds in the queue, seconds of computing, peak bytes so far (None where the system does not
+    # tell), and on the last frame what its rounding depended on.
+    waited: float = 0.0
+    computed: float = 0.0
+    memory: float | None = None
+    numerics: Numerics | None = None
 
 
 # ---------------------------------------------------------------------------------------------- method
@@ -141,83 +143,92 @@ class Nets:
 
 @dataclass(frozen=True)
 class Paper:
+    """The paper's data, as the About tab shows it."""
+
     authors: str
     year: int
     venue: str
     title: str
     link: str
-    licence: str  # of the code and weights we stand on
+    licence: str  # of the code and weights that are used
     good_for: str
     not_for: str
 
 
 @dataclass(frozen=True)
 class Accepts:
-    """What low-resolution picture a method takes. Checked by `refusal` before anything runs."""
+    """Which low-resolution pictures a method accepts. `refusal` checks it before anything runs."""
 
     min_side: int = 1  # px
     max_pixels: int = 1024 * 1024
-    side: Callable[[Any], int] | None = None  # options → the exact side, where the input must be square
-    face: bool = False  # made for faces aligned as FFHQ is
-    faceless: Callable[[Any], bool] | None = (
-        None  # options → whether it is made for cats, cars, churches instead
-    )
+    side: Callable[[Any], int] | None = None  # options → the exact side, px, where the input must be a square
+    face: bool = False  # made for faces aligned as FFHQ does
+    faceless: Callable[[Any], bool] | None = None  # options → whether they draw something else (cats, cars)
 
     def seeks_face(self, options: Any) -> bool:
-        """Whether a face is looked for in a photograph, with these options."""
+        """Whether a face is looked for in the picture, with these options."""
         return self.face and not (self.faceless is not None and self.faceless(options))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A rough estimate before running: floating-point operations and peak bytes."""
+    """A rough estimate before running."""
 
-    operations: float
-    memory: float
+    operations: float  # floating-point operations
+    memory: float  # peak bytes
 
 
 def default_needs(method: Method, options: Any) -> Mapping[str, str]:
-    """role → weights: the option of the role's own name if there is one, else the first listed."""
+    """role → weights: the option named as the role if there is one, otherwise the first listed."""
     return {role: getattr(options, role, names[0]) for role, names in method.weights.items()}
 
 
 def default_scale(method: Method, options: Any) -> int:
+    """The option `scale` if there is one, otherwise the first listed factor."""
     return int(getattr(options, "scale", method.scales[0]))
 
 
 @dataclass(frozen=True)
 class Method:
-    """A paper, as data. `run(low, options, nets, generator)` yields a Frame a step; see the module's top."""
+    """A paper, as data.
 
-    name: str  # the tab's, the command's and the API's name
+    `run(low, options, nets, generator)` yields a Frame a step: `low` (3,H,W) in [0,1] on the device, `generator` for
+    everything random. No callbacks and no global state. It may be resumed on another thread after each frame: never
+    yield inside `with torch.no_grad()`. It raises MethodError where it must stop.
+    """
+
+    name: str  # of the tab, the command and the API
     title: str
     summary: str  # one sentence under the title
     paper: Paper
     scales: tuple[int, ...]
-    options: type  # a frozen dataclass whose fields are knobs
+    options: type  # a frozen dataclass whose fields are made by gansr.options.option
     presets: Mapping[str, Mapping[str, Any]]  # name → option values; the first is the default
     accepts: Accepts
     cost: Callable[[int, int, Any], Cost]  # (height, width, options) of the low-resolution picture
     run: Callable[[Tensor, Any, Nets, torch.Generator], Iterator[Frame]]
-    weights: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # role → manifest names, the first is the default
-    needs: Callable[[Method, Any], Mapping[str, str]] = default_needs  # what these options load
-    scale: Callable[[Method, Any], int] = default_scale  # the factor these options give
-    smaller: Callable[[Any], Any] | None = None  # options that need less memory, or None: tried once
-    outputs_colour: Callable[[Any], bool] | None = (
-        None  # options that give a grey picture colours; else it stays grey
-    )
-    cli_flags: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict
-    )  # the command's own flags → option values
-    bench: str = ""  # the import path of its bench module, where it has one
-    train: str = ""  # the import path of its training command, where the project trains weights for it
-    warm_up: Callable[[Nets], None] | None = (
-        None  # called once after start, with its default nets: compiles them
-    )
-    save: str = ""  # the command's flag for where to write one of the result's files, chosen by its ending
-    caution: str = ""  # stands where the result is, beside what every result says
+    # role → manifest names; the first is the default.
+    weights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # role → the weights that these options load.
+    needs: Callable[[Method, Any], Mapping[str, str]] = default_needs
+    # The factor of these options.
+    scale: Callable[[Method, Any], int] = default_scale
+    # Options → options that need less memory, or None. Tried once when the memory is full.
+    smaller: Callable[[Any], Any] | None = None
+    # Options → whether they give a grey picture colours; otherwise its result is made grey.
+    outputs_colour: Callable[[Any], bool] | None = None
+    # The command's own flags → option values.
+    cli_flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # The import path of the bench module, where there is one.
+    bench: str = ""
+    # The import path of the training command, where the project trains weights for this method.
+    train: str = ""
+    # Called once after the start with the networks of the default options: compiles them in the background.
+    warm_up: Callable[[Nets], None] | None = None
+    # The command's flag for writing one of the result's files, chosen by its ending.
+    save: str = ""
+    # What the user must know about every result of this method; shown beside it.
+    caution: str = ""
 
 
 def refusal(method: Method, height: int, width: int, options: Any) -> str | None:

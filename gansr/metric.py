@@ -1,4 +1,4 @@
-"""The contract of a measurement. This module imports none of ours.
+"""The contract of a measurement. This module imports nothing of gansr.
 
 A metric compares two pictures, or judges one. What `measure` gets depends on `against`:
 

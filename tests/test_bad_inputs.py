@@ -106,15 +106,15 @@ def test_a_bad_value_is_refused_in_words(page, changed, words):
 
 
 def test_the_page_says_what_was_normalised(page, tmp_path):
-    told = next(bad for bad in BAD if bad.message is None and bad.notice)
-    assert told.notice is not None
+    normalised = next(bad for bad in BAD if bad.message is None and bad.notice)
+    assert normalised.notice is not None
     path = tmp_path / "upload.png"
-    path.write_bytes(told.data)
+    path.write_bytes(normalised.data)
     try:
         said = "".join(str(update.get(page.results.status, "")) for update in page.run(picture=str(path)))
     except gr.Error as error:  # too small for the method: then that is said
         said = str(error)
-    assert told.notice in unescape(said) or "at least 4 px" in said
+    assert normalised.notice in unescape(said) or "at least 4 px" in said
 
 
 def test_several_answers_stand_in_the_viewer_each_with_its_measures(monkeypatch):

@@ -1,8 +1,8 @@
 """Does a result agree with the picture it was made of, and where does it not?
 
-The result is shrunk as the input was made; what is left over is shown as a map and said in a sentence. Places are
-those of the FFHQ alignment for faces (features measured on its mean face), and ninths of the picture otherwise.
-The limits, 45 and 27 dB, are those of gansr.metrics.consistency.
+The result is shrunk as the input was made. The difference is shown as a map and summed up in a sentence. The sentence
+names a region: of an aligned face (measured on FFHQ's mean face), otherwise a ninth of the picture. The limits, 45 and
+27 dB, are those of gansr.metrics.consistency.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gansr.ops.colour import to8bit
 
 AGREES, DEPARTS = 45.0, 27.0  # dB
 SCALE = 32.0  # steps of 255 at the ends of the map's colours
-STANDS_OUT = 1.5  # a place is named if its mean squared error is so many times the whole's
+STANDS_OUT = 1.5  # a region is named if its mean squared error is this many times that of the picture
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in shares of the picture
 FACE: dict[str, Box] = {
@@ -40,38 +40,37 @@ NINTHS: dict[str, Box] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    decibels: float  # LR-consistency; infinity where nothing is left over
+    consistency: float  # LR-consistency, dB; infinity where nothing differs
     sentence: str
-    heat: Heat  # mean over RGB of the shrunk result less the input, in steps of 255; one scale for all
+    heat: Heat  # mean over RGB of the shrunk result less the input, in steps of 255; on one scale for all
 
 
 def verdict(shrunk: Tensor, low: Tensor, face: bool = False) -> Verdict:
-    """`shrunk` and `low` are (3,h,w) in [0,1]; `face`: the picture is aligned as FFHQ is."""
-    left = (to8bit(shrunk) - to8bit(low)) * 255
-    decibels = consistency(shrunk, low)
-    heat = Heat(left.mean(0), min=-SCALE, max=SCALE, signed=True)
-    return Verdict(
-        decibels, _sentence(decibels, _where(left.square().mean(0), FACE if face else NINTHS)), heat
-    )
+    """`shrunk` and `low` are (3,h,w) in [0,1]; `face`: the picture is a face, aligned as FFHQ does."""
+    difference = (to8bit(shrunk) - to8bit(low)) * 255
+    psnr = consistency(shrunk, low)
+    heat = Heat(difference.mean(0), min=-SCALE, max=SCALE, signed=True)
+    where = _where(difference.square().mean(0), FACE if face else NINTHS)
+    return Verdict(psnr, _sentence(psnr, where), heat)
 
 
-def _sentence(decibels: float, where: str) -> str:
-    if math.isinf(decibels):
+def _sentence(psnr: float, where: str) -> str:
+    if math.isinf(psnr):
         return "agrees with your picture exactly"
-    if decibels >= AGREES:
-        return f"agrees with your picture to {decibels:.0f} dB"
-    if decibels >= DEPARTS:
-        return f"stays close to your picture: {decibels:.0f} dB{where}"
-    return f"departs from your picture: {decibels:.0f} dB{where}"
+    if psnr >= AGREES:
+        return f"agrees with your picture to {psnr:.0f} dB"
+    if psnr >= DEPARTS:
+        return f"stays close to your picture: {psnr:.0f} dB{where}"
+    return f"departs from your picture: {psnr:.0f} dB{where}"
 
 
-def _where(error: Tensor, places: dict[str, Box]) -> str:
+def _where(error: Tensor, regions: dict[str, Box]) -> str:
     """error (h,w) ≥ 0 → ", mostly around …" or ", all over it"."""
     height, width = error.shape
     if min(height, width) < 6:
         return ""
     means = {}
-    for name, (left, top, right, bottom) in places.items():
+    for name, (left, top, right, bottom) in regions.items():
         rows = slice(round(top * height), max(round(top * height) + 1, round(bottom * height)))
         columns = slice(round(left * width), max(round(left * width) + 1, round(right * width)))
         means[name] = float(error[rows, columns].mean())

@@ -65,10 +65,10 @@ def viewer_url() -> Iterator[str]:
         gr.Button("Next", elem_id="next").click(lambda: contents(broken, None, small), None, shown)
         chosen = gr.Textbox(label="Chosen", elem_id="chosen")
 
-        def told(event: gr.EventData) -> str:
+        def chosen_action(event: gr.EventData) -> str:
             return f"{event.tile}: {event.action}"  # type: ignore[attr-defined]
 
-        shown.select(told, None, chosen)
+        shown.select(chosen_action, None, chosen)
     settings = {
         name: LAUNCH[name] for name in ("theme", "css_paths", "ssr_mode", "run_history", "footer_links")
     }

@@ -15,9 +15,9 @@ def test_the_verdict_says_how_much_and_where():
     other[:, 21:25, 12:20] += 0.5
     found = verdict(other, low, face=True)
     assert found.sentence == "departs from your picture: 20 dB, mostly around the mouth".replace(
-        "20", f"{found.decibels:.0f}"
+        "20", f"{found.consistency:.0f}"
     )
-    assert found.decibels < 27
+    assert found.consistency < 27
     assert float(found.heat.values.max()) == pytest.approx(127, abs=1)
     other = low.clone()
     other[:, :8, :8] += 0.1
