@@ -14,6 +14,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -156,10 +157,12 @@ def _unpacked(recorded: Any) -> Tensor | None:
     if not isinstance(recorded, dict) or not isinstance(recorded.get("zlib"), str):
         return None
     shape, dtype = recorded.get("shape"), DTYPES.get(str(recorded.get("dtype")))
-    if dtype is None or not isinstance(shape, list) or not all(isinstance(n, int) and n >= 0 for n in shape):
+    if dtype is None or not isinstance(shape, list) or len(shape) > 4:
         raise OptionError("a file in the receipt is damaged")
-    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if size > LARGEST or len(shape) > 4:
+    if not all(isinstance(n, int) and 0 <= n <= LARGEST for n in shape):
+        raise OptionError("a file in the receipt is damaged")
+    size = math.prod(shape) * dtype.itemsize
+    if size > LARGEST:
         raise OptionError("a file in the receipt is too large")
     try:
         content = zlib.decompressobj().decompress(base64.b64decode(recorded["zlib"], validate=True), size + 1)

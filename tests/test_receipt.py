@@ -103,6 +103,8 @@ def test_a_png_without_a_sound_receipt_is_refused(text):
     [
         {"sha256": "0" * 64, "shape": [100], "dtype": "float32", "zlib": "eJw="},
         {"sha256": "0" * 64, "shape": [2**40], "dtype": "float32", "zlib": "eJw="},
+        {"sha256": "0" * 64, "shape": [2**20, 2**20], "dtype": "float32", "zlib": "eJw="},
+        {"sha256": "0" * 64, "shape": [2] * 100_000, "dtype": "float32", "zlib": "eJw="},
         {"sha256": "0" * 64, "shape": [-1], "dtype": "float32", "zlib": "eJw="},
         {"sha256": "0" * 64, "shape": [100], "dtype": "object", "zlib": "eJw="},
         {"sha256": "0" * 64, "shape": "100", "dtype": "float32", "zlib": "!"},
