@@ -38,6 +38,7 @@ class Option:
     max: float | None = None
     step: float | None = None  # allowed values are min + a multiple of step
     choices: tuple[str, ...] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)  # choice → what the page shows; default: itself
     read: Callable[[Path], Any] | None = None  # for a file: reads it; raises OptionError
     suffixes: tuple[str, ...] = ()  # file names a file option takes, e.g. (".npy", ".csv")
     paint: bool = False  # a mask: may be painted over the input as well as uploaded
@@ -53,13 +54,16 @@ def option(
     max: float | None = None,
     step: float | None = None,
     choices: tuple[str, ...] | None = None,
+    labels: Mapping[str, str] | None = None,
     read: Callable[[Path], Any] | None = None,
     suffixes: tuple[str, ...] = (),
     paint: bool = False,
     changes_input: bool = False,
 ) -> Any:
     """A field of an options dataclass, with its description in the field's metadata."""
-    described = Option(help, title, min, max, step, choices, read, suffixes, paint, changes_input)
+    described = Option(
+        help, title, min, max, step, choices, labels or {}, read, suffixes, paint, changes_input
+    )
     return field(default=default, metadata={"option": described})
 
 

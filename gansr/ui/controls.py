@@ -81,8 +81,8 @@ def control(name: str, described: Option, default: Any) -> Component:
     if isinstance(default, bool):
         return gr.Checkbox(default, label=label, info=info)
     if described.choices is not None:
-        choices = list(described.choices)
-        if len(choices) <= 4 and sum(map(len, choices)) < 40:
+        choices = [(described.labels.get(choice, choice), choice) for choice in described.choices]
+        if len(choices) <= 4 and sum(len(label) for label, _ in choices) < 40:
             return gr.Radio(choices, value=default, label=label, info=info)
         return gr.Dropdown(choices, value=default, label=label, info=info)
     if isinstance(default, (int, float)):

@@ -82,10 +82,18 @@ def read_boundary(path: Path) -> Tensor:
 class Options:
     job: str = option(
         "sr",
-        "sr enlarges, colour adds colours to a grey picture, inpaint fills a masked hole, denoise removes noise, "
-        "invert redraws the picture with the generator, edit also changes the face along a direction.",
-        title="What to do",
+        "Colour adds colours to a grey picture, inpaint fills a masked hole, invert redraws the picture with the "
+        "generator, edit also changes the face along a direction.",
+        title="Job",
         choices=JOBS,
+        labels={
+            "sr": "Enlarge",
+            "colour": "Colour",
+            "inpaint": "Inpaint",
+            "denoise": "Remove noise",
+            "invert": "Invert",
+            "edit": "Edit",
+        },
         changes_input=True,
     )
     generator: str = option(
@@ -97,7 +105,7 @@ class Options:
     )
     factor: int = option(
         16,
-        "sr only: how many times larger the result is; the input gets the generator's side divided by this.",
+        "Enlarge only: how many times larger the result is; the input gets the generator's side divided by this.",
         title="Enlargement (×)",
         min=2,
         max=1024,
@@ -105,14 +113,14 @@ class Options:
     )
     down: str = option(
         "bicubic",
-        "sr only: how the small picture is assumed to have been made; bicubic is MATLAB's, as inputs are made here, "
+        "Enlarge only: how the small picture is assumed to have been made; bicubic is MATLAB's, as inputs are made here, "
         "and bilinear-point is the authors'.",
         title="Assumed downscaling",
         choices=DOWNSCALINGS,
     )
     side: str = option(
         "256",
-        "All jobs but sr: the side of the square input and result; the face is aligned and shrunk to it.",
+        "All jobs but Enlarge: the side of the square input and result; the face is aligned and shrunk to it.",
         title="Working size (px)",
         choices=("256", "512", "1024"),
         changes_input=True,
@@ -136,10 +144,10 @@ class Options:
     )
     optimiser: str = option(
         "adam",
-        "adam is ours, adam-authors has the authors' settings (one rate, eps 1e-8, no decay), gd is the paper's "
-        "gradient descent.",
+        "Adam with our settings, with the authors' (one rate, eps 1e-8, no decay), or the paper's gradient descent.",
         title="Optimiser",
         choices=tuple(RATES),
+        labels={"adam": "Adam", "adam-authors": "Adam, authors' settings", "gd": "Gradient descent"},
     )
     lr: float = option(
         0.0,
@@ -160,17 +168,17 @@ class Options:
     )
     mask: Tensor | None = option(
         None,
-        "inpaint only: white marks the hole; the mask has the working size.",
+        "Inpaint only: white marks the hole; the mask has the working size.",
         read=read_mask,
         suffixes=(".png",),
         paint=True,
     )
     composite: bool = option(
-        True, "inpaint only: put the input's own pixels back around the hole.", title="Keep the known pixels"
+        True, "Inpaint only: put the input's own pixels back around the hole.", title="Keep the known pixels"
     )
     direction: str = option(
         DIRECTIONS[0],
-        "edit only: a principal direction of the generator's own codes, largest variance first; try it to see the "
+        "Edit only: a principal direction of the generator's own codes, largest variance first; try it to see the "
         "effect.",
         title="Editing direction",
         choices=DIRECTIONS,
@@ -185,7 +193,7 @@ class Options:
     )
     amount: float = option(
         2.0,
-        "edit only: how far to move, in standard deviations of the direction (with a boundary file: in units of its "
+        "Edit only: how far to move, in standard deviations of the direction (with a boundary file: in units of its "
         "normal).",
         title="Edit amount (σ)",
         min=-6,
@@ -194,7 +202,7 @@ class Options:
     )
     span: float = option(
         3.0,
-        "edit only: the animation runs from minus this to plus this.",
+        "Edit only: the animation runs from minus this to plus this.",
         title="Animation range (±σ)",
         min=0.1,
         max=6,
