@@ -113,8 +113,8 @@ class Options:
     )
     down: str = option(
         "bicubic",
-        "Enlarge only: how the small picture is assumed to have been made; bicubic is MATLAB's, as inputs are made here, "
-        "and bilinear-point is the authors'.",
+        "Enlarge only: how the small picture is assumed to have been made; bicubic is MATLAB's, as inputs are made "
+        "here, and bilinear-point is the authors'.",
         title="Assumed downscaling",
         choices=DOWNSCALINGS,
     )
