@@ -58,6 +58,7 @@ OPTIONAL = ("gradio", "spaces", "onnxruntime", "h5py", "ray")
 TOGETHER = (
     "test_app",
     "test_bad_inputs",
+    "test_contributing",
     "test_layout",
     "test_requirements",
     "papers/test_contract",
