@@ -146,6 +146,6 @@ def test_the_page_has_its_tab_and_the_api_its_name(project: Project):
 
 def test_the_contract_layout_and_own_tests_pass(project: Project):
     (words,) = [words for words in tried() if words[1] == "pytest"]
-    said = project.python(*words, "-v", "-p", "no:cacheprovider")
+    said = project.python(*words, "-vv", "-p", "no:cacheprovider")
     for where in (r"papers/test_contract\.py::\w+\[toy\]", r"papers/toy/test_toy\.py", r"test_layout\.py"):
         assert re.search(rf"^tests/{where}.* PASSED", said, re.MULTILINE), said
