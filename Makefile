@@ -26,7 +26,7 @@ check: .venv/dev ## format, lint, types of gansr and of the tests, tests
 	$(BIN)/python -m pytest
 
 bench: .venv/run ## speed against the plain networks, and what needs no pictures (20 minutes); DATA=folder adds the tables
-	@for name in srgan kernelgan glean pulse mganprior; do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done
+	@for name in $$($(BIN)/python -c "from gansr.bench import benches; print(*benches())"); do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done
 
 weights: .venv/run ## fetch and verify every set of weights that can be fetched
 	$(BIN)/python -m gansr weights fetch && $(BIN)/python -m gansr weights verify

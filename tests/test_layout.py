@@ -60,6 +60,7 @@ TOGETHER = (
     "test_bad_inputs",
     "test_contributing",
     "test_layout",
+    "test_readme",
     "test_requirements",
     "papers/test_contract",
     "ui/test_api",

@@ -1,0 +1,70 @@
+"""README.md and CONTRIBUTING.md name what is there: commands, files, papers, modules."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from typing import Any
+
+import pytest
+
+from gansr import __main__, papers
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^python -m gansr (.*)$", README, re.MULTILINE)
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "assets/models/README.md",
+    "assets/examples/README.md",
+)
+
+
+@pytest.fixture
+def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line parses its arguments and runs nothing."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def parsed(self: argparse.ArgumentParser, *arguments: Any) -> argparse.Namespace:
+        found = parse(self, *arguments)
+        found.handler = lambda _: 0
+        return found
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_the_flags_that_are_shown(command: str, parse_only: None):
+    assert __main__.main(shlex.split(command, comments=True)) == 0
+
+
+def test_commands_of_every_kind_are_shown():
+    assert {command.split()[0] for command in COMMANDS} >= {"srgan", "compare", "replay", "weights", "train"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_linked_files_exist(document: str):
+    path = ROOT / document
+    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (path.parent / link).exists()]
+
+
+def test_the_table_of_papers_has_every_paper():
+    table = README.partition("| paper |")[2].partition("\n\n")[0]
+    for method in papers.METHODS:
+        assert f"]({method.paper.link}" in table and str(method.paper.year) in table
+
+
+def test_the_table_of_modules_has_every_module():
+    table = README.partition("| module |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`(\w+)(?:\.py|/)`", table))
+    there = {path.stem for path in (ROOT / "gansr").iterdir() if not path.name.startswith("__pycache__")}
+    assert named == there - {"__init__", "version"}
+
+
+def test_the_bench_of_every_paper_is_named():
+    for method in papers.METHODS:
+        assert not method.bench or f"`bench {method.name}" in README
