@@ -18,7 +18,7 @@ from gansr.ops.degrade import Degradation
 from gansr.options import Option, OptionError, check_option, option, options_of, parse_text
 
 Task = Literal["enlarge", "known answer"]
-TASKS: dict[Task, str] = {
+TASKS: dict[str, str] = {
     "enlarge": "Enlarge my picture",
     "known answer": "Test quality (shrink my picture, then compare with the original)",
 }
@@ -50,9 +50,10 @@ class Request:
     options: Any  # of method.options
     task: Task = option(
         "enlarge",
-        "enlarge takes the picture as it is; the quality test shrinks it first and measures the result against it",
+        "the quality test shrinks your picture first and measures the result against it",
         title="What to do",
         choices=tuple(TASKS),
+        labels=TASKS,
         changes_input=True,
     )
     align: bool = option(
@@ -61,7 +62,9 @@ class Request:
         title="Align the face",
         changes_input=True,
     )
-    face: int = option(1, "which face, largest first", title="Which face", min=1, max=99, changes_input=True)
+    face: int = option(
+        1, "1 is the largest face in the picture", title="Which face", min=1, max=99, changes_input=True
+    )
     paste_back: bool = option(
         False,
         "also put the result back into the photograph, with a soft edge, as a separate file",
@@ -70,7 +73,7 @@ class Request:
     seed: int = option(0, "the same seed gives the same picture", title="Seed", min=0, max=2**31 - 1)
     precision: Precision = option(
         "fast",
-        "fast: bfloat16 where the processor is fast in it; exact: float32 throughout",
+        "fast uses bfloat16 where the processor is fast in it, exact uses float32 throughout",
         title="Precision",
         choices=("fast", "exact"),
     )

@@ -114,7 +114,7 @@ def _write(entries: list[Entry], folder: Path) -> None:
             (folder / f"{entry.method.name}.png").write_bytes(png)
             items.append((entry.method.title, captions.get(entry.method.name, ""), entry.frame.image))
     if reference is not None and reference.given is not None and reference.given.truth is not None:
-        items.append(("Truth", "", reference.given.truth))
+        items.append(("Original", "", reference.given.truth))
     if items:
         (folder / "strip.png").write_bytes(strip(items))
     print(table.markdown(rows), end="")

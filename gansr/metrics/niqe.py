@@ -142,7 +142,7 @@ NIQE = Metric(
     unit="",
     better="lower",
     against="",
-    explain="How natural the texture looks, judged by the statistics of photographs and without the truth; good "
+    explain="How natural the texture looks, judged by the statistics of photographs and without the original; good "
     "photographs have 2 to 4. It does not tell whether the content is right.",
     measure=_measure,
     min_side=2 * BLOCK,

@@ -58,7 +58,7 @@ PSNR_Y = Metric(
     unit="dB",
     better="higher",
     against="truth",
-    explain="How close the brightness of each pixel is to the truth; 3 dB more is half the squared error. "
+    explain="How close the brightness of each pixel is to the original; 3 dB more is half the squared error. "
     "It favours blur over invented detail.",
     measure=_measure_y,
 )
@@ -68,6 +68,6 @@ PSNR_RGB = Metric(
     unit="dB",
     better="higher",
     against="truth",
-    explain="How close each pixel's red, green and blue are to the truth; 3 dB more is half the squared error.",
+    explain="How close each pixel's red, green and blue are to the original; 3 dB more is half the squared error.",
     measure=_measure_rgb,
 )

@@ -224,7 +224,8 @@ def _wire_preview(
 
     def preview(state: RunState, chosen: Mapping[str, Remedy], *given: Any) -> tuple[Any, Any]:
         values = controls.values(given)
-        return state.unless_running(lambda: previewed(chosen, values)) or (gr.skip(), gr.skip())
+        found = state.unless_running(lambda: previewed(chosen, values), (chosen, values))
+        return found or (gr.skip(), gr.skip())
 
     def previewed(chosen: Mapping[str, Remedy], values: Mapping[str, Any]) -> tuple[Any, Any]:
         if values["picture"] is None:
@@ -274,7 +275,8 @@ def _draws_faces(values: Mapping[str, Any]) -> bool:
 def _run(state: RunState, remedies: Mapping[str, Remedy], *given: Any) -> Iterator[tuple[Any, ...]]:
     """(status, viewer, table, verdicts) whenever something is new."""
     with user_errors():
-        yield from state.until_stopped(_updates(remedies, dict(zip(names(), given, strict=True))))
+        values = dict(zip(names(), given, strict=True))
+        yield from state.until_stopped(_updates(remedies, values), (remedies, values))
 
 
 def _updates(

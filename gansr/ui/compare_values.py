@@ -25,32 +25,26 @@ from gansr.ui.examples import EXAMPLES
 
 OWN_FACTOR = "each method's own"
 FACTOR_NAMES = {OWN_FACTOR: 0} | {f"×{factor}": factor for factor in FACTORS}
-COMMON = ("task", "align", "face", "seed", "precision")  # fields of every method's request
 LONGEST = 400  # characters of a method's options, and of one value of a link
 
 
-def shared_fields() -> list[str]:
-    """The fields of a request that all methods of a comparison share."""
-    return [*COMMON, *(SHRINK + name for name in options_of(Degradation))]
+def shared_defaults() -> dict[str, Any]:
+    """name → default of the request's fields that all methods of a comparison share."""
+    plain = {name: default for name, (_, default) in PLAIN.items() if name != "paste_back"}
+    return plain | {SHRINK + name: default for name, (_, default) in options_of(Degradation).items()}
 
 
 def defaults() -> dict[str, Any]:
-    """name → default of every control but the picture, in the order of the controls."""
+    """name → default of every control but the picture."""
     methods = papers.METHODS
-    found: dict[str, Any] = {
-        "methods": [method.name for method in methods],
-        "task": PLAIN["task"][1],
-        "factor": OWN_FACTOR,
-    }
-    found |= {SHRINK + name: default for name, (_, default) in options_of(Degradation).items()}
-    found |= {name: PLAIN[name][1] for name in ("align", "face")}
+    found: dict[str, Any] = {"methods": [method.name for method in methods], "factor": OWN_FACTOR}
     for method in methods:
         found |= {f"{method.name}.preset": next(iter(method.presets)), f"{method.name}.options": ""}
-    return found | {name: PLAIN[name][1] for name in ("seed", "precision")}
+    return found | shared_defaults()
 
 
 def names() -> tuple[str, ...]:
-    """The names of the controls, in their order."""
+    """The names of the controls, in the order in which handlers receive their values."""
     return ("picture", *defaults())
 
 
@@ -65,7 +59,7 @@ def requests_of(values: Mapping[str, Any]) -> list[Request]:
         raise OptionError(f"methods must be some of {', '.join(known)}")
     if not chosen:
         raise OptionError("no method is chosen: tick at least one")
-    common = {name: values[name] for name in shared_fields()}
+    common = {name: values[name] for name in shared_defaults()}
     return [
         decode(method, common | _options(method, values))
         for method in papers.METHODS
@@ -118,7 +112,7 @@ def values_for(request: Request) -> dict[str, Any]:
         raise OptionError("these are more options than the comparison takes: use the method's own tab")
     flat = encode(request)
     factor = next((name for name, value in FACTOR_NAMES.items() if value == request.crop.factor), OWN_FACTOR)
-    return {name: flat[name] for name in shared_fields()} | {
+    return {name: flat[name] for name in shared_defaults()} | {
         "methods": [method.name],
         "factor": factor,
         f"{method.name}.preset": preset,
@@ -181,9 +175,3 @@ def _example_of(path: Any) -> str:
             if hashlib.sha256(example.read_bytes()).hexdigest() == held:
                 return example.name
     return ""
-
-
-def as_tab_request(values: Mapping[str, Any], method: Method) -> Request:
-    """The request that these settings give one method, as its own tab would run it. Raises OptionError."""
-    (request,) = requests_of({**values, "methods": [method.name]})
-    return request

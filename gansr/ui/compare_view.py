@@ -59,7 +59,7 @@ def status(entries: Sequence[Entry], done: bool = False) -> str:
 
 
 def tiles(entries: Sequence[Entry], kept: RunFiles) -> dict[str, Any]:
-    """The viewer's value: bicubic first, then the methods, the truth last."""
+    """The viewer's value: bicubic first, then the methods, the original last."""
     reference = plan.largest(entry for entry in entries if entry.state != "blocked")
     made: list[dict[str, Any]] = []
     captions: dict[str, str] = {}
@@ -73,7 +73,7 @@ def tiles(entries: Sequence[Entry], kept: RunFiles) -> dict[str, Any]:
         )
     made += [_tile(entry, kept, captions.get(entry.method.name, ""), entry is reference) for entry in entries]
     if "truth" in kept.paths:
-        made.append(tile("truth", "Truth", "done", "", kept.paths["truth"]))
+        made.append(tile("truth", "Original", "done", "", kept.paths["truth"]))
     return contents(made, kept.paths.get("truth"), kept.paths.get("input"))
 
 
@@ -84,7 +84,7 @@ def _write_reference(reference: Entry, kept: RunFiles) -> None:
     kept.paths["bicubic"] = files.save(to_png(plan.bicubic(reference)), "bicubic.png")
     kept.paths["input"] = files.save(to_png(reference.given.low), "input.png")
     if reference.given.truth is not None:
-        kept.paths["truth"] = files.save(to_png(reference.given.truth), "truth.png")
+        kept.paths["truth"] = files.save(to_png(reference.given.truth), "original.png")
 
 
 def _tile(entry: Entry, kept: RunFiles, note: str, common: bool) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+from abc import ABCMeta
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,22 +14,24 @@ from gradio.components import Component
 from torch import Tensor
 
 from gansr.options import MAX_TEXT, Option, options_of
-from gansr.picture import PictureError, open_picture
+from gansr.picture import PictureError, open_picture, to_png
+from gansr.ui import files
+from gansr.ui.render import sentence_case
 
 # Invisible, but in the page: a component that Gradio adds only when it becomes visible can miss the value set with it.
 HIDDEN = "hidden"
 
 MOST_SLIDER_VALUES = 10_000
+NOT_SHOWN = (".heic", ".heif", ".hif")  # read here, but most browsers do not show them
 
 
 def picture_input(label: str, height: int, elem_id: str) -> gr.Image:
     """An image input whose value is the path of the uploaded file, or the bytes of a `data:` URL. `height` in px.
 
     Gradio's own preprocessing opens the file with Pillow before any check: an unreadable picture then fails with the
-    text "Error", alpha and EXIF are lost, and a decompression bomb is decoded. (The method is replaced on the
-    instance, because Gradio writes a .pyi file beside the source of a subclass.)
+    text "Error", alpha and EXIF are lost, and a decompression bomb is decoded.
     """
-    image = gr.Image(
+    image = _Picture(
         label=label,
         height=height,
         elem_id=elem_id,
@@ -36,16 +40,37 @@ def picture_input(label: str, height: int, elem_id: str) -> gr.Image:
         format="png",
         buttons=[],
     )
-    image.preprocess = _unopened  # type: ignore[method-assign]
+    image.upload(
+        _shown_by_browsers, image, image, queue=False, api_visibility="private", show_progress="hidden"
+    )
     return image
 
 
-def _unopened(payload: Any) -> str | bytes | None:
+def _unopened(_: gr.Image, payload: Any) -> str | bytes | None:
     if payload is None:
         return None
     if payload.url and payload.url.startswith("data:"):
         return _data_url(payload.url)
     return payload.path
+
+
+# A class, because Gradio makes a component anew from its class when a handler updates it. Made by ABCMeta, because
+# Gradio's own metaclass writes a .pyi file beside the source of a subclass.
+_Picture: type[gr.Image] = ABCMeta.__new__(
+    type(gr.Image), "Image", (gr.Image,), {"preprocess": _unopened, "__module__": __name__}
+)
+
+
+def _shown_by_browsers(path: Any) -> Any:
+    """The uploaded picture as a PNG where browsers cannot show its format (HEIC); a file that is refused stays,
+    so that the preview tells the reason."""
+    if not isinstance(path, str) or not path.lower().endswith(NOT_SHOWN):
+        return gr.skip()
+    try:
+        picture = open_picture(path)
+    except PictureError:
+        return gr.skip()
+    return files.save(to_png(picture.rgb, picture.alpha, grey=picture.grey), f"{Path(path).stem}.png")
 
 
 def _data_url(url: str) -> bytes:
@@ -56,11 +81,6 @@ def _data_url(url: str) -> bytes:
         return base64.b64decode(body, validate=True)
     except binascii.Error:
         raise gr.Error(str(PictureError("the file is damaged: its data: URL is not base64"))) from None
-
-
-def sentence_case(text: str) -> str:
-    """`text` with a capital first letter; symbols such as α stay as they are."""
-    return text[:1].upper() + text[1:] if text[:1].isascii() else text
 
 
 def title_of(name: str, described: Option) -> str:

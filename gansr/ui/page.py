@@ -35,6 +35,8 @@ THEME = Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mon
     button_primary_background_fill="*primary_600",
     button_secondary_text_color="*neutral_900",
     button_cancel_text_color="*neutral_900",
+    checkbox_border_color="*neutral_400",  # unchecked boxes must be seen, in both themes
+    checkbox_border_color_dark="*neutral_400",
 )
 # Gradio's example pictures are buttons without an accessible name, added when their tab is first opened.
 NAME_EXAMPLES = """() => {

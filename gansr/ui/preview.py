@@ -27,7 +27,7 @@ def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, s
 
     def preview(*values: Any) -> Iterator[dict[Any, Any]]:
         try:
-            picture, request = controls.request(values)
+            picture, request = controls.request(values, painted=False)
             if picture is None:
                 yield {seen: "", found: gr.update(visible=False)}
                 return

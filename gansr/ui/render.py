@@ -60,9 +60,14 @@ def status(method: Method, frame: Frame, notices: Iterable[str] = (), *, done: b
     )
 
 
+def sentence_case(text: str) -> str:
+    """`text` with a capital first letter; symbols such as α stay as they are."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text
+
+
 def message(text: str) -> str:
     """A status line that screen readers announce."""
-    return f'<div class="status" role="status" aria-live="polite"><b>{escape(text)}</b></div>'
+    return f'<div class="status" role="status" aria-live="polite"><b>{escape(sentence_case(text))}</b></div>'
 
 
 def caution(method: Method) -> str:

@@ -12,7 +12,8 @@ from gradio.components import Component
 from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.options import options_of, parse_options, plain_values
-from gansr.request import PLAIN, SHRINK, TASKS, Request, decode, encode, fields_of
+from gansr.request import PLAIN, SHRINK, Request, decode, encode, fields_of
+from gansr.ui import render
 from gansr.ui.controls import control, mask_of, picture_input
 
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private"}
@@ -34,13 +35,17 @@ class RequestControls:
         """The API's argument names, one for each of `all`."""
         return ["picture", *self.fields]
 
-    def request(self, values: Sequence[Any]) -> tuple[Any, Request]:
-        """Values of `all` → (picture, request). Raises OptionError."""
+    def request(self, values: Sequence[Any], painted: bool = True) -> tuple[Any, Request]:
+        """Values of `all` → (picture, request). Raises OptionError.
+
+        painted: whether masks are read. The preview leaves them out: no input depends on them, and they are painted
+        over the input that the preview shows.
+        """
         named = dict(zip(self.names(), values, strict=True))
         picture = named.pop("picture")
         for name, (described, _) in options_of(self.method.options).items():
             if described.paint:
-                named[name] = mask_of(named[name])
+                named[name] = mask_of(named[name]) if painted else None
         return picture, decode(self.method, named)
 
     def change_input(self) -> list[Component]:
@@ -60,10 +65,10 @@ def task_control(elem_id: str) -> gr.Radio:
     """What to do with the picture."""
     described, default = PLAIN["task"]
     return gr.Radio(
-        [(title, name) for name, title in TASKS.items()],
+        [(title, name) for name, title in described.labels.items()],
         value=default,
         label=described.title,
-        info=described.help,
+        info=render.sentence_case(described.help),
         elem_id=elem_id,
     )
 
@@ -75,7 +80,7 @@ def degradation_controls() -> tuple[gr.Accordion, dict[str, Component]]:
             list(DEGRADATIONS),
             value=next(iter(DEGRADATIONS)),
             label="Degradation",
-            info="Common degradations",
+            info="Sets the parameters below",
         )
         with gr.Accordion("Its parameters", open=False):
             made = {

@@ -21,6 +21,7 @@ from gansr.receipt import result_png
 from gansr.request import Request
 from gansr.ui import files, render
 from gansr.ui.controls import HIDDEN
+from gansr.ui.run_state import CHOOSE
 from gansr.ui.viewer import address, contents, tile, viewer
 
 KEPT = 64  # frames kept for the replay
@@ -42,7 +43,7 @@ class Results:
     def __init__(self, method: Method):
         name = method.name
         self.method = method
-        self.status = gr.HTML(render.message("Choose a picture and press Run."), elem_id=f"{name}-status")
+        self.status = gr.HTML(render.message(CHOOSE), elem_id=f"{name}-status")
         self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures")
         gr.HTML(render.caution(method))
         # Plain links: Gradio's download button sometimes does nothing.
@@ -141,7 +142,7 @@ class Results:
             )
             for title, path in kept.answers.items()
         ]
-        return contents(made, truth=kept.others.get("Truth"))
+        return contents(made, truth=kept.others.get("Original"))
 
 
 def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -> None:
@@ -159,7 +160,7 @@ def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -
         title: files.save(to_png(answer), f"{title}.png") for title, answer in frame.answers.items()
     }
     if given.truth is not None and given.truth.shape == frame.image.shape:
-        kept.others["Truth"] = files.save(to_png(given.truth), "truth.png")
+        kept.others["Original"] = files.save(to_png(given.truth), "original.png")
 
 
 def _downloads(method: Method, result: str, others: list[str]) -> str:

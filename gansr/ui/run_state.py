@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.components import Component
 
 from gansr.pipeline import USER_ERRORS
 from gansr.ui import render
 
 Item = TypeVar("Item")
+CHOOSE = "Choose a picture and press Run."
 STOPPED = "Stopped. Finished results are kept."
 INTERNAL_ERROR = "Internal error. The server's log has the details."
 NO_ANSWER = "The server is busy or cannot be reached. Press Run to try again."
@@ -32,6 +34,8 @@ class RunState:
     stopping: bool = False  # Stop was pressed during the run
     running: bool = False
     error: str = ""  # why the last run failed
+    failed: bool = False  # the status shows why a run failed
+    ran: Any = None  # the settings of the last run, while its results are shown
 
     def request(self) -> None:
         """Run was pressed. The page ignores a press while a run is requested already."""
@@ -46,23 +50,32 @@ class RunState:
     @contextmanager
     def run(self) -> Generator[None, None, None]:
         """The time of a run. A generator may enter and leave it on different threads."""
-        self.started, self.requested, self.running = self.started + 1, True, True
+        self.started, self.requested, self.running, self.failed = self.started + 1, True, True, False
         try:
             yield
         finally:
             self.requested = self.running = False
 
-    def unless_running(self, preview: Callable[[], Item]) -> Item | None:
-        """The value of `preview()`; None if a run was active at any time meanwhile, because its output must stay."""
+    def unless_running(self, preview: Callable[[], Item], settings: Any = None) -> Item | None:
+        """The value of `preview()`, which shows `settings`. None if a run was active at any time meanwhile, or if the
+        results of a run with these settings are shown (it ended before the page asked for the preview): they must
+        stay."""
+        if self.ran is not None and self.ran == settings:
+            return None
         started, idle = self.started, not self.running
         found = preview()
-        return found if idle and self.started == started else None
+        if not idle or self.started != started:
+            return None
+        self.ran = None
+        return found
 
-    def until_stopped(self, items: Generator[Item, None, None]) -> Iterator[Item]:
-        """The items of a run until Stop is pressed, at least the first; closes their generator at the end.
+    def until_stopped(self, items: Generator[Item, None, None], settings: Any = None) -> Iterator[Item]:
+        """The items of a run with `settings` until Stop is pressed, at least the first; closes their generator at the
+        end.
 
         Records the reason of an exception in `error` and raises it again.
         """
+        self.ran = settings
         with self.run(), closing(items):
             try:
                 for item in items:
@@ -71,6 +84,7 @@ class RunState:
                         return
             except Exception as error:
                 self.error = str(error) if isinstance(error, USER_ERRORS) else INTERNAL_ERROR
+                self.ran = None
                 raise
 
 
@@ -78,6 +92,20 @@ def connect_run(run: gr.Button, state: gr.State) -> None:
     """Note each press of `run` in `state`. Call it before the run's own listener is added: the page calls the
     listeners of a button in their order."""
     run.click(RunState.request, state, None, queue=False, api_visibility="private")
+
+
+def connect_picture(picture: Component, state: gr.State, status: gr.HTML) -> None:
+    """Clear the error of a failed run from `status` when another picture is chosen."""
+
+    def changed(state: RunState, value: Any) -> Any:
+        if not state.failed or state.running:
+            return gr.skip()
+        state.failed = False
+        return render.message(CHOOSE if value is None else "Press Run.")
+
+    picture.change(  # type: ignore[attr-defined]
+        changed, [state, picture], status, queue=False, api_visibility="private", show_progress="hidden"
+    )
 
 
 def connect_stop(stop: gr.Button, started: Any, state: gr.State, status: gr.HTML, pictures: gr.HTML) -> None:
@@ -91,6 +119,7 @@ def connect_stop(stop: gr.Button, started: Any, state: gr.State, status: gr.HTML
 
     def failed(state: RunState) -> str:
         state.requested, state.stopping, error, state.error = False, False, state.error, ""
+        state.failed = True
         return render.message(error or NO_ANSWER)
 
     settings: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}

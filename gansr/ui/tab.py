@@ -19,7 +19,7 @@ from gansr.ui.preview import wire_preview
 from gansr.ui.request_controls import RequestControls, draw
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.results import Results, RunFiles
-from gansr.ui.run_state import RunState, connect_run, connect_stop
+from gansr.ui.run_state import RunState, connect_picture, connect_run, connect_stop
 
 RUNS: dict[str, Any] = {"concurrency_limit": 8, "concurrency_id": "run"}
 
@@ -51,6 +51,7 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.B
         **RUNS,
     )
     connect_stop(stop, started, state, results.status, results.pictures)
+    connect_picture(controls.picture, state, results.status)
     _draw_api(method, controls)
     return controls, away, restore
 
@@ -141,4 +142,4 @@ def user_errors() -> Generator[None]:
     try:
         yield
     except USER_ERRORS as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
+        raise gr.Error(str(error), print_exception=False) from None

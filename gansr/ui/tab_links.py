@@ -11,7 +11,7 @@ import gradio as gr
 from gansr.method import Method
 from gansr.ui import render
 from gansr.ui.compare import CompareControls
-from gansr.ui.compare_values import as_tab_request, updates, values_for
+from gansr.ui.compare_values import requests_of, updates, values_for
 from gansr.ui.request_controls import QUIET, RequestControls
 from gansr.ui.restore_button import FromResult, RestoreButton, read
 from gansr.ui.tab import user_errors
@@ -87,7 +87,7 @@ def _to_compare(controls: RequestControls, values: Sequence[Any]) -> list[Any]:
 
 def _to_tab(controls: RequestControls, values: dict[str, Any]) -> list[Any]:
     with user_errors():
-        request = as_tab_request(values, controls.method)
+        (request,) = requests_of({**values, "methods": [controls.method.name]})
     return [gr.update(selected=controls.method.name), *controls.updates(request, _path(values["picture"]))]
 
 

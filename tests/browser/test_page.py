@@ -92,8 +92,8 @@ def test_a_known_answer_shows_every_full_reference_metric(visit, photo):
     for name in ("PSNR-Y", "PSNR-RGB", "SSIM-Y", "SSIM-RGB", "LPIPS-Alex", "LPIPS-VGG", "LR-consistency"):
         assert re.search(r"\t\d+\.\d+", rows[name]), rows
     viewer = page.locator("#srgan-pictures")
-    viewer.locator("select[data-el=b]").select_option("truth")
-    assert viewer.locator("[data-el=nameb]").inner_text() == "Truth"
+    viewer.locator("select[data-el=b]").select_option("original")
+    assert viewer.locator("[data-el=nameb]").inner_text() == "Original"
 
 
 def test_a_bad_file_gets_its_message_and_the_next_picture_works(visit, photo, tmp_path):
@@ -104,6 +104,8 @@ def test_a_bad_file_gets_its_message_and_the_next_picture_works(visit, photo, tm
     page.locator("#srgan-seen", has_text="the file is damaged").wait_for()
     page.locator("#srgan-run").click()
     page.locator("#srgan-status", has_text="the file is damaged").wait_for()
+    page.set_input_files("#srgan-picture input[type=file]", str(photo))
+    page.locator("#srgan-status", has_text="Press Run.").wait_for()
     run(page, photo)
 
 
@@ -188,6 +190,28 @@ def test_what_a_method_cannot_take_is_said_before_the_run(visit, photo):
     page.locator("#kernelgan-seen", has_text="needs at least").wait_for()
     page.locator("#kernelgan-run").click()
     page.locator("#kernelgan-status", has_text="needs at least").wait_for()
+
+
+def test_the_input_is_there_to_paint_a_mask_on_before_there_is_a_mask(visit, photo):
+    page = visit(query="tab=mganprior")
+    page.get_by_label("Align the face").filter(visible=True).uncheck()
+    page.get_by_role("button", name="Options").filter(visible=True).first.click()
+    page.get_by_label("Job").filter(visible=True).last.click()
+    page.get_by_role("option", name="Inpaint").click()
+    page.set_input_files("#mganprior-picture input[type=file]", str(photo))
+    page.locator("#mganprior-seen", has_text="Input used: 256×256 px").wait_for()
+    page.locator("#mganprior-run").click()
+    page.locator("#mganprior-status", has_text="needs a mask").wait_for()
+
+
+def test_a_heic_is_shown_as_a_png(visit, photo, tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    with Image.open(photo) as picture:
+        pillow_heif.from_pillow(picture.convert("RGB")).save(tmp_path / "photo.heic")
+    page = visit(query="tab=compare")
+    page.locator("#compare-picture input[type=file]").set_input_files(str(tmp_path / "photo.heic"))
+    page.locator("#compare-picture img[src$='photo.png']").wait_for()
+    page.locator("#compare-status", has_text="Ready").wait_for()
 
 
 def test_kernelgans_files_and_replay_appear_and_the_kernel_is_a_matlab_file(visit):

@@ -54,7 +54,7 @@ class Options:
 
     model: str = option(
         OWN,
-        "glean-face-x8 is trained and shipped by this project; the authors' models must be imported first",
+        "The first was trained by this project and comes with it; the authors' models must be imported first",
         choices=tuple(SIZES),
         changes_input=True,
     )
@@ -62,6 +62,7 @@ class Options:
         BOTH,
         "For glean-face-x8 only: use the face prior and the encoder's features as trained, or leave one of them out",
         choices=(BOTH, NO_BANK, NO_FEATURES),
+        labels={NO_BANK: "no face prior"},
     )
     exact: str = option(
         "as trained",

@@ -46,6 +46,7 @@ import torch
 from torch import Tensor
 
 from gansr.method import Accepts, Curve, Frame, Method, Nets, Paper, View
+from gansr.options import OptionError
 from gansr.papers.mganprior.cost import cost
 from gansr.papers.mganprior.edit import SWEEP, edit_frames
 from gansr.papers.mganprior.options import GENERATORS, Options, input_side
@@ -61,7 +62,12 @@ def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -
 
     sr: the result is the generator's picture, of side·factor px. The other jobs take and give the working size:
     colour reads only the luma of its input, denoise takes the noisy picture, inpaint reads nothing inside the hole.
+    Raises OptionError for inpaint without a mask.
     """
+    if options.job == "inpaint" and options.mask is None:
+        raise OptionError(
+            "inpainting needs a mask: paint the hole over the picture, or upload it in white on black"
+        )
     search = start_search(low, options, nets, generator)
     last = search.plan.iterations
     steps = last + (SWEEP + 1 if options.job == "edit" else 0)

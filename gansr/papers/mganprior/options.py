@@ -151,7 +151,7 @@ class Options:
     )
     lr: float = option(
         0.0,
-        "0 takes the optimiser's own: 0.05 for adam, 1 for adam-authors and gd.",
+        "0 takes the optimiser's own: 0.05 for Adam, 1 for Adam with the authors' settings and for gradient descent.",
         title="Learning rate",
         min=0,
         max=10,
@@ -185,7 +185,7 @@ class Options:
     )
     boundary: Tensor | None = option(
         None,
-        "edit with pggan only: one of the authors' boundary files (age, gender, pose or expression), in place of a "
+        "Edit with PGGAN only: one of the authors' boundary files (age, gender, pose or expression), in place of a "
         "direction.",
         title="Boundary file",
         read=read_boundary,
@@ -231,7 +231,9 @@ class Options:
             raise OptionError(
                 f"{self.generator} draws {side}×{side} px: choose a composing layer of at most {side // 2}"
             )
-        if self.job == "inpaint":
+        if (
+            self.job == "inpaint" and self.mask is not None
+        ):  # `run` refuses a missing one: it is painted on the input
             _check_mask(self.mask, int(self.side))
         if self.job == "edit":
             self._check_direction()
@@ -250,12 +252,8 @@ class Options:
             )
 
 
-def _check_mask(mask: Tensor | None, side: int) -> None:
+def _check_mask(mask: Tensor, side: int) -> None:
     """Raise OptionError unless the mask has side×side px, a hole, and something around it."""
-    if mask is None:
-        raise OptionError(
-            "inpainting needs a mask: paint the hole over the picture, or upload it in white on black"
-        )
     hole = hole_of(mask)
     height, width = hole.shape[-2:]
     if (height, width) != (side, side):

@@ -63,8 +63,9 @@ class Options:
 
     model: str = option(
         "srgan",
-        "srgan is sharp and invents texture, srresnet is faithful and softer, blend lies between them",
+        "SRGAN is sharp and invents texture, SRResNet is faithful and softer, a blend lies between them",
         choices=("srgan", "srresnet", "blend"),
+        labels={"srgan": "SRGAN", "srresnet": "SRResNet", "blend": "Blend"},
         changes_input=True,  # the factor may differ between the two models' weights
     )
     blend: float = option(

@@ -21,7 +21,7 @@ from gansr.nets.stylegan1 import StyleGAN1
 from gansr.nets.stylegan2 import StyleGAN2
 from gansr.nets.vgg import Vgg16
 from gansr.ops.colour import luma, pillow_ycbcr
-from gansr.options import parse_options
+from gansr.options import OptionError, parse_options
 from gansr.papers.mganprior import MGANPRIOR, Options
 from gansr.papers.mganprior.composition import compose, principal_directions, samples_of_w, split
 from gansr.papers.mganprior.edit import edit_direction
@@ -277,6 +277,11 @@ def test_inpainting_reads_nothing_in_the_hole_and_keeps_the_rest_exactly(face: M
     assert torch.equal(first[:, :, 128:], low[:, :, 128:])
     whole = frames(face, low, job="inpaint", mask=mask, composite=False)[-1].image
     assert torch.equal(whole[:, :, :128], first[:, :, :128]) and not torch.equal(whole, first)
+
+
+def test_inpainting_without_a_mask_is_refused_with_the_reason(face: MobileStyleGAN):
+    with pytest.raises(OptionError, match="needs a mask"):
+        frames(face, torch.rand(3, 256, 256, generator=seeded(4)), job="inpaint")
 
 
 def test_colourisation_keeps_the_brightness_and_reads_no_colours(face: MobileStyleGAN):

@@ -23,7 +23,6 @@ def test_zero_and_auto_choose_the_papers_numbers_and_layers():
 @pytest.mark.parametrize(
     "values, said",
     [
-        ({"job": "inpaint"}, "needs a mask"),
         (
             {"job": "inpaint", "mask": torch.ones(1, 100, 80)},
             "the mask is 80×100 px, the picture it covers 256×256",
