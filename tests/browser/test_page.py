@@ -211,7 +211,7 @@ def test_a_heic_is_shown_as_a_png(visit, photo, tmp_path):
     page = visit(query="tab=compare")
     page.locator("#compare-picture input[type=file]").set_input_files(str(tmp_path / "photo.heic"))
     page.locator("#compare-picture img[src$='photo.png']").wait_for()
-    page.locator("#compare-status", has_text="Ready").wait_for()
+    page.locator("#compare-status", has_text="KernelGAN").wait_for()
 
 
 def test_kernelgans_files_and_replay_appear_and_the_kernel_is_a_matlab_file(visit):
