@@ -180,7 +180,7 @@ def test_a_tab_leads_to_the_comparison_with_its_settings_and_back(visit, photo):
     page.get_by_role("button", name="Open the tab of SRGAN with these settings").click()
     page.locator("#srgan-run").wait_for()
     page.get_by_role("button", name="Options", exact=False).filter(visible=True).first.click()
-    page.get_by_label("blend", exact=True).filter(visible=True).first.wait_for()
+    page.get_by_label("Blend", exact=True).filter(visible=True).first.wait_for()
     assert page.locator("input[aria-label*='Blend']").filter(visible=True).first.input_value() == "0.3"
 
 
