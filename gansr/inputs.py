@@ -126,14 +126,14 @@ class Inputs:
         whole = _for_comparison(whole, request)
         if request.side is not None:
             whole = self._square(picture, whole, request, align=request.finds_face and not common)
-        return whole if not request.known else _shrunk(whole, request)
+        return _shrunk(whole, request) if request.known else replace(whole, truth=None)
 
     def _common_square(self, picture: Picture, whole: MethodInput, request: Request) -> MethodInput:
         """The square that all methods of a comparison get, as large as it is there (LARGE px for a face or a known
         answer)."""
         side = request.crop.side
         if picture.rgb.shape[-2:] == (side, side) and not request.known:
-            return whole
+            return replace(whole, aligned=request.align)  # small already: a face is taken to be aligned
         if request.align:
             cut = self._aligned(picture, request.face, LARGE)
             note = self._face_note(picture, request.face) + ", for every method"

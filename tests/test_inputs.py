@@ -126,6 +126,16 @@ def test_what_is_kept_stays_within_its_budget(tmp_path):
     assert inputs._kept._bytes <= 100_000 and len(inputs._kept._values) == 2
 
 
+def test_there_is_a_truth_for_the_quality_test_alone(monkeypatch, photo, pipeline):
+    Counts(monkeypatch)
+    for method in (FACES, FAKE):
+        enlarge = pipeline.inputs.make(photo, decode(method, {}))
+        known = pipeline.inputs.make(photo, decode(method, {"task": "known answer"}))
+        assert enlarge.truth is None and known.truth is not None
+        height, width = known.low.shape[-2:]
+        assert known.truth.shape == (3, 2 * height, 2 * width)
+
+
 def test_a_face_that_is_not_there_is_said_in_words(monkeypatch, photo, pipeline):
     monkeypatch.setattr("gansr.faces.detect", lambda *_: [])
     with pytest.raises(InputError, match="no face was found"):
