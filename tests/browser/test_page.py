@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import numpy as np
 import pytest
@@ -35,7 +35,8 @@ def visit(chromium, page_url) -> Iterator[Any]:
 
         def opened(width: int = 1280, dark: bool = False, query: str = "tab=srgan") -> Any:
             page = open_page(query, width, dark)
-            page.get_by_role("button", name="Run").filter(visible=True).first.wait_for()
+            tab = parse_qs(query)["tab"][0]  # the page opens on its first tab and then shows this one
+            page.locator(f"#{tab}-run").wait_for()
             return page
 
         yield opened
