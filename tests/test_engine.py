@@ -50,7 +50,8 @@ def test_the_same_seed_gives_the_same_picture_whatever_runs_between():
 def test_closing_the_stream_frees_the_device_at_once():
     machine = engine()
     first = machine.stream(Job(FAKE, low(), Options(steps=1000)))
-    next(first), next(first)
+    next(first)
+    next(first)
     first.close()
     assert machine.upscale(Job(FAKE, low(), Options())).step == 5
 
@@ -58,7 +59,8 @@ def test_closing_the_stream_frees_the_device_at_once():
 def test_a_second_job_waits_for_the_first_and_says_so():
     machine = engine(pace=0.01)
     first = machine.stream(Job(FAKE, low(), Options(steps=1000)))
-    next(first), next(first)
+    next(first)
+    next(first)
     second = machine.stream(Job(FAKE, low(), Options()))
     waiting = [next(second) for _ in range(3)]
     assert [frame.step for frame in waiting] == [0, 0, 0]
@@ -109,7 +111,8 @@ def test_the_waiting_of_one_visitor_does_not_block_the_interpreter():
         done.set()
 
     first = machine.stream(Job(FAKE, low(), Options(steps=1000)))
-    next(first), next(first)
+    next(first)
+    next(first)
     thread = threading.Thread(target=visitor)
     thread.start()
     first.close()
