@@ -109,18 +109,15 @@ class Inputs:
         return self._kept.get(key, lambda: self._make(picture, request), _input_bytes)
 
     def _make(self, picture: Picture, request: Request) -> MethodInput:
-        recolours = request.method.outputs_colour is not None and request.method.outputs_colour(
-            request.options
-        )
         whole = MethodInput(
             picture.rgb,
             None,
             request.degradation,
             picture.alpha,
-            picture.grey and not recolours,
+            picture.grey and not request.outputs_colour,
             notices=picture.notices,
         )
-        common = request.crop.side > 0 and not request.crop.whole
+        common = request.crop.shared
         if common:
             whole = self._common_square(picture, whole, request)
         whole = _for_comparison(whole, request)
@@ -199,7 +196,7 @@ def _for_comparison(whole: MethodInput, request: Request) -> MethodInput:
     """The size that lets the methods of a comparison be compared."""
     crop, scale = request.crop, request.scale
     any_size = request.side is None
-    if crop.side and not crop.whole and any_size:
+    if crop.shared and any_size:
         edge = _at_least(crop.side, request.method.accepts.min_side) * scale if request.known else crop.side
         return _resized(whole, (edge, edge))
     if request.known and crop.factor and any_size:

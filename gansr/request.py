@@ -9,7 +9,7 @@ the API's argument names. `fields_of` lists them for a method, `decode` checks u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -41,10 +41,15 @@ class CropPlan:
     whole: bool = option(False, "this method gets the whole picture, whatever the others get")
     max_pixels: int = option(0, "the picture is first shrunk to at most this many pixels; 0: no limit", min=0)
 
+    @property
+    def shared(self) -> bool:
+        """Whether the method gets the square that all methods get."""
+        return self.side > 0 and not self.whole
+
 
 @dataclass(frozen=True)
 class Request:
-    """One checked request. Build it with `decode`; `replace` keeps it consistent."""
+    """One checked request. Build it with `decode`."""
 
     method: Method
     options: Any  # of method.options
@@ -102,9 +107,14 @@ class Request:
         return self.method.accepts.seeks_face(self.options)
 
     @property
+    def outputs_colour(self) -> bool:
+        """Whether these options give a grey picture colours; otherwise its result is made grey."""
+        return self.method.outputs_colour is not None and self.method.outputs_colour(self.options)
+
+    @property
     def finds_face(self) -> bool:
         """Whether a face is looked for in the picture: by this method, or by the comparison for its square."""
-        if self.crop.side and not self.crop.whole:
+        if self.crop.shared:
             return self.align
         return self.align and self.for_faces
 
@@ -116,8 +126,7 @@ class Request:
     @cached_property
     def input_key(self) -> tuple[Any, ...]:
         """All that the method's input depends on besides the picture: equal keys, equal inputs."""
-        recolours = self.method.outputs_colour is not None and self.method.outputs_colour(self.options)
-        size = (self.side, self.scale, self.method.accepts.min_side, self.for_faces, recolours)
+        size = (self.side, self.scale, self.method.accepts.min_side, self.for_faces, self.outputs_colour)
         return (*size, self.task, self.align, self.face, self.degradation, self.crop)
 
 
@@ -169,11 +178,6 @@ def from_texts(method: Method, texts: Mapping[str, str]) -> dict[str, Any]:
         if name not in known:
             raise OptionError(f"{method.title} has no option {name[:40]!r}; it has: {', '.join(known)}")
     return {name: parse_text(known[name][1], text) for name, text in texts.items()}
-
-
-def with_options(request: Request, **changes: Any) -> Request:
-    """The request with some of its method's options changed. Raises OptionError."""
-    return replace(request, options=replace(request.options, **changes))
 
 
 def _prefixed(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -113,13 +113,12 @@ def _checked(entry: Entry, pipeline: Pipeline) -> Entry:
 
 def _remedy(entry: Entry) -> Remedy:
     crop, accepts = entry.request.crop, entry.method.accepts
-    common = crop.side > 0 and not crop.whole
     if entry.given is None:
-        return "middle" if common and entry.request.align else ""
+        return "middle" if crop.shared and entry.request.align else ""
     height, width = entry.given.low.shape[-2:]
     if height * width > accepts.max_pixels and accepts.side is None:
         return "shrink"
-    return "whole" if common and min(height, width) < accepts.min_side else ""
+    return "whole" if crop.shared and min(height, width) < accepts.min_side else ""
 
 
 def _refuse_missing_weights(request: Request) -> None:

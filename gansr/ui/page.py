@@ -108,7 +108,7 @@ def weights_state() -> str:
         missing = [entry for entry in _default_weights(method) if not weights.ready(entry.name)]
         if not missing:
             ready.append(method.title)
-        elif all(map(_can_be_fetched, missing)):
+        elif all(entry.fetchable for entry in missing):
             downloads.append(method.title)
             sizes |= dict(map(_download, missing))
         else:
@@ -131,12 +131,6 @@ def _default_weights(method: Method) -> list[weights.Entry]:
     if method.accepts.seeks_face(options):
         names.append(DETECTOR)
     return [weights.entries()[name] for name in names]
-
-
-def _can_be_fetched(entry: weights.Entry) -> bool:
-    return weights.digest(entry.name) is not None and any(
-        s.kind in ("hub", "registry") for s in entry.sources
-    )
 
 
 def _download(entry: weights.Entry) -> tuple[str, int]:
