@@ -25,11 +25,13 @@ from gansr.picture.limits import (
     TOO_LARGE,
     PictureError,
 )
+from gansr.picture.mask import MAX_MASK_PIXELS, open_mask
 from gansr.picture.write import animated_webp, jpeg_round_trip, read_text, to_png
 
 __all__ = [
     "DAMAGED",
     "MAX_BYTES",
+    "MAX_MASK_PIXELS",
     "MAX_PIXELS",
     "MAX_SIDE",
     "MAX_TEXT",
@@ -41,6 +43,7 @@ __all__ = [
     "animated_webp",
     "from_array",
     "jpeg_round_trip",
+    "open_mask",
     "open_picture",
     "read_text",
     "to_array",

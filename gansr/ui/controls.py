@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from abc import ABCMeta
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import torch
 from gradio.components import Component
 from torch import Tensor
 
-from gansr.options import MAX_TEXT, Option, options_of
-from gansr.picture import PictureError, open_picture, to_png
+from gansr.options import MAX_TEXT, Option, OptionError, options_of
+from gansr.picture import MAX_BYTES, PictureError, open_mask, open_picture, to_png
 from gansr.ui import files
 from gansr.ui.render import sentence_case
 
@@ -22,6 +21,7 @@ from gansr.ui.render import sentence_case
 HIDDEN = "hidden"
 
 MOST_SLIDER_VALUES = 10_000
+MOST_LAYERS = 2  # of a painted mask: the editor is made with one; a second one allows for an added layer
 NOT_SHOWN = (".heic", ".heif", ".hif")  # read here, but most browsers do not show them
 
 
@@ -47,17 +47,37 @@ def picture_input(label: str, height: int, elem_id: str) -> gr.Image:
 
 
 def _unopened(_: gr.Image, payload: Any) -> str | bytes | None:
+    return None if payload is None else _source_of(payload)
+
+
+def _unopened_layers(_: gr.ImageEditor, payload: Any) -> dict[str, list[str | bytes]] | None:
+    """{"layers": [path or bytes, …]}. The background is the method's input, which the server has; the composite is
+    not needed."""
     if payload is None:
         return None
-    if payload.url and payload.url.startswith("data:"):
-        return _data_url(payload.url)
-    return payload.path
+    if len(payload.layers) > MOST_LAYERS:
+        raise gr.Error(f"A mask has at most {MOST_LAYERS} layers.", print_exception=False)
+    return {"layers": [_source_of(layer) for layer in payload.layers]}
 
 
-# A class, because Gradio makes a component anew from its class when a handler updates it. Made by ABCMeta, because
-# Gradio's own metaclass writes a .pyi file beside the source of a subclass.
+def _source_of(file: Any) -> str | bytes:
+    """The path of an uploaded file, or the bytes of its `data:` URL."""
+    return _data_url(file.url) if file.url and file.url.startswith("data:") else file.path
+
+
+# Classes, because Gradio makes a component anew from its class when a handler updates it. Made by ABCMeta, because
+# Gradio's own metaclass writes a .pyi file beside the source of a subclass. Their names tell the browser which
+# component to draw.
 _Picture: type[gr.Image] = ABCMeta.__new__(
     type(gr.Image), "Image", (gr.Image,), {"preprocess": _unopened, "__module__": __name__}
+)
+# Without Gradio's accept_blobs, a route that keeps what it is sent for ever. An editor calls it only where something
+# listens to each stroke; here it uploads its layers when a run begins.
+_Painted: type[gr.ImageEditor] = ABCMeta.__new__(
+    type(gr.ImageEditor),
+    "ImageEditor",
+    (gr.ImageEditor,),
+    {"preprocess": _unopened_layers, "accept_blobs": None, "__module__": __name__},
 )
 
 
@@ -76,11 +96,16 @@ def _shown_by_browsers(path: Any) -> Any:
 def _data_url(url: str) -> bytes:
     head, _, body = url.partition(",")
     if not head.endswith(";base64"):
-        raise gr.Error("a data: URL must hold base64 data; upload the file instead")
+        raise gr.Error("A data: URL must hold base64 data; upload the file instead", print_exception=False)
+    if len(body) > MAX_BYTES * 4 / 3 + 4:
+        raise gr.Error(f"Too large: at most {MAX_BYTES // 2**20} MB are accepted.", print_exception=False)
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error:
-        raise gr.Error(str(PictureError("the file is damaged: its data: URL is not base64"))) from None
+    except ValueError:  # not base64, or not even ASCII
+        raise gr.Error(
+            "The file is damaged: its data: URL is not base64. Save or download it again.",
+            print_exception=False,
+        ) from None
 
 
 def title_of(name: str, described: Option) -> str:
@@ -121,7 +146,7 @@ def control(name: str, described: Option, default: Any) -> Component:
 
 def painted(label: str, help: str) -> gr.ImageEditor:
     """A mask, painted in white over the method's input (set by the tab) or uploaded."""
-    return gr.ImageEditor(
+    return _Painted(
         label=f"{label}: {help}",
         type="filepath",
         format="png",
@@ -137,12 +162,20 @@ def painted(label: str, help: str) -> gr.ImageEditor:
 def mask_of(edited: Any) -> Tensor | str | None:
     """The painted mask, (1,H,W) float32 with 1 where there is paint; or the path of an uploaded mask; or None.
 
-    `edited` is the editor's value {"background", "layers", "composite"} of paths, or a path from the API.
+    `edited` is what `painted` hands on, {"layers": [path or bytes, …]}, or a path. Raises OptionError.
     """
     if not isinstance(edited, dict):
         return edited
-    layers = [open_picture(layer).alpha for layer in edited.get("layers") or ()]
-    paint = [alpha > 0.5 for alpha in layers if alpha is not None]
+    layers = edited.get("layers")
+    if not isinstance(layers, list) or len(layers) > MOST_LAYERS:
+        raise OptionError(f"a mask has at most {MOST_LAYERS} layers")
+    try:
+        opened = [open_mask(layer).alpha for layer in layers]
+    except PictureError as error:
+        raise OptionError(f"the mask: {error}") from None
+    paint = [alpha > 0.5 for alpha in opened if alpha is not None]
+    if len({layer.shape for layer in paint}) > 1:
+        raise OptionError("the layers of a mask must have the same size")
     return torch.stack(paint).any(0).float() if paint and bool(torch.stack(paint).any()) else None
 
 

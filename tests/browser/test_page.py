@@ -205,6 +205,32 @@ def test_the_input_is_there_to_paint_a_mask_on_before_there_is_a_mask(visit, pho
     page.locator("#mganprior-status", has_text="needs a mask").wait_for()
 
 
+def test_a_painted_mask_reaches_the_run(visit, photo, weights_of):
+    weights_of("mobilestylegan-ffhq-1024")
+    page = visit(query="tab=mganprior")
+    page.get_by_label("Align the face").filter(visible=True).uncheck()
+    page.get_by_role("button", name="Options").filter(visible=True).first.click()
+    page.get_by_label("Job").filter(visible=True).last.click()
+    page.get_by_role("option", name="Inpaint").click()
+    with page.expect_response(
+        lambda response: "input.png" in response.url
+    ):  # the editor fetches its background
+        page.set_input_files("#mganprior-picture input[type=file]", str(photo))
+    page.locator("#mganprior-seen", has_text="Input used: 256×256 px").wait_for()
+    canvas = page.locator("canvas").filter(visible=True).first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.45 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.55 * box["width"], y, steps=8)
+    page.mouse.up()
+    page.locator("#mganprior-run").click()
+    page.locator("#mganprior-status", has_text=re.compile(r"Computing|Step \d")).wait_for()
+    page.locator("#mganprior-stop").click()
+    page.locator("#mganprior-status", has_text="Stopped").wait_for()
+
+
 def test_a_heic_is_shown_as_a_png(visit, photo, tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif")
     with Image.open(photo) as picture:

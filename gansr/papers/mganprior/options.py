@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gansr.ops.colour import luma
 from gansr.options import OptionError, option
-from gansr.picture import PictureError, open_picture
+from gansr.picture import PictureError, open_mask
 
 JOBS = ("sr", "colour", "inpaint", "denoise", "invert", "edit")
 GENERATORS: Mapping[str, int] = MappingProxyType(  # name → side of its pictures, px
@@ -52,9 +52,9 @@ BOUNDARY_BYTES = 1 << 20  # largest boundary file read; the authors' have 4224 b
 
 
 def read_mask(path: Path) -> Tensor:
-    """Read a picture file as a mask (1,H,W): 1 where it is white, which is the hole. Raises OptionError."""
+    """Read a PNG as a mask (1,H,W): 1 where it is white, which is the hole. Raises OptionError."""
     try:
-        picture = open_picture(path)
+        picture = open_mask(path)
     except PictureError as error:
         raise OptionError(f"the mask: {error}") from None
     return (luma(picture.rgb) > 0.5).float()[None]

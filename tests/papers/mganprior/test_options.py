@@ -51,7 +51,7 @@ def test_files_that_are_no_masks_or_boundaries_are_refused_with_the_reason(tmp_p
     np.save(tmp_path / "long.npy", np.ones((1, 512)))
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     for read, name, said in (
-        (read_mask, "a.png", "the mask: not a PNG, JPEG, WebP, HEIC or AVIF picture"),
+        (read_mask, "a.png", "the mask: format not supported: a mask must be a PNG"),
         (read_mask, "none.png", "the mask: "),
         (read_boundary, "short.npy", r"shape \(1, 4\)"),
         (read_boundary, "long.npy", "length 22.6"),
