@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gansr.ops.colour import luma
+from gansr.ops.files import read_bytes, read_npy
 from gansr.options import OptionError, option
 from gansr.picture import PictureError, open_mask
 
@@ -63,19 +64,22 @@ def read_mask(path: Path) -> Tensor:
 def read_boundary(path: Path) -> Tensor:
     """Read one of the authors' *_boundary.npy files: a unit normal (1,512), as float32. Raises OptionError."""
     try:
-        if path.stat().st_size > BOUNDARY_BYTES:
-            raise ValueError
-        values = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-    except (OSError, ValueError, EOFError, TypeError):
+        values = read_npy(read_bytes(path, BOUNDARY_BYTES), _check_boundary_shape)
+    except OptionError as error:
         raise OptionError(
-            "the boundary cannot be read: give a .npy with an array of shape (1, 512)"
+            f"the boundary cannot be read: {error}. Give a .npy with an array of shape (1, 512)"
         ) from None
-    if values.shape not in ((1, 512), (512,)):
-        raise OptionError(f"the boundary has the shape {values.shape}; (1, 512) is needed")
-    length = float(np.linalg.norm(values))
+    with np.errstate(over="ignore"):
+        values = np.array(values, dtype=np.float64)
+        length = float(np.linalg.norm(values))
     if not math.isfinite(length) or abs(length - 1) > 1e-3:
         raise OptionError(f"the boundary has the length {length:.4g}; a unit normal has 1")
     return torch.from_numpy(values.reshape(1, 512).astype(np.float32))
+
+
+def _check_boundary_shape(shape: tuple[int, ...]) -> None:
+    if shape not in ((1, 512), (512,)):
+        raise OptionError(f"it has the shape {shape}")
 
 
 @dataclass(frozen=True)
