@@ -1,18 +1,25 @@
-# run · test · check · bench · weights — each target is one or two commands.
+# run · test · check · bench · weights · lock — each target is a few commands.
 PYTHON ?= python3
 PORT ?= 7860
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check bench weights
+.PHONY: run test check bench weights lock
 
-.venv/run: requirements.txt constraints.txt
+# Exact versions, each with the hashes of its files (locks/): what does not match is refused. Only wheels: building a
+# source archive would fetch build tools without hashes. pip's sources may have PyTorch's CPU build, some GB smaller.
+INSTALL = $(BIN)/pip install -q --require-hashes --no-deps --only-binary :all:
+
+.venv/run: locks/run.txt locks/torch.txt locks/torch-cpu.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -r requirements.txt -c constraints.txt
+	$(INSTALL) -r locks/run.txt
+	@$(INSTALL) -r locks/torch-cpu.txt 2>/dev/null || { \
+	  echo "There is no CPU build of PyTorch for this machine in pip's sources: installing the full one"; \
+	  $(INSTALL) -r locks/torch.txt; }
 	@touch $@
 
-.venv/dev: .venv/run requirements-dev.txt
-	$(BIN)/pip install -q -r requirements-dev.txt -c constraints.txt
+.venv/dev: .venv/run locks/dev.txt
+	$(INSTALL) -r locks/dev.txt
 	@touch $@
 
 run: .venv/run ## the page on http://127.0.0.1:$(PORT); SHARE=1 gives a public link
@@ -30,3 +37,13 @@ bench: .venv/run ## speed against the plain networks, and what needs no pictures
 
 weights: .venv/run ## fetch and verify every set of weights that can be fetched
 	$(BIN)/python -m gansr weights fetch && $(BIN)/python -m gansr weights verify
+
+COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.10 --generate-hashes --only-binary :all: \
+  --no-emit-index-url --no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+lock: .venv/dev ## write the lock files anew after a change of requirements*.txt; UPGRADE=1 takes the newest versions
+	$(COMPILE) requirements.txt --excludes locks/torch-excluded.in -o locks/run.txt
+	$(COMPILE) requirements-dev.txt -c locks/run.txt -o locks/dev.txt
+	$(COMPILE) locks/torch.in -c locks/run.txt -o locks/torch.txt
+	@$(COMPILE) locks/torch-cpu.in -c locks/run.txt -o locks/torch-cpu.txt || \
+	  echo "locks/torch-cpu.txt is unchanged: name the index of PyTorch's CPU builds in UV_EXTRA_INDEX_URL"
