@@ -31,7 +31,7 @@ def test_the_space_gets_the_gradio_that_the_tests_have():
     required = re.search(r"^gradio==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert required is not None
     assert front_matter()["sdk_version"] == required[1]
-    assert f"gradio=={required[1]}" in (ROOT / "constraints.txt").read_text()
+    assert f"gradio=={required[1]}" in (ROOT / "locks" / "run.txt").read_text()
 
 
 def test_the_front_matter_has_what_a_space_asks_for():

@@ -1,10 +1,15 @@
-"""Every package that the code imports is declared, and pinned among the tested versions."""
+"""Every package that the code imports is declared, and locked: an exact version, and the hashes of its files."""
 
 from __future__ import annotations
 
 import ast
+import hashlib
+import os
 import re
+import subprocess
 import sys
+import zipfile
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -79,6 +84,95 @@ def test_an_undeclared_import_is_found(tmp_path, monkeypatch):
     assert undeclared("folder", {"pyyaml", "yaml"}) == {}
 
 
-def test_every_declared_package_has_a_tested_version():
-    pinned = declared("constraints.txt")
-    assert declared("requirements.txt", "requirements-dev.txt") <= pinned
+# ------------------------------------------------------------------------------------------- lock files
+
+LOCKS = ("run", "dev", "torch", "torch-cpu")
+
+
+def locked(name: str) -> dict[str, tuple[str, ...]]:
+    """ "package==version ; marker" → the hashes, of all packages of a lock file. Fails for any other line."""
+    found = {}
+    text = (ROOT / "locks" / f"{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        requirement, *hashes = re.split(r"\s+--hash=", line.strip())
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.+]+( ; .+)?", requirement), line
+        assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), requirement
+        found[requirement] = tuple(hashes)
+    return found
+
+
+def versions(requirements: Iterable[str]) -> dict[str, set[str]]:
+    """Package → its versions."""
+    found: dict[str, set[str]] = {}
+    for requirement in requirements:
+        package, version = requirement.partition(";")[0].strip().split("==")
+        found.setdefault(normalised(package), set()).add(version)
+    return found
+
+
+def exact(file: str) -> list[str]:
+    """The lines "package==version" of a requirements file."""
+    lines = (line.partition("#")[0].strip() for line in (ROOT / file).read_text().splitlines())
+    return [line for line in lines if "==" in line]
+
+
+def test_every_line_of_the_lock_files_has_a_version_and_hashes():
+    for name in LOCKS:
+        assert locked(name), name
+
+
+@pytest.mark.parametrize(("file", "lock"), [("requirements.txt", "run"), ("requirements-dev.txt", "dev")])
+def test_the_lock_has_the_versions_that_the_requirements_name(file, lock):
+    wanted, there = versions(exact(file)), versions(locked(lock))
+    assert {package: there.get(package) for package in wanted} == wanted
+    assert declared(file) - {"torch"} == set(wanted), "every requirement but torch has an exact version"
+
+
+def test_a_package_in_two_lock_files_has_the_same_version_in_both():
+    run = versions(locked("run"))
+    for name in ("dev", "torch", "torch-cpu"):
+        other = versions(locked(name))
+        assert {p: v for p, v in other.items() if p in run} == {p: run[p] for p in other if p in run}, name
+    assert versions(locked("torch-cpu"))["torch"] == {
+        version + "+cpu" for version in versions(locked("torch"))["torch"]
+    }
+
+
+def wheel(folder: Path, content: str) -> str:
+    """Put the wheel of a package "tiny" into `folder` → its sha256."""
+    info = "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    members = {
+        "tiny.py": content,
+        "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
+        "tiny-1.0.dist-info/WHEEL": info,
+        "tiny-1.0.dist-info/RECORD": "",
+    }
+    path = folder / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        for name, text in members.items():
+            file.writestr(zipfile.ZipInfo(name), text)  # a fixed date: equal content, equal hash
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_wheel_that_was_swapped_is_not_installed(tmp_path):
+    """As `make run` installs, from a folder instead of an index."""
+    makefile = (ROOT / "Makefile").read_text()
+    flags = re.search(r"^INSTALL = \$\(BIN\)/pip (.+)$", makefile, re.MULTILINE)
+    assert flags is not None and makefile.count("pip install") == 1, "no other way in"
+    lock, target = tmp_path / "lock.txt", tmp_path / "installed"
+    lock.write_text(f"tiny==1.0 --hash=sha256:{wheel(tmp_path, 'ours = 1')}\n")
+    words = [sys.executable, "-m", "pip", *flags[1].split(), "--no-index", "--disable-pip-version-check"]
+    words += ["--find-links", str(tmp_path), "--target", str(target), "-r", str(lock)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+
+    def install() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+
+    wheel(tmp_path, "swapped = 1")
+    refused = install()
+    assert refused.returncode == 1 and "DO NOT MATCH THE HASHES" in refused.stderr
+    assert not (target / "tiny.py").exists()
+    wheel(tmp_path, "ours = 1")
+    assert install().returncode == 0 and (target / "tiny.py").read_text() == "ours = 1"
