@@ -23,7 +23,7 @@ MAY = {
     "options": (),
     "memory": (),
     "metric": (),
-    "picture": (),
+    "picture": ("memory",),
     "method": ("options",),
     "ops": ("options", "picture"),
     "nets": ("ops",),

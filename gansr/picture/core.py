@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
-from gansr.picture import gif, heif, jpeg, png, webp
-from gansr.picture.arrays import Samples, to_planes
-from gansr.picture.decoded import Decoded
-from gansr.picture.exif import read_exif, turn_upright
+from gansr.picture import gif, heif, jpeg, limits, png, webp
+from gansr.picture.budget import Budget
+from gansr.picture.decoded import Decoded, Prepared
+from gansr.picture.exif import read_exif
 from gansr.picture.refused import refusal_of
-from gansr.picture.source import read_bytes
+from gansr.picture.rows import give_back_heap, to_picture
+from gansr.picture.source import read_bytes, size_of
+
+OPENING = Budget(limits.MAX_OPENING)  # shared by all openings of the process
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +44,20 @@ def open_picture(source: str | Path | bytes) -> Picture:
     most 64 MB. Raises PictureError, whose text begins with NOT_A_PICTURE, NOT_SUPPORTED, DAMAGED or TOO_LARGE
     where a file was read; URLs, `data:` URLs, folders, missing files and anything else have texts of their own.
     """
-    data = read_bytes(source)
-    return _normalise(_reader_of(data)(data), hashlib.sha256(data).hexdigest)
+    need = 3 * size_of(source)  # the file, and its copy without what the pixels do not need
+    while True:
+        with OPENING.hold(need) as share:
+            data = read_bytes(source)
+            digest = hashlib.sha256(data).hexdigest()
+            prepared = _reader_of(data)(data)
+            del data  # its copy without metadata is enough
+            need = prepared.peak
+            if share.grow(need):
+                return _normalise(prepared, digest)
+            prepared.file.close()  # who waits holds nothing
 
 
-def _reader_of(data: bytes) -> Callable[[bytes], Decoded]:
+def _reader_of(data: bytes) -> Callable[[bytes], Prepared]:
     if data.startswith(png.SIGNATURE):
         return png.read
     if data.startswith(b"\xff\xd8\xff"):
@@ -60,52 +71,43 @@ def _reader_of(data: bytes) -> Callable[[bytes], Decoded]:
     raise refusal_of(data)
 
 
-def _normalise(decoded: Decoded, digest: Callable[[], str]) -> Picture:
-    """Upright, RGB and alpha apart, float32."""
+def _normalise(prepared: Prepared, digest: str) -> Picture:
+    """Decoded, upright, RGB and alpha apart, float32."""
+    decoded = prepared.decode()
+    give_back_heap(decoded.rows.array.nbytes)
     notices = list(decoded.notices)
-    samples = _upright(decoded, notices)
-    colours, alpha = samples, None
-    if samples.shape[-1] in (2, 4):
-        colours, alpha = samples[..., :-1], _alpha(samples[..., -1:], notices)
-    grey = colours.shape[-1] == 1 or _is_grey(colours)
-    rgb = to_planes(colours).expand(3, -1, -1).contiguous()
+    orientation = _orientation(decoded, notices)
+    has_alpha = decoded.rows.array.shape[-1] in (2, 4)
+    rgb, alpha, grey = to_picture(decoded.rows, orientation)
+    if has_alpha and alpha is None:
+        notices.append("its transparency is opaque everywhere and was left out")
+    elif has_alpha:
+        notices.append("transparency is kept separately")
     height, width = rgb.shape[1:]
     if grey:
         notices.append("grey: kept grey")
     if min(height, width) < 8:
         notices.append(f"only {width}×{height} px: there is hardly anything to enlarge")
-    return Picture(rgb, alpha, grey, tuple(notices), digest())
+    return Picture(rgb, alpha, grey, tuple(notices), digest)
 
 
-def _upright(decoded: Decoded, notices: list[str]) -> Samples:
+def _orientation(decoded: Decoded, notices: list[str]) -> int:
+    """How the samples are to be turned, in EXIF's numbers."""
     if decoded.exif is None:
-        return decoded.samples
+        return decoded.orientation
     exif = read_exif(decoded.exif)
     if exif is None:
         notices.append("its EXIF is broken and was left out")
-        return decoded.samples
+        return decoded.orientation
     if exif.gps:
         notices.append("the place where it was taken (GPS) was removed")
     if not decoded.exif_turns:
-        return decoded.samples
+        return decoded.orientation
     if exif.orientation not in range(1, 9):
         notices.append(f"its EXIF orientation {exif.orientation} does not exist and was ignored")
     elif exif.orientation > 1:
         notices.append("turned upright as its EXIF says")
-    return turn_upright(decoded.samples, exif.orientation)
-
-
-def _is_grey(colours: Samples) -> bool:
-    first = colours[..., 0]
-    return bool(np.array_equal(first, colours[..., 1]) and np.array_equal(first, colours[..., 2]))
-
-
-def _alpha(values: Samples, notices: list[str]) -> Tensor | None:
-    if values.min() == np.iinfo(values.dtype).max:
-        notices.append("its transparency is opaque everywhere and was left out")
-        return None
-    notices.append("transparency is kept separately")
-    return to_planes(values)
+    return exif.orientation
 
 
 def _digest_of_pixels(rgb: Tensor, alpha: Tensor | None) -> str:

@@ -3,45 +3,66 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
 from PIL import Image
 
 from gansr.picture import limits
-from gansr.picture.arrays import Samples
 from gansr.picture.limits import DAMAGED, PictureError
+from gansr.picture.rows import Rows
 
 MAX_NOTICES = 10
 
 
 @dataclass
 class Decoded:
-    """Samples (H,W,C) uint8 or uint16, C 1…4, and what the reader has to tell about them."""
+    """Samples, and what the reader has to tell about them."""
 
-    samples: Samples
+    rows: Rows
     notices: list[str] = field(default_factory=list[str])
     exif: bytes | None = None
     exif_turns: bool = True  # False where the container itself says how to turn, as in HEIC and AVIF
+    orientation: int = 1  # as the container says, in EXIF's numbers
 
 
-def decode(data: bytes, format: str, size: tuple[int, int]) -> Image.Image:
-    """Pillow's decoding of a file that was walked and measured; any failure is damage."""
+@dataclass
+class Prepared:
+    """A file that was walked and checked. Its pixels take no memory yet; of the file there is a copy, without what
+    the pixels do not need."""
+
+    size: tuple[int, int]  # width, height
+    per_pixel: (
+        int  # bytes that decoder, samples and planes take at most together, by `tests.attack.open_memory`
+    )
+    file: io.BytesIO
+    decode: Callable[[], Decoded]  # once; the file is closed on the way
+    peak: int = field(init=False)  # bytes that decoding takes at most, the resulting planes included
+
+    def __post_init__(self) -> None:
+        self.peak = self.size[0] * self.size[1] * self.per_pixel + 2 * len(self.file.getbuffer())
+
+
+def decode(file: io.BytesIO, format: str, size: tuple[int, int]) -> Image.Image:
+    """Pillow's decoding of a file that was walked and measured; any failure is damage. The file is closed."""
+    with opened(file, format, size) as image:
+        image.load()
+    file.close()
+    return image
+
+
+@contextmanager
+def opened(file: io.BytesIO, format: str, size: tuple[int, int]) -> Generator[Image.Image]:
+    """Pillow's reader of a file that was walked and measured, not decoded yet; any failure within is damage."""
     try:
-        image = Image.open(io.BytesIO(data), formats=[format])
+        image = Image.open(file, formats=[format])
         if image.size == size and not limits.is_oversized(*size):
-            image.load()
-            return image
+            yield image
+            return
     except Exception as error:  # codecs raise nearly every type on damaged data
         raise PictureError(f"{DAMAGED}: the {format} does not decode. Save or download it again.") from error
     raise limits.damaged(f"the {format}'s headers contradict each other")
-
-
-def samples_of(image: Image.Image) -> Samples:
-    """(H,W,C), as the image's mode has them."""
-    array = np.asarray(image)
-    return array if array.ndim == 3 else array[..., None]
 
 
 def add_notice(notices: list[str], text: str) -> None:

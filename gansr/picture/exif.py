@@ -5,10 +5,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-import numpy as np
-
-from gansr.picture.arrays import Samples
-
 _ORIENTATION, _GPS, _SHORT = 0x0112, 0x8825, 3
 
 
@@ -33,14 +29,3 @@ def read_exif(tiff: bytes) -> Exif | None:
     except (KeyError, struct.error):
         return None
     return Exif(orientation, gps)
-
-
-def turn_upright(samples: Samples, orientation: int) -> Samples:
-    """Undo an EXIF orientation (Exif 3.0 §4.6.5, tag 274); samples (H,W,C). Others than 2…8 change nothing."""
-    if orientation in (5, 6, 7, 8):
-        samples = np.swapaxes(samples, 0, 1)
-    if orientation in (2, 3, 6, 7):
-        samples = samples[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        samples = samples[::-1]
-    return samples

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 from gansr.picture import limits
-from gansr.picture.decoded import Decoded, decode, samples_of
+from gansr.picture.decoded import Decoded, Prepared, decode
 from gansr.picture.limits import damaged, not_supported
+from gansr.picture.rows import rows_of
 
+_PEAK = 18  # bytes a pixel
 _TRAILER, _EXTENSION, _IMAGE, _CONTROL = 0x3B, 0x21, 0x2C, 0xF9
 
 
-def read(data: bytes) -> Decoded:
+def read(data: bytes) -> Prepared:
     """Raises PictureError for a GIF that is cut short, changed or too large."""
     try:
         first, size, frames = _first_frame(data)
@@ -20,8 +23,13 @@ def read(data: bytes) -> Decoded:
     notices = ["GIF: palette expanded"]
     if frames > 1:
         notices.append(f"first frame of an animation of {frames} frames")
-    image = decode(first, "GIF", size)
-    return Decoded(samples_of(image.convert("RGBA" if "transparency" in image.info else "RGB")), notices)
+    file = io.BytesIO(first)
+    return Prepared(size, _PEAK, file, lambda: _decode(file, size, notices))
+
+
+def _decode(file: io.BytesIO, size: tuple[int, int], notices: list[str]) -> Decoded:
+    image = decode(file, "GIF", size)
+    return Decoded(rows_of(image, "RGBA" if "transparency" in image.info else "RGB"), notices)
 
 
 def _first_frame(data: bytes) -> tuple[bytes, tuple[int, int], int]:

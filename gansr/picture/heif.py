@@ -11,24 +11,29 @@ container counts (ISO/IEC 23008-12 §6.5.10); libheif applies it, for libavif it
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pillow_heif
+from PIL import Image
 
 from gansr.picture import limits
 from gansr.picture.arrays import Samples
-from gansr.picture.decoded import Decoded, add_profile_notice, add_trailing_notice, decode, samples_of
-from gansr.picture.exif import turn_upright
+from gansr.picture.decoded import Decoded, Prepared, add_profile_notice, add_trailing_notice, opened
 from gansr.picture.heif_boxes import Container, Contradiction, CutShort, Item, is_sequence, read_container
 from gansr.picture.heif_codecs import av1_sizes, hevc_sizes
 from gansr.picture.limits import DAMAGED, PictureError, damaged, not_a_picture, not_supported
+from gansr.picture.rows import Rows, rows_from
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"miaf", b"avif", b"avio", b"MiHB", b"MiHE")
 _HEVC, _AV1, _GRID = b"hvc1", b"av01", b"grid"
 _METADATA = (b"Exif", b"mime", b"uri ")
 _UNREAD = b"skip"  # a kind that decoders ignore
 _ORIENTATION = 274  # the EXIF tag in which Pillow reports irot and imir
+_PEAK = 20  # bytes a pixel
 _PADDING = 64  # px: coded sizes are multiples of a block, the container's may be less
 
 
@@ -45,7 +50,7 @@ def is_heif(data: bytes) -> bool:
     return data[4:8] == b"ftyp" and (data[8:12] in _BRANDS or is_sequence(data))
 
 
-def read(data: bytes) -> Decoded:
+def read(data: bytes) -> Prepared:
     """Raises PictureError for a HEIC or AVIF that is cut short, changed, moving, too large or of a rare kind."""
     name = "an AVIF" if b"avi" in data[8:40] else "a HEIC"
     if is_sequence(data):
@@ -62,10 +67,14 @@ def read(data: bytes) -> Decoded:
         notices = _notices(container, data)
     except Contradiction:
         raise damaged(f"this is {name} picture whose headers contradict each other") from None
-    main = container.items[container.primary]
-    plain = _without_metadata(data[: container.end], container)
-    samples = _decode_av1(plain, main) if kind == _AV1 else _decode_hevc(plain)
-    return Decoded(samples, notices, _exif(container, data), exif_turns=False)
+    size, exif = _size(container.items[container.primary]), _exif(container, data)
+    file = io.BytesIO(_without_metadata(data[: container.end], container))
+
+    def decode_it() -> Decoded:
+        rows, orientation = _decode_av1(file, size) if kind == _AV1 else (_decode_hevc(file), 1)
+        return Decoded(rows, notices, exif, exif_turns=False, orientation=orientation)
+
+    return Prepared(size, _PEAK, file, decode_it)
 
 
 # ---------------------------------------------------------------------------------------------- checks
@@ -198,21 +207,38 @@ def _bits(container: Container, main: Item) -> int:
 # --------------------------------------------------------------------------------------------- decoding
 
 
-def _decode_av1(data: bytes, main: Item) -> Samples:
-    image = decode(data, "AVIF", _size(main))
-    return turn_upright(samples_of(image), image.getexif().get(_ORIENTATION, 1))
+def _decode_av1(file: io.BytesIO, size: tuple[int, int]) -> tuple[Rows, int]:
+    """(samples, orientation). libavif's decoder keeps its own planes: it is asked directly and dropped before the
+    samples are copied, where Pillow would hold one more copy of the pixels."""
+    with opened(file, "AVIF", size) as image:
+        file.close()
+        decoder: Any = vars(image).pop("_decoder")
+        channels, orientation = len(image.mode), image.getexif().get(_ORIENTATION, 1)
+        pixels = decoder.get_frame(0)[0]
+        del decoder
+        return rows_from(pixels, size, channels, channels), orientation
 
 
-def _decode_hevc(data: bytes) -> Samples:
+def _decode_hevc(file: io.BytesIO) -> Rows:
     """libheif's decoding at 8 bits, cropped and turned as the container says."""
     try:
-        file = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
-        image = file[file.primary_index]
+        heif = pillow_heif.open_heif(file, convert_hdr_to_8bit=True)
+        file.close()
+        image = heif[heif.primary_index]
         if limits.is_oversized(*image.size):
             raise ValueError("its size is another after all")
-        image = image.to_pillow()
+        image.load()
+        channels = len(image.mode)
+        multiplied = image.mode == "RGBa"
+        return rows_from(
+            image.data or b"", image.size, channels, channels, _undo_alpha if multiplied else None
+        )
     except Exception as error:  # libheif raises several types on damaged data
         raise PictureError(f"{DAMAGED}: the HEIC does not decode. Save or download it again.") from error
-    if image.mode == "RGBa":  # colours multiplied by alpha
-        image = image.convert("RGBA")
-    return samples_of(image)
+
+
+def _undo_alpha(band: Samples) -> Samples:
+    """RGBA of colours that were multiplied by alpha."""
+    height, width = band.shape[:2]
+    image = Image.frombytes("RGBa", (width, height), band.tobytes())
+    return np.asarray(image.convert("RGBA"))

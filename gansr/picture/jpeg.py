@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gansr.picture import limits
-from gansr.picture.decoded import Decoded, add_profile_notice, add_trailing_notice, decode, samples_of
+from gansr.picture.decoded import Decoded, Prepared, add_profile_notice, add_trailing_notice, decode
 from gansr.picture.limits import damaged, not_a_picture, not_supported
+from gansr.picture.rows import rows_of
 
 _FRAMES_READ = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # baseline, extended, progressive; Huffman or arithmetic
 _FRAMES = (0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7)
@@ -17,6 +19,7 @@ _SOI, _EOI, _SOS, _DQT, _DHT, _DAC, _DNL, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0
 _APP0, _APP1, _APP2, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
 _KEPT = (*_FRAMES, _SOS, _DQT, _DHT, _DAC, _DNL, _DRI, _APP0, _ADOBE)  # what the pixels need
 _NO_MARKERS = (0x00, 0x01, *range(0xD0, 0xD8))  # after 0xFF: a stuffed byte, TEM, a restart within a scan
+_PEAK = 14  # bytes a pixel
 _FILL = b"\xff" * 4096
 
 
@@ -38,18 +41,16 @@ class _Contents:
     end: int = 0
 
 
-def read(data: bytes) -> Decoded:
+def read(data: bytes) -> Prepared:
     """Raises PictureError for a JPEG that is cut short, changed, too large or of a rare kind."""
     contents = _walk(data)
     if contents.size is None or contents.scans == 0:
         raise damaged("the JPEG has no pixel data")
     if contents.scans > limits.MAX_SCANS:
         raise damaged(f"the JPEG has {contents.scans} scans, which no program writes")
-    image = decode(b"".join([*contents.kept, b"\xff\xd9"]), "JPEG", contents.size)
+    size, file = contents.size, io.BytesIO(b"".join([*contents.kept, b"\xff\xd9"]))
+    contents.kept.clear()
     notices = list[str]()
-    if image.mode == "CMYK":
-        notices.append("CMYK converted to RGB")
-        image = image.convert("RGB")
     if contents.progressive:
         notices.append("progressive JPEG, read to its last scan")
     add_trailing_notice(contents.end, data, notices)
@@ -57,7 +58,14 @@ def read(data: bytes) -> Decoded:
         notices.append("metadata (EXIF, comments) removed")
     if contents.profile:
         add_profile_notice(contents.profile, notices)
-    return Decoded(samples_of(image), notices, contents.exif)
+    return Prepared(size, _PEAK, file, lambda: _decode(file, size, notices, contents.exif))
+
+
+def _decode(file: io.BytesIO, size: tuple[int, int], notices: list[str], exif: bytes | None) -> Decoded:
+    image = decode(file, "JPEG", size)
+    if image.mode == "CMYK":
+        notices.insert(0, "CMYK converted to RGB")
+    return Decoded(rows_of(image, "L" if image.mode == "L" else "RGB"), notices, exif)
 
 
 def _next_marker(data: bytes, at: int) -> _Marker | None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 MAX_PIXELS = 16_000_000
 MAX_SIDE = 8192
 MAX_BYTES = 64 * 1024 * 1024
+MAX_OPENING = (
+    400_000_000  # bytes that all pictures being opened at one time take; a larger one is opened alone
+)
 MAX_TEXT = 1024 * 1024  # bytes of one text or profile when unpacked, and of all text that is read back
 MAX_UNPACKED = 16 * 1024 * 1024  # bytes of all texts and profiles of one file together
 MAX_PIECES = 65_536  # chunks, segments, blocks or boxes of one file: no real picture comes near

@@ -5,9 +5,10 @@ Chunk names, colour types and section numbers: PNG 3rd edition (W3C 2025).
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,13 +17,14 @@ from gansr.picture import limits
 from gansr.picture.arrays import Samples
 from gansr.picture.decoded import (
     Decoded,
+    Prepared,
     add_notice,
     add_profile_notice,
     add_trailing_notice,
     decode,
-    samples_of,
 )
 from gansr.picture.limits import PictureError, damaged, not_a_picture
+from gansr.picture.rows import Rows, rows_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -42,6 +44,7 @@ _SILENT = (  # chunks that are left out, or used, without a notice of their own
     *(b"IHDR", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"hIST"),
     *(b"pHYs", b"sPLT", b"iCCP", b"acTL", b"fcTL", b"fdAT", *_PIXEL_CHUNKS, *_METADATA),
 )
+_PEAK = 18  # bytes a pixel: the planes of RGBA, and a band
 _BLOCK = 64 * 1024  # bytes unpacked at a time where they are only counted
 
 
@@ -100,17 +103,25 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
 
-def read(data: bytes) -> Decoded:
+def read(data: bytes) -> Prepared:
     """Raises PictureError for a PNG that is cut short, changed, too large or not one."""
     header = _read_header(data)
     contents, notices = _Contents(end=len(data)), list[str]()
     _walk(data, header, contents, notices)
     if not contents.pixel_data:
         raise not_a_picture("it begins like a PNG, but has no pixel data")
-    _check_pixel_data(contents.pixel_data, _pixel_bytes(header), notices)
-    samples = _samples(header, contents, notices)
-    _describe(data, contents, notices)
-    return Decoded(samples, notices, contents.found.get(b"eXIf"))
+    after, exif = list[str](), contents.found.get(b"eXIf")
+    _describe(data, contents, after)
+    file, packed = _rewritten(header, contents, colours := list[str]())
+    key = _key(header, contents.found.get(b"tRNS"))
+
+    def decode_it() -> Decoded:
+        with file.getbuffer() as view:
+            _check_pixel_data(view[packed], _pixel_bytes(header), notices)
+        rows = _decode(file, header, key, colours)
+        return Decoded(rows, notices + colours + after, exif)
+
+    return Prepared((header.width, header.height), _PEAK, file, decode_it)
 
 
 def _read_header(data: bytes) -> Header:
@@ -218,12 +229,13 @@ def _pixel_bytes(header: Header) -> int:
     return total
 
 
-def _check_pixel_data(packed: Sequence[memoryview], need: int, notices: list[str]) -> None:
+def _check_pixel_data(packed: memoryview, need: int, notices: list[str]) -> None:
     """Unpack the pixel data once, only to count it: Pillow draws black rows where it ends too early."""
-    unzip, size = zlib.decompressobj(), 0
+    unzip, size, at = zlib.decompressobj(), 0, 0
     try:
-        for part in packed:
-            rest: bytes | memoryview = part
+        while at < len(packed) and not unzip.eof and size <= need:
+            rest: bytes | memoryview = packed[at : at + _BLOCK]  # zlib copies what it does not take at once
+            at += len(rest)
             while rest and not unzip.eof and size <= need:
                 size += len(unzip.decompress(rest, _BLOCK))
                 rest = unzip.unconsumed_tail
@@ -233,29 +245,37 @@ def _check_pixel_data(packed: Sequence[memoryview], need: int, notices: list[str
         raise damaged("the PNG's pixel data does not unpack") from None
     if size < need:
         raise damaged("the PNG's pixel data ends too early")
-    if size > need or unzip.unused_data:
+    if size > need or unzip.unused_data or at < len(packed):
         notices.append("more pixel data than the picture's size needs was left out")
 
 
-def _samples(header: Header, contents: _Contents, notices: list[str]) -> Samples:
-    """Decoded by Pillow: (H,W,C) uint8, or uint16 where one grey channel has 16 bits."""
-    palette, key = contents.found.get(b"PLTE"), contents.found.get(b"tRNS")
-    between = list[bytes]()
+def _rewritten(header: Header, contents: _Contents, notices: list[str]) -> tuple[io.BytesIO, slice]:
+    """(a PNG of what the pixels need, their data in one chunk; where these data are)."""
+    between = _palette_chunks(header, contents.found, notices) if header.colour == _INDEXED else []
+    head = b"".join([SIGNATURE, chunk(b"IHDR", _packed_header(header)), *between])
+    parts, length, checksum = contents.pixel_data, 0, zlib.crc32(b"IDAT")
+    for part in parts:
+        length, checksum = length + len(part), zlib.crc32(part, checksum)
+    opening, closing = struct.pack(">I4s", length, b"IDAT"), struct.pack(">I", checksum)
+    file = io.BytesIO(b"".join([head, opening, *parts, closing, chunk(b"IEND", b"")]))
+    parts.clear()
+    return file, slice(len(head) + 8, len(head) + 8 + length)
+
+
+def _decode(file: io.BytesIO, header: Header, key: Samples | None, notices: list[str]) -> Rows:
+    """Decoded by Pillow: uint8, or uint16 where one grey channel has 16 bits."""
+    image = decode(file, "PNG", (header.width, header.height))
+    mode = image.mode
     if header.colour == _INDEXED:
-        between = _palette_chunks(header, palette, key, notices)
-    pieces = [chunk(b"IHDR", _packed_header(header)), *between]
-    pieces += [chunk(b"IDAT", bytes(part)) for part in contents.pixel_data]
-    image = decode(b"".join([SIGNATURE, *pieces, chunk(b"IEND", b"")]), "PNG", (header.width, header.height))
-    if header.colour == _INDEXED:
-        image = image.convert("RGBA" if len(between) == 2 else "RGB")
-    if image.mode == "1":
+        mode = "RGBA" if "transparency" in image.info else "RGB"
+    if mode == "1":
         notices.append("1-bit black and white, expanded")
-        image = image.convert("L")
+        mode = "L"
     if header.depth == 16:
         notices.append(
             "16-bit rescaled, all 16 bits kept" if header.colour == _GREY else "16-bit colour, read at 8 bits"
         )
-    return _with_key(samples_of(image), header, key)
+    return rows_of(image, mode, key)
 
 
 def _packed_header(header: Header) -> bytes:
@@ -264,14 +284,12 @@ def _packed_header(header: Header) -> bytes:
     )
 
 
-def _palette_chunks(
-    header: Header, palette: bytes | None, alphas: bytes | None, notices: list[str]
-) -> list[bytes]:
+def _palette_chunks(header: Header, found: Mapping[bytes, bytes], notices: list[str]) -> list[bytes]:
     """PLTE, and tRNS if there is one, filled up to every index that the bit depth allows.
 
     A missing palette becomes a grey ramp; colours beyond a short one are black, alphas beyond are opaque.
     """
-    count = 2**header.depth
+    count, palette, alphas = 2**header.depth, found.get(b"PLTE"), found.get(b"tRNS")
     if palette is None or len(palette) < 3:
         notices.append("its palette is missing: the indices are read as grey")
         palette = bytes(round(255 * i / (count - 1)) for i in range(count) for _ in range(3))
@@ -283,16 +301,12 @@ def _palette_chunks(
     return made
 
 
-def _with_key(samples: Samples, header: Header, key: bytes | None) -> Samples:
-    """An alpha channel from tRNS, which names one transparent grey or colour; §11.3.1.1."""
+def _key(header: Header, key: bytes | None) -> Samples | None:
+    """The one transparent grey or colour that tRNS names, as Pillow reads it; §11.3.1.1."""
     count = {_GREY: 1, _COLOUR: 3}.get(header.colour)
     if key is None or count is None or len(key) != 2 * count:
-        return samples
+        return None
     wanted = np.frombuffer(key, ">u2").astype(np.int64)
     if header.depth < 8:
-        wanted = wanted * (255 // (2**header.depth - 1))
-    elif header.depth == 16 and samples.dtype == np.uint8:
-        wanted = wanted >> 8  # as Pillow read the colours
-    opaque = (samples != wanted).any(-1, keepdims=True)
-    full = np.iinfo(samples.dtype).max
-    return np.concatenate([samples, opaque.astype(samples.dtype) * full], -1)
+        return wanted * (255 // (2**header.depth - 1))
+    return wanted >> 8 if header.depth == 16 and header.colour == _COLOUR else wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import stat
 from pathlib import Path
@@ -28,6 +29,16 @@ def read_bytes(source: object, first: int | None = None) -> bytes:
     if _ADDRESS.match(str(source)):
         raise PictureError("addresses are not opened: save the picture and upload the file itself")
     return _read_file(Path(source), first)
+
+
+def size_of(source: object) -> int:
+    """The bytes that `read_bytes` will bring; 0 where it will fail."""
+    if isinstance(source, (bytes, bytearray)):
+        return len(source)
+    if isinstance(source, (str, Path)):
+        with contextlib.suppress(OSError, ValueError):
+            return min(Path(source).stat().st_size, limits.MAX_BYTES)
+    return 0
 
 
 def _read_file(path: Path, first: int | None) -> bytes:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 from gansr.picture import limits
-from gansr.picture.decoded import Decoded, add_profile_notice, decode, samples_of
+from gansr.picture.decoded import Decoded, Prepared, add_profile_notice, opened
 from gansr.picture.limits import damaged
+from gansr.picture.rows import Rows, rows_from
+
+_PEAK = 18  # bytes a pixel
 
 
-def read(data: bytes) -> Decoded:
+def read(data: bytes) -> Prepared:
     """Raises PictureError for a WebP that is cut short, changed or too large."""
     end = 8 + int.from_bytes(data[4:8], "little")
     notices = list[str]()
@@ -31,8 +36,20 @@ def read(data: bytes) -> Decoded:
         notices.append("metadata (EXIF, XMP) removed")
     if b"ICCP" in found:
         add_profile_notice(found[b"ICCP"], notices)
-    image = decode(data[:end], "WEBP", size)
-    return Decoded(samples_of(image), notices, exif.removeprefix(b"Exif\0\0") if exif else None)
+    file, tiff = io.BytesIO(data[:end]), exif.removeprefix(b"Exif\0\0") if exif else None
+    return Prepared(size, _PEAK, file, lambda: Decoded(_decode(file, size), notices, tiff))
+
+
+def _decode(file: io.BytesIO, size: tuple[int, int]) -> Rows:
+    """The first frame. libwebp's animation decoder keeps two canvases and a copy of the file: it is asked directly
+    and dropped before the samples are copied, where Pillow would hold two more copies of the pixels."""
+    with opened(file, "WEBP", size) as image:
+        file.close()
+        decoder: Any = vars(image).pop("_decoder")
+        channels = len(image.mode)
+        pixels = decoder.get_next()[0]  # of four channels; without alpha the last means nothing
+    del decoder
+    return rows_from(pixels, size, channels, 4)
 
 
 def _size(data: bytes) -> tuple[int, int]:
