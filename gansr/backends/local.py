@@ -26,9 +26,11 @@ class Local:
 
     def start(self) -> None:
         """Warm up the methods whose default weights are here, in the background. GANSR_COMPILE=0 leaves that."""
+        weights.cache.clean()
         if os.environ.get("GANSR_COMPILE") == "0":
             return
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(weights.cache.folder() / "compiled"))
+        if weights.storable():  # elsewhere torch.compile takes its own temporary folder
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(weights.cache.folder() / "compiled"))
         for method in papers.METHODS:
             options = method.options()
             if method.warm_up is not None and all(map(weights.ready, method.needs(method, options).values())):

@@ -116,9 +116,13 @@ def weights_state() -> str:
     if len(ready) == len(papers.METHODS):
         return f"All {len(papers.METHODS)} methods are ready"
     megabytes = f"{sum(sizes.values()) / 1e6:.0f} MB"
+    downloaded = f"weights are downloaded at first use ({megabytes})"
     parts = (
         (ready, "ready"),
-        (downloads, f"weights are downloaded at first use ({megabytes})"),
+        (
+            downloads,
+            downloaded if weights.storable() else "weights cannot be kept: their folder is read-only",
+        ),
         (unavailable, "weights cannot be downloaded (see About)"),
     )
     return "; ".join(f"{', '.join(titles)}: {text}" for titles, text in parts if titles)

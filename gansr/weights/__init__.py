@@ -34,6 +34,7 @@ __all__ = [
     "load",
     "ready",
     "state",
+    "storable",
 ]
 
 MAX_KEPT = 4  # nets kept in memory between calls; a net in use elsewhere is shared as long as it exists
@@ -60,6 +61,11 @@ def ready(name: str) -> bool:
 def fetchable(name: str) -> bool:
     """Whether `name` can be loaded without importing files: it is on this machine, or can be downloaded."""
     return ready(name) or manifest.entry(name).fetchable
+
+
+def storable() -> bool:
+    """Whether weights that are downloaded can be kept: the cache can be written."""
+    return cache.writable()
 
 
 def state(name: str) -> dict[str, Tensor]:
@@ -97,9 +103,18 @@ def _remember(key: tuple[str, str], net: Any) -> None:
 
 
 def _content(name: str) -> bytes:
-    path, sha256 = fetch(name), digest(name)
-    assert sha256 is not None  # fetch raises otherwise
-    return tensors.read_verified(path, sha256)
+    """The verified content of the file; one that changed after it was verified is hashed and fetched anew."""
+    for last in (False, True):
+        path, sha256 = fetch(name), digest(name)
+        try:
+            if sha256 is None:  # pins.json was changed meanwhile
+                raise WeightsError(f"{name} is no longer recorded in {cache.folder() / 'pins.json'}")
+            return tensors.read_verified(path, sha256)
+        except WeightsError:
+            if last:
+                raise
+            cache.forget(path)
+    raise AssertionError("unreachable")
 
 
 def _net(entry: Entry) -> nn.Module:

@@ -2,31 +2,31 @@
 
 `$GANSR_CACHE`, else `$XDG_CACHE_HOME/gansr`, else `~/.cache/gansr`. A file is verified, written under a temporary
 name, synced and renamed, so a file under its final name is whole. `pins.json` records the hashes of files that
-were made on this machine and that the manifest does not pin.
+were made on this machine and that the manifest does not pin. Where the folder cannot be written, the files in it are
+still used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-import shutil
-import tempfile
-import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from filelock import FileLock, Timeout
 
-from gansr.weights import manifest
+from gansr.weights import files, manifest
 from gansr.weights.manifest import Entry, Own, WeightsError
 from gansr.weights.progress import Progress, silent
 from gansr.weights.retry import DEFAULT_POLICY, RetryPolicy
 from gansr.weights.tensors import sha256_of
 
-ABANDONED_AFTER = 24 * 3600.0  # seconds after which a download's work folder is deleted
+MAX_PINS = 1 << 20  # bytes of pins.json; a row is about 200
 
 
 def folder() -> Path:
@@ -43,24 +43,87 @@ def folder() -> Path:
     return path
 
 
+def writable() -> bool:
+    """Whether files can be added to the cache."""
+    try:
+        return os.access(folder(), os.W_OK)
+    except WeightsError:
+        return False
+
+
+_cleaned: set[Path] = set()
+
+
+def clean() -> None:
+    """Delete what killed downloads left, once in the life of this process. Raises nothing."""
+    with suppress(WeightsError):
+        if folder() not in _cleaned:
+            _cleaned.add(folder())
+            files.clean(folder())
+
+
 # ------------------------------------------------------------------------------------------------ pins
 
 
 def pins() -> dict[str, dict[str, Any]]:
-    """name → {"sha256", "bytes", "from"} of the files made on this machine. Raises WeightsError if it is damaged."""
+    """name → {"sha256", "bytes", "from"} of the files made on this machine.
+
+    What does not have this form is left out, with a warning: its file counts as not on this machine.
+    """
+    path = folder() / "pins.json"
+    rows, problem = _read_pins(path)
+    if problem and (path, problem) not in _warned:
+        _warned.add((path, problem))
+        logging.getLogger(__name__).warning(
+            "%s: %s. Its weights are fetched or imported again", path, problem
+        )
+    return rows
+
+
+_warned: set[tuple[Path, str]] = set()
+
+
+def _read_pins(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
+    """The sound rows of the file, and what is wrong with the rest, "" for nothing."""
     try:
-        return json.loads((folder() / "pins.json").read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(MAX_PINS + 1)
+        if len(data) > MAX_PINS:
+            raise ValueError(f"it has more than {MAX_PINS} bytes")
+        rows = json.loads(data.decode())
+        if not isinstance(rows, dict):
+            raise ValueError("it holds no table")
     except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise WeightsError(f"{folder() / 'pins.json'} is damaged ({error}); delete it") from error
+        return {}, ""
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, f"it is not used ({type(error).__name__}: {str(error)[:200]})"
+    sound = {name: row for name, row in rows.items() if _is_pin(row)}
+    lost = len(rows) - len(sound)
+    return sound, f"{lost} malformed rows are not used" if lost else ""
+
+
+def _is_pin(row: Any) -> TypeGuard[dict[str, Any]]:
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("sha256"), str)
+        and re.fullmatch(r"[0-9a-f]{64}", row["sha256"]) is not None
+        and type(row.get("bytes")) is int
+    )
 
 
 def pin(name: str, sha256: str, size: int, made_from: list[str]) -> None:
-    """Record the hash of a file made on this machine; `made_from` are the hashes of the authors' files."""
+    """Record the hash of a file made on this machine; `made_from` are the hashes of the authors' files.
+
+    A pins.json with malformed parts is kept as pins.json.damaged.
+    """
+    path = folder() / "pins.json"
     with locked("pins", DEFAULT_POLICY, silent):
-        rows = {**pins(), name: {"sha256": sha256, "bytes": size, "from": made_from}}
-        write(folder() / "pins.json", json.dumps(rows, indent=2).encode())
+        rows, problem = _read_pins(path)
+        if problem:
+            with suppress(OSError):
+                path.replace(path.with_name("pins.json.damaged"))
+        row = {"sha256": sha256, "bytes": size, "from": made_from}
+        _put(path, json.dumps({**rows, name: row}, indent=2).encode())
 
 
 def expected_sha256(entry: Entry) -> str | None:
@@ -76,40 +139,56 @@ def expected_size(entry: Entry) -> int | None:
 # ----------------------------------------------------------------------------------------------- files
 
 
-def path_of(entry: Entry, sha256: str) -> Path:
-    """Where the entry's file of this hash is, or would be: in the checkout for our own, else in the cache."""
-    own = entry.source(Own)
-    if own is not None and (manifest.PATH.parent / own.path).exists():
-        return manifest.PATH.parent / own.path
+def _places(entry: Entry, sha256: str) -> Iterator[Path]:
+    """Where the entry's file of this hash may be: for our own in the checkout, and in the cache."""
+    if (own := entry.source(Own)) is not None:
+        yield manifest.PATH.parent / own.path
+    yield _place(entry, sha256)
+
+
+def _place(entry: Entry, sha256: str) -> Path:
     return folder() / f"{entry.name}-{sha256[:16]}{entry.suffix}"
+
+
+def _of_right_size(entry: Entry) -> Iterator[tuple[Path, str, os.stat_result]]:
+    """The files that may be the entry's: path, the hash it must have, facts."""
+    if (sha256 := expected_sha256(entry)) is None:
+        return
+    for path in _places(entry, sha256):
+        with suppress(OSError):
+            facts = path.stat()
+            if path.is_file() and facts.st_size == expected_size(entry):
+                yield path, sha256, facts
 
 
 def cached(entry: Entry) -> Path | None:
     """The entry's file if it is on this machine and has the right size; its hash is not computed."""
-    sha256 = expected_sha256(entry)
-    if sha256 is None:
-        return None
-    path = path_of(entry, sha256)
-    return path if path.is_file() and path.stat().st_size == expected_size(entry) else None
+    return next((path for path, *_ in _of_right_size(entry)), None)
 
 
-_verified: set[tuple[str, str, int, int]] = set()  # (path, hash, size, time) already hashed in this process
+_verified: set[tuple[str, str, tuple[int, ...]]] = set()  # (path, hash, facts) already hashed in this process
 
 
-def verified(entry: Entry) -> Path | None:
-    """The entry's file if it is on this machine and has the expected hash. A bad file is deleted from the cache."""
-    sha256, path = expected_sha256(entry), cached(entry)
-    if sha256 is None or path is None:
-        return None
-    facts = path.stat()
-    stamp = (str(path), sha256, facts.st_size, facts.st_mtime_ns)
-    if stamp not in _verified:
-        if sha256_of(path) != sha256:
-            if folder() in path.parents:
-                path.unlink(missing_ok=True)
-            return None
-        _verified.add(stamp)
-    return path
+def verified(entry: Entry, delete: bool = False) -> Path | None:
+    """The entry's file if it is on this machine and has the expected hash.
+
+    A file is hashed again when its size, its times or its inode have changed. delete: a bad file in the cache is
+    deleted; the caller holds the entry's lock, so that no other process has replaced it meanwhile.
+    """
+    for path, sha256, facts in _of_right_size(entry):
+        stamp = str(path), sha256, (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+        with suppress(OSError):  # deleted meanwhile, or not to be read
+            if stamp in _verified or sha256_of(path) == sha256:
+                _verified.add(stamp)
+                return path
+            if delete and folder() in path.parents:
+                path.unlink()
+    return None
+
+
+def forget(path: Path) -> None:
+    """Hash the file again at its next use."""
+    _verified.difference_update({stamp for stamp in _verified if stamp[0] == str(path)})
 
 
 def store(entry: Entry, data: bytes, sha256: str) -> Path:
@@ -119,50 +198,35 @@ def store(entry: Entry, data: bytes, sha256: str) -> Path:
             "" if entry.sha256 else f" in {folder() / 'pins.json'}; delete its line to accept the new file"
         )
         raise WeightsError(f"the file made for {entry.name} hashes to {found}; {sha256} is pinned{where}")
-    path = folder() / f"{entry.name}-{sha256[:16]}{entry.suffix}"
-    write(path, data)
+    path = _place(entry, sha256)
+    _put(path, data)
     return path
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file in one step: under a temporary name, synced, then renamed. Raises WeightsError if it fails."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+def _put(path: Path, data: bytes) -> None:
+    with work_folder() as folder:
+        files.write(path, data, part=folder / path.name)
 
 
-@contextmanager
-def work_folder() -> Generator[Path]:
-    """A folder in the cache for one download, deleted at the end. Old ones of killed processes are deleted too."""
-    for abandoned in folder().glob(".work-*"):
-        with suppress(OSError):
-            if time.time() - abandoned.stat().st_mtime > ABANDONED_AFTER:
-                shutil.rmtree(abandoned, ignore_errors=True)
-    path = Path(tempfile.mkdtemp(dir=folder(), prefix=".work-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+def work_folder() -> AbstractContextManager[Path]:
+    """A folder in the cache for one download, deleted at the end. Raises WeightsError if it cannot be made."""
+    return files.work_folder(folder())
 
 
 @contextmanager
 def locked(key: str, policy: RetryPolicy, progress: Progress) -> Generator[None]:
     """Hold the lock `key`, shared by all threads and processes that use this cache.
 
-    Raises WeightsError if another holds it beyond the policy's deadline.
+    Raises WeightsError if another holds it beyond the policy's deadline, or the cache cannot be written.
     """
     lock = FileLock(folder() / f".{key}.lock")
     try:
-        lock.acquire(timeout=0)
+        try:
+            lock.acquire(timeout=0)
+        except OSError as error:
+            if isinstance(error, Timeout):
+                raise
+            raise files.not_written(folder(), error) from error
     except Timeout:
         progress("waiting for the same download, which another process has begun", None)
         try:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gansr.weights import cache, manifest, sources, tensors
+from gansr.weights import cache, files, manifest, sources, tensors
 from gansr.weights.manifest import Entry, Own, Registry, Unreachable, WeightsError, Yours
 from gansr.weights.progress import megabytes, silent
 from gansr.weights.retry import DEFAULT_POLICY
@@ -241,7 +241,7 @@ def rewrite(name: str, change: Callable[[dict[str, Any]], None]) -> None:
         rows = json.loads(manifest.PATH.read_text(encoding="utf-8"))
         change(rows[name])
         manifest.parse_entry(name, rows[name])
-        cache.write(manifest.PATH, (json.dumps(rows, indent=2, ensure_ascii=False) + "\n").encode())
+        files.write(manifest.PATH, (json.dumps(rows, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def publish(args: argparse.Namespace, api: Any = None) -> int:

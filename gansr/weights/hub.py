@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gansr.weights import files
 from gansr.weights.manifest import Hub, Unreachable, WeightsError
 from gansr.weights.progress import Progress, megabytes
 from gansr.weights.retry import RetryPolicy, TemporaryFailure, with_retries
@@ -85,6 +86,8 @@ def _attempt(source: Hub, folder: Path, policy: RetryPolicy, progress: Progress)
             raise TemporaryFailure("the deadline passed" if late else "the server sent nothing for too long")
         moved.clear()
     if isinstance(outcome[0], BaseException):
+        if isinstance(outcome[0], OSError) and files.disk_error(outcome[0]):
+            raise files.not_written(folder.parent, outcome[0]) from outcome[0]
         raise _classified(source, outcome[0]) from outcome[0]
     return outcome[0]
 

@@ -31,6 +31,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import IO, Any
 
+from gansr.weights import files
 from gansr.weights.manifest import Registry, WeightsError
 from gansr.weights.progress import Progress, megabytes
 from gansr.weights.retry import RetryPolicy, TemporaryFailure, with_retries
@@ -221,8 +222,15 @@ def _download(
         except FileNotFoundError:
             failed.append("the index lists it but the file is not there")
         except (OSError, http.client.HTTPException) as error:
+            _refuse_disk_error(archive.parent, error)
             failed.append(_why(error))
     raise TemporaryFailure("; ".join(failed))
+
+
+def _refuse_disk_error(folder: Path, error: BaseException) -> None:
+    """Raises WeightsError where `error` is a full or read-only disk: no other attempt helps."""
+    if isinstance(error, OSError) and files.disk_error(error):
+        raise files.not_written(folder, error) from error
 
 
 def _copied(response: IO[bytes], file: IO[bytes], size: int) -> Iterator[int]:
@@ -303,6 +311,7 @@ def unpack(archive: Path, source: Registry, folder: Path) -> list[Path]:
             with places[name].open("wb") as file:
                 _copy_capped(name, content, file)
     except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        _refuse_disk_error(folder, error)
         raise WeightsError(f"{source.archive} cannot be unpacked: {error}") from error
     if missing := [name for name, place in places.items() if not place.exists()]:
         raise WeightsError(f"{source.archive} has no member {missing[0]}")

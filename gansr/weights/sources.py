@@ -23,16 +23,16 @@ def fetch(name: str, progress: Progress = silent, policy: RetryPolicy = DEFAULT_
     `progress(text, share)` is called as it goes on; share is 0…1 or None. Threads and processes that ask for the
     same file at once share one download. Raises WeightsError saying what to do, Unreachable if no server answers.
     """
+    cache.clean()
     entry = manifest.entry(name)
     if (path := cache.verified(entry)) is not None:
         return path
-    sha256 = cache.expected_sha256(entry)
-    if sha256 is None and not entry.fetchable:
+    if cache.expected_sha256(entry) is None and not entry.fetchable:
         raise WeightsError(f"{name} is not on this machine. {how_to_import(entry)}")
     with cache.locked(_lock_name(entry), policy, progress):
-        if (path := cache.verified(entry)) is not None:
+        if (path := cache.verified(entry, delete=True)) is not None:
             return path
-        return _from_sources(entry, sha256, policy, progress)
+        return _from_sources(entry, cache.expected_sha256(entry), policy, progress)
 
 
 def _lock_name(entry: Entry) -> str:
@@ -62,7 +62,10 @@ def _from_sources(entry: Entry, sha256: str | None, policy: RetryPolicy, progres
 
 def _why_not_downloaded(entry: Entry, source: Source) -> str:
     if isinstance(source, Own):
-        return f"{source.path} is missing from this checkout, or not what the manifest pins"
+        return (
+            f"{source.path} is missing from this checkout, or not what the manifest pins; "
+            f"`git checkout -- {source.path}` restores it"
+        )
     return how_to_import(entry)
 
 
@@ -195,7 +198,8 @@ def import_files(
     sha256 = tensors.sha256(data)
     if entry.sha256 not in (None, sha256):
         raise WeightsError(f"{name}: the result hashes to {sha256}, but the manifest pins {entry.sha256}")
-    return sha256, _recorded(entry, data, made_from)
+    with cache.locked(_lock_name(entry), policy, progress):
+        return sha256, _recorded(entry, data, made_from)
 
 
 def _hub_file(entry: Entry, folder: Path, policy: RetryPolicy, progress: Progress) -> Path:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.resize import imresize
+from gansr.weights.files import replacing
 
 MIXED = 0.3  # share of the faces with style mixing
 CROPPED = 0.5  # share of the faces that are cropped
@@ -104,13 +105,15 @@ def cache(
         folder / f"faces-{seed}-{side}-{count}.done",
     )
     if not path.exists():
-        np.lib.format.open_memmap(path, "w+", np.uint8, (count, side, side, 3)).flush()
+        with replacing(path) as part:
+            np.lib.format.open_memmap(part, "w+", np.uint8, (count, side, side, 3)).flush()
     done = int(done_path.read_text()) if done_path.exists() else 0
     pictures = np.lib.format.open_memmap(path, "r+")
     for i, picture in enumerate(synthesise(bank, seed, range(done, count), side, cut, draw), start=done):
         pictures[i] = picture.numpy()
         if (i + 1) % 100 == 0 or i + 1 == count:
             pictures.flush()
-            done_path.write_text(str(i + 1))
+            with replacing(done_path) as part:
+                part.write_text(str(i + 1))
             progress(f"{i + 1} of {count} faces")
     return np.lib.format.open_memmap(path, "r")

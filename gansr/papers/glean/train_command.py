@@ -33,6 +33,7 @@ from gansr.papers.glean.report import report
 from gansr.papers.glean.synthetic import cache, face
 from gansr.papers.glean.train import Resources, Training, exported, uncompiled
 from gansr.picture import open_picture
+from gansr.weights import files
 
 PRIOR, PERCEPTUAL, EVALUATED_BY = "mobilestylegan-ffhq-1024", "lpips-vgg", "lpips-alex"
 
@@ -80,6 +81,8 @@ def run(parsed: argparse.Namespace) -> int:
     resources, held = prepare(config, parsed.faces or parsed.out / "faces", real, device, compiler, log)
     training = Training(config, resources)
     checkpoint = parsed.out / "checkpoint.pt"
+    for left in parsed.out.glob("*.part"):  # of an interrupted run
+        left.unlink()
     if checkpoint.exists():
         training.restore(torch.load(checkpoint, map_location=device, weights_only=True))
     elif parsed.start is not None:
@@ -130,12 +133,12 @@ def loop(
             bank = stage.bank and stage.kind == "train"
             evaluate(training, bank, held[: parsed.evaluate_faces], distance, log)
         if stage_ended or time.monotonic() - saved > parsed.save_every:
+            if training.step == 0:  # first: the run is taken up from the other one, which must not be ahead
+                save(training, checkpoint.with_name(f"after-{stage.name}.pt"))
             save(training, checkpoint)
             saved = time.monotonic()
-            if training.step == 0:
-                save(training, checkpoint.with_name(f"after-{stage.name}.pt"))
     save(training, checkpoint)
-    (parsed.out / "model.safetensors").write_bytes(exported(training.average))
+    files.write(parsed.out / "model.safetensors", exported(training.average))
     evaluate(training, training.config.stages[-1].bank, held, distance, log)
 
 
@@ -154,9 +157,8 @@ def evaluate(
 
 def save(training: Training, path: Path) -> None:
     """Write a checkpoint; it is moved into place when complete, so that an interruption leaves the previous one."""
-    part = path.with_suffix(".part")
-    torch.save(training.state(), part)
-    part.replace(path)
+    with files.replacing(path) as part:
+        torch.save(training.state(), part)
 
 
 def synthesiser(
