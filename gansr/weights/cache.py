@@ -150,6 +150,13 @@ def _place(entry: Entry, sha256: str) -> Path:
     return folder() / f"{entry.name}-{sha256[:16]}{entry.suffix}"
 
 
+def path_of(entry: Entry) -> Path:
+    """Where the entry's file is in the cache, or would be. Raises WeightsError where its hash is not known."""
+    if (sha256 := expected_sha256(entry)) is None:
+        raise WeightsError(f"{entry.name} is not on this machine")
+    return _place(entry, sha256)
+
+
 def _of_right_size(entry: Entry) -> Iterator[tuple[Path, str, os.stat_result]]:
     """The files that may be the entry's: path, the hash it must have, facts."""
     if (sha256 := expected_sha256(entry)) is None:

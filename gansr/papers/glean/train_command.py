@@ -81,8 +81,7 @@ def run(parsed: argparse.Namespace) -> int:
     resources, held = prepare(config, parsed.faces or parsed.out / "faces", real, device, compiler, log)
     training = Training(config, resources)
     checkpoint = parsed.out / "checkpoint.pt"
-    for left in parsed.out.glob("*.part"):  # of an interrupted run
-        left.unlink()
+    delete_parts(parsed.out)
     if checkpoint.exists():
         training.restore(torch.load(checkpoint, map_location=device, weights_only=True))
     elif parsed.start is not None:
@@ -159,6 +158,12 @@ def save(training: Training, path: Path) -> None:
     """Write a checkpoint; it is moved into place when complete, so that an interruption leaves the previous one."""
     with files.replacing(path) as part:
         torch.save(training.state(), part)
+
+
+def delete_parts(folder: Path) -> None:
+    """Delete the half-written files of a run that was killed."""
+    for left in folder.glob("*.part"):
+        left.unlink()
 
 
 def synthesiser(
