@@ -2,6 +2,7 @@
 
 # isort: off — service first: on ZeroGPU, spaces must be imported before torch
 from gansr.ui import service
+from gansr.ui.log import start_log
 from gansr.ui.page import LAUNCH, build
 from gansr.ui.temp_files import start_cleanup
 
@@ -10,4 +11,5 @@ demo = build()
 if __name__ == "__main__":
     service.BACKEND.start()
     start_cleanup()
+    start_log()
     demo.launch(**LAUNCH)

@@ -22,6 +22,7 @@ from typing import Any
 from torch import Tensor
 
 MAX_TEXT = 200  # characters of a text option
+LARGEST = 1e18  # of a number without a range of its own; beyond it a whole number need not fit into a float
 
 
 class OptionError(ValueError):
@@ -84,7 +85,7 @@ def parse_options(options: type, values: Mapping[str, Any]) -> Any:
     """
     known = options_of(options)
     if unknown := [name for name in values if name not in known]:
-        raise OptionError(f"unknown option {unknown[0]!r}; there are: {', '.join(known)}")
+        raise OptionError(f"unknown option {str(unknown[0])[:40]!r}; there are: {', '.join(known)}")
     checked = {name: check_option(name, *known[name], value) for name, value in values.items()}
     return options(**checked)
 
@@ -114,39 +115,37 @@ def parse_text(default: Any, text: str) -> Any:
 
 
 def check_option(name: str, described: Option, default: Any, value: Any) -> Any:
-    """One untrusted value → the value. Raises OptionError naming the option."""
+    """One untrusted value of any type → the value. Raises OptionError naming the option."""
     if described.read is not None:
         return _check_file(name, described, value)
     if value is None:
         raise OptionError(f"{name} is empty: {_allowed(described, default)} is needed")
     if isinstance(default, bool):
         if not isinstance(value, bool):
-            raise OptionError(f"{name} must be true or false, not {str(value)[:60]!r}")
+            raise OptionError(f"{name} must be true or false, not {_shown(value)}")
         return value
     if isinstance(default, (int, float)):
         return _check_number(name, described, default, value)
-    if not isinstance(value, str):
-        raise OptionError(f"{name} must be {_allowed(described, default)}, not {str(value)[:60]!r}")
-    if described.choices is not None and value not in described.choices:
-        raise OptionError(f"{name} must be {_allowed(described, default)}, not {value[:60]!r}")
+    if not isinstance(value, str) or (described.choices is not None and value not in described.choices):
+        raise OptionError(f"{name} must be {_allowed(described, default)}, not {_shown(value)}")
     if len(value) > MAX_TEXT:
         raise OptionError(f"{name} is {len(value)} characters long; at most {MAX_TEXT} are accepted")
     return value
 
 
 def _check_number(name: str, described: Option, default: int | float, value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise OptionError(f"{name} must be {_allowed(described, default)}, not {str(value)[:60]!r}")
-    whole = isinstance(default, int)
-    if not math.isfinite(value) or (whole and value != int(value)):
-        raise OptionError(f"{name} must be {_allowed(described, default)}, not {value}")
-    low, high = described.min, described.max
+    whole, low, high = isinstance(default, int), described.min, described.max
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= LARGEST or (whole and value != int(value)):
+        raise OptionError(f"{name} must be {_allowed(described, default)}, not {_shown(value)}")
     if (low is not None and value < low) or (high is not None and value > high):
-        raise OptionError(f"{name} must be {_allowed(described, default)}, not {value}")
+        raise OptionError(f"{name} must be {_allowed(described, default)}, not {_shown(value)}")
     if described.step is not None:
         multiple = (value - (low or 0)) / described.step
         if abs(multiple - round(multiple)) > 1e-6:
-            raise OptionError(f"{name} goes in steps of {described.step:g} from {low or 0:g}, not {value}")
+            raise OptionError(
+                f"{name} goes in steps of {described.step:g} from {low or 0:g}, not {_shown(value)}"
+            )
     return int(value) if whole else float(value)
 
 
@@ -158,6 +157,15 @@ def _check_file(name: str, described: Option, value: Any) -> Any:
     if not isinstance(value, (str, Path)) or described.read is None:
         raise OptionError(f"{name} must be a file ({', '.join(described.suffixes)})")
     return described.read(Path(value))
+
+
+def _shown(value: Any) -> str:
+    """The value in a message: at most 60 characters of it."""
+    if isinstance(value, (str, bool)):
+        return repr(str(value)[:60])
+    if isinstance(value, (int, float)):  # Python writes no whole number of more than 4300 digits
+        return str(value) if isinstance(value, float) or abs(value) <= LARGEST else "one of so many digits"
+    return f"a {type(value).__name__}"
 
 
 def _allowed(described: Option, default: Any) -> str:

@@ -147,7 +147,7 @@ def decode(method: Method, values: Mapping[str, Any]) -> Request:
     """Untrusted flat values → a checked request. Missing names take their default. Raises OptionError."""
     known = fields_of(method) | {CROP + name: described for name, described in options_of(CropPlan).items()}
     if unknown := [name for name in values if name not in known]:
-        raise OptionError(f"unknown option {unknown[0]!r}; there are: {', '.join(known)}")
+        raise OptionError(f"unknown option {str(unknown[0])[:40]!r}; there are: {', '.join(known)}")
     checked = {name: check_option(name, *known[name], value) for name, value in values.items()}
     return Request(
         method,

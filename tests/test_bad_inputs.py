@@ -19,6 +19,7 @@ from gansr.method import Frame
 from gansr.metrics.consistency import CONSISTENCY
 from gansr.pipeline import Pipeline
 from gansr.ui import service
+from gansr.ui.render import sentence_case
 from tests.conftest import ROOT
 from tests.support.bad_inputs import BAD
 from tests.support.fakes import FAKE
@@ -52,7 +53,7 @@ def test_the_page_refuses_it_in_words_and_the_next_picture_works(page, bad, tmp_
     path.write_bytes(bad.data)
     with pytest.raises(gr.Error) as refused:
         last(page, picture=str(path))
-    assert bad.message in str(refused.value)
+    assert sentence_case(bad.message) in str(refused.value)
 
 
 def test_after_all_that_the_page_works(page):
@@ -95,14 +96,14 @@ def test_a_folder_with_one_bad_picture_gives_the_others(tmp_path, capsys):
         ({"align": "yes"}, "align must be true or false"),
         ({"paste_back": None}, "paste_back is empty: true or false"),
         ({"face": float("nan")}, "face must be a whole number"),
-        ({"shrink_noise": 51}, "noise must be a number from 0 to 50"),
-        ({"break_at": 2}, "broke down at step 2"),
+        ({"shrink_noise": 51}, "shrink_noise must be a number from 0 to 50"),
+        ({"break_at": 2}, "the computation broke down at step 2"),
     ],
 )
 def test_a_bad_value_is_refused_in_words(page, changed, words):
     with pytest.raises(gr.Error) as refused:
         last(page, **changed)
-    assert words in str(refused.value)
+    assert sentence_case(words) in str(refused.value)
 
 
 def test_the_page_says_what_was_normalised(page, tmp_path):

@@ -33,10 +33,11 @@ from gansr.ui.compare_values import (
 )
 from gansr.ui.compare_view import RunFiles
 from gansr.ui.controls import control, picture_input
+from gansr.ui.handlers import text_of, user_errors
 from gansr.ui.request_controls import QUIET, degradation_controls, shown_for_task, task_control
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.run_state import RunState, connect_run, connect_stop
-from gansr.ui.tab import RUNS, user_errors
+from gansr.ui.tab import RUNS
 from gansr.ui.viewer import contents, viewer
 
 
@@ -88,7 +89,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
         **RUNS,
     )
     connect_stop(stop, started, state, status, pictures)
-    page.load(_from_link, None, [tabs, *controls.all()], **QUIET)
+    page.load(_from_link, None, [tabs, restore.note, *controls.all()], **QUIET)
     return controls
 
 
@@ -191,12 +192,15 @@ def _draw_share(named: Mapping[str, Component]) -> gr.File:
 
 
 def _from_link(request: gr.Request) -> list[Any]:
-    """Updates of [tabs, every control] from the page's query; what is unknown or wrong is left as it is."""
+    """Updates of [tabs, the line, every control] from the page's query; what is unknown or wrong is left as it is."""
     given = dict(request.query_params) if request else {}
     tab = given.get("tab", "")
     known = ("compare", "about", *(method.name for method in papers.METHODS))
     selected = gr.update(selected=tab) if tab in known else gr.skip()
-    return [selected, *updates(restored(given) if tab == "compare" else {})]
+    if tab != "compare":
+        return [selected, gr.skip(), *updates({})]
+    values, refused = restored(given)
+    return [selected, render.message(refused) if refused else gr.skip(), *updates(values)]
 
 
 # ---------------------------------------------------------------------------------------------- preview
@@ -240,9 +244,10 @@ def _wire_preview(
             return contents(), render.message(str(error))
 
     def remedy(chosen: dict[str, Remedy], event: gr.EventData) -> dict[str, Remedy]:
-        by_title: dict[Any, Remedy] = {title: name for name, title in REMEDIES.items()}
-        known = event.tile in {m.name for m in papers.METHODS} and event.action in by_title
-        return {**chosen, event.tile: by_title[event.action]} if known else chosen
+        by_title: dict[str, Remedy] = {title: name for name, title in REMEDIES.items()}
+        tile, action = text_of(event, "tile"), text_of(event, "action")
+        known = tile in {m.name for m in papers.METHODS} and action in by_title
+        return {**chosen, tile: by_title[action]} if known else chosen
 
     settings: dict[str, Any] = {
         "show_progress": "hidden",
@@ -265,8 +270,10 @@ def _wire_preview(
 
 
 def _draws_faces(values: Mapping[str, Any]) -> bool:
-    chosen = values["methods"] or ()
-    return any(method.accepts.face for method in papers.METHODS if method.name in chosen)
+    chosen = values["methods"]
+    return isinstance(chosen, list) and any(
+        method.accepts.face for method in papers.METHODS if method.name in chosen
+    )
 
 
 # ----------------------------------------------------------------------------------------------- running

@@ -55,7 +55,7 @@ def requests_of(values: Mapping[str, Any]) -> list[Request]:
     """Values by name, unchecked → the requests of the chosen methods. Raises OptionError."""
     chosen = values["methods"]
     known = {method.name for method in papers.METHODS}
-    if not isinstance(chosen, list) or not all(name in known for name in chosen):
+    if not isinstance(chosen, list) or not all(isinstance(name, str) and name in known for name in chosen):
         raise OptionError(f"methods must be some of {', '.join(known)}")
     if not chosen:
         raise OptionError("no method is chosen: tick at least one")
@@ -70,7 +70,7 @@ def requests_of(values: Mapping[str, Any]) -> list[Request]:
 def _options(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
     """The preset's options and those typed besides. Raises OptionError."""
     preset, text = values[f"{method.name}.preset"], values[f"{method.name}.options"]
-    if preset not in method.presets:
+    if not isinstance(preset, str) or preset not in method.presets:
         raise OptionError(f"{method.title}: the preset must be one of {', '.join(method.presets)}")
     if not isinstance(text, str) or len(text) > LONGEST:
         raise OptionError(f"{method.title}: the options must be a text of at most {LONGEST} characters")
@@ -94,7 +94,8 @@ def _options(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def factor_of(values: Mapping[str, Any]) -> int:
     """The factor of the known answer; 0: each method's own."""
-    return FACTOR_NAMES.get(values["factor"], 0)
+    name = values["factor"]
+    return FACTOR_NAMES.get(name, 0) if isinstance(name, str) else 0
 
 
 # -------------------------------------------------------------------------------------- requests → values
@@ -136,13 +137,24 @@ def query(values: Mapping[str, Any]) -> str:
         if name == "picture":
             if example := _example_of(value):
                 found["example"] = example
-        elif value is not None and value != usual.get(name):
-            found[name] = ",".join(value) if isinstance(value, list) else str(value)
+        elif value != usual.get(name) and (text := _linked(value)) is not None:
+            found[name] = text
     return "?" + urlencode(found)
 
 
-def restored(given: Mapping[str, str]) -> dict[str, Any]:
-    """A link's texts → values by name; a value that does not fit is left out."""
+def _linked(value: Any) -> str | None:
+    """A value as a link has it; None for what no control has."""
+    if isinstance(value, list):
+        known = {method.name for method in papers.METHODS}
+        return ",".join(name for name in value if isinstance(name, str) and name in known)
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else None
+    return str(value) if isinstance(value, (int, float)) and abs(value) < 2**63 else None
+
+
+def restored(given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """A link's texts → values by name, without those that do not fit; and why, if it has a setting that is not
+    possible here."""
     usual, found = defaults(), dict[str, Any]()
     known = {method.name for method in papers.METHODS}
     for name, default in usual.items():
@@ -153,20 +165,23 @@ def restored(given: Mapping[str, str]) -> dict[str, Any]:
             found[name] = [part for part in text.split(",") if part in known]
         else:
             found[name] = parse_text(default, text)
-    example = EXAMPLES / Path(given.get("example", "")).name
-    if given.get("example") and example.suffix in (".png", ".jpg") and example.is_file():
-        found["picture"] = str(example)
+    examples = {path.name: str(path) for path in EXAMPLES.glob("*.*") if path.suffix in (".png", ".jpg")}
+    if given.get("example") in examples:
+        found["picture"] = examples[given["example"]]
     try:
         requests_of(usual | {name: value for name, value in found.items() if name != "picture"})
     except OptionError as error:
-        gr.Warning(f"The link has a setting that is not possible here: {error}")
-        return {name: value for name, value in found.items() if name in ("picture", "methods")}
-    return found
+        kept = {name: value for name, value in found.items() if name in ("picture", "methods")}
+        return kept, f"The link has a setting that is not possible here: {error}"
+    return found, ""
 
 
 def _example_of(path: Any) -> str:
     """The name of the example that this file is, byte for byte; otherwise empty."""
-    if not isinstance(path, str) or not Path(path).is_file():
+    try:
+        if not isinstance(path, str) or not Path(path).is_file():
+            return ""
+    except OSError:  # longer than any path
         return ""
     size, held = Path(path).stat().st_size, ""
     for example in sorted(EXAMPLES.glob("*.*")):

@@ -17,6 +17,7 @@ from gansr.picture import open_picture
 from gansr.ui import examples, render, service
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
+from gansr.ui.handlers import guard
 from gansr.ui.limits import middleware
 from gansr.ui.tab import draw_tab
 from gansr.ui.tab_links import link_comparison, link_tab
@@ -79,6 +80,7 @@ def build() -> gr.Blocks:
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
         page.load(_head, None, head, queue=False, api_visibility="private")
+    guard(page)
     page.queue(max_size=64)
     return page
 

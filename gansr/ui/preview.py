@@ -15,6 +15,7 @@ from gansr.options import options_of
 from gansr.picture import Picture, to_png
 from gansr.pipeline import USER_ERRORS
 from gansr.ui import files, render, service
+from gansr.ui.handlers import index_of
 from gansr.ui.request_controls import QUIET, RequestControls
 
 SHOWN = 8  # faces
@@ -45,8 +46,9 @@ def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, s
         except USER_ERRORS as error:
             yield {seen: render.message(str(error))}
 
-    def chosen(event: gr.SelectData) -> int:
-        return int(event.index) + 1
+    def chosen(event: gr.EventData) -> Any:
+        index = index_of(event)
+        return index + 1 if index is not None and index < SHOWN else gr.skip()
 
     gr.on(
         [control.change for control in controls.change_input()],  # type: ignore[attr-defined]

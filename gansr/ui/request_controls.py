@@ -87,9 +87,12 @@ def degradation_controls() -> tuple[gr.Accordion, dict[str, Component]]:
                 SHRINK + name: control(name, *described)
                 for name, described in options_of(type(next(iter(DEGRADATIONS.values())))).items()
             }
-    preset.input(
-        lambda name: list(plain_values(DEGRADATIONS[name]).values()), preset, list(made.values()), **QUIET
-    )
+
+    def parameters_of(name: Any) -> Any:
+        known = isinstance(name, str) and name in DEGRADATIONS
+        return list(plain_values(DEGRADATIONS[name]).values()) if known else [gr.skip()] * len(made)
+
+    preset.input(parameters_of, preset, list(made.values()), **QUIET)
     return group, made
 
 
@@ -139,7 +142,9 @@ def _wire_preset(method: Method, preset: gr.Radio, own: Mapping[str, Component])
     if not named:
         return
 
-    def values_of(title: str) -> Any:
+    def values_of(title: Any) -> Any:
+        if not isinstance(title, str) or title not in method.presets:
+            return gr.skip() if len(named) == 1 else [gr.skip()] * len(named)
         options = plain_values(parse_options(method.options, method.presets[title]))
         values = [options[name] for name in named]
         return values if len(values) > 1 else values[0]

@@ -176,5 +176,6 @@ def _downloads(method: Method, result: str, others: list[str]) -> str:
     return f'<div class="files">{link(result, "Download the result (PNG, lossless)", words)}{more}</div>'
 
 
-def _replayed(step: float, kept: RunFiles) -> Any:
-    return kept.replay[int(step) - 1] if 1 <= step <= len(kept.replay) else gr.skip()
+def _replayed(step: Any, kept: RunFiles) -> Any:
+    known = isinstance(step, (int, float)) and 1 <= step <= len(kept.replay)
+    return kept.replay[int(step) - 1] if known else gr.skip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -12,9 +11,10 @@ import gradio as gr
 from gansr import receipt
 from gansr.method import Method
 from gansr.options import OptionError
-from gansr.pipeline import USER_ERRORS, Update
+from gansr.pipeline import Update
 from gansr.request import Request
 from gansr.ui import files, render, service
+from gansr.ui.handlers import user_errors
 from gansr.ui.preview import wire_preview
 from gansr.ui.request_controls import RequestControls, draw
 from gansr.ui.restore_button import RestoreButton, draw_restore
@@ -134,12 +134,3 @@ def _report(request: Request, update: Update) -> dict[str, Any]:
         "notices": [*update.given.notices, *update.frame.notices],
         "receipt": receipt.write(request, update.given, update.frame),
     }
-
-
-@contextmanager
-def user_errors() -> Generator[None]:
-    """What is meant for the user reaches the user: of all exceptions Gradio shows only gr.Error's text."""
-    try:
-        yield
-    except USER_ERRORS as error:
-        raise gr.Error(str(error), print_exception=False) from None

@@ -14,7 +14,6 @@ from gansr.ui.compare import CompareControls
 from gansr.ui.compare_values import requests_of, updates, values_for
 from gansr.ui.request_controls import QUIET, RequestControls
 from gansr.ui.restore_button import FromResult, RestoreButton, read
-from gansr.ui.tab import user_errors
 
 
 def link_tab(
@@ -47,15 +46,20 @@ def link_tab(
 def link_comparison(compared: CompareControls) -> None:
     """Restore a result's settings in the comparison, from its picture or its box for results."""
     outputs = [compared.restore.note, *compared.all()]
-    hidden: dict[str, Any] = QUIET | {"show_progress": "hidden"}
+    # Through the queue: only there does a handler's gr.Info reach the page.
+    hidden: dict[str, Any] = {
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": 4,
+        "concurrency_id": "look",
+    }
     compared.receipt.upload(_from_result, compared.receipt, outputs, **hidden)
     compared.restore.button.click(_from_result, compared.named["picture"], outputs, **hidden)
 
 
 def _from_result(path: Any) -> list[Any]:
-    with user_errors():
-        found = read(path)
-        restored = _in_comparison(found)
+    found = read(path)
+    restored = _in_comparison(found)
     gr.Info(found.restored())  # the controls stand elsewhere on the page
     return restored
 
@@ -67,27 +71,24 @@ def _in_comparison(found: FromResult) -> list[Any]:
 
 def _restored(controls: RequestControls, compared: CompareControls, picture: Any) -> list[Any]:
     """Updates of [tabs, the line in the tab, its controls, the line in the comparison, its controls]."""
-    with user_errors():
-        found = read(picture)
-        if found.request.method.name == controls.method.name and not found.of_a_comparison:
-            untouched = [gr.skip()] * (1 + len(compared.all()))
-            own = controls.updates(found.request, {"picture": None})
-            return [gr.skip(), render.message(found.restored()), *own, *untouched]
-        untouched = [gr.skip()] * (1 + len(controls.all()))
-        return [gr.update(selected="compare"), *untouched, *_in_comparison(found)]
+    found = read(picture)
+    if found.request.method.name == controls.method.name and not found.of_a_comparison:
+        untouched = [gr.skip()] * (1 + len(compared.all()))
+        own = controls.updates(found.request, {"picture": None})
+        return [gr.skip(), render.message(found.restored()), *own, *untouched]
+    untouched = [gr.skip()] * (1 + len(controls.all()))
+    return [gr.update(selected="compare"), *untouched, *_in_comparison(found)]
 
 
 def _to_compare(controls: RequestControls, values: Sequence[Any]) -> list[Any]:
-    with user_errors():
-        picture, request = controls.request(values)
-        found = values_for(request)
+    picture, request = controls.request(values)
+    found = values_for(request)
     found.pop("methods")  # the user wants to see it beside the others
     return [gr.update(selected="compare"), *updates(found | _path(picture))]
 
 
 def _to_tab(controls: RequestControls, values: dict[str, Any]) -> list[Any]:
-    with user_errors():
-        (request,) = requests_of({**values, "methods": [controls.method.name]})
+    (request,) = requests_of({**values, "methods": [controls.method.name]})
     return [gr.update(selected=controls.method.name), *controls.updates(request, _path(values["picture"]))]
 
 

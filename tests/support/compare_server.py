@@ -47,6 +47,7 @@ import gradio as gr
 
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import EXAMPLES
+from gansr.ui.handlers import guard
 from gansr.ui.page import LAUNCH
 from gansr.ui.tab_links import link_comparison
 
@@ -55,5 +56,6 @@ with gr.Blocks(analytics_enabled=False) as page, gr.Tabs() as tabs:
         gr.HTML("the first tab")
     with gr.Tab("Compare", id="compare"):
         link_comparison(draw_compare(page, tabs, [str(EXAMPLES / "chelsea-small-x4.png")]))
+guard(page)
 page.queue(max_size=64)
 page.launch(**{**LAUNCH, "server_name": "127.0.0.1"})

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from gansr.picture import read_text
+from gansr.ui.render import sentence_case
 from tests.conftest import ROOT
 from tests.support.bad_inputs import BAD
 
@@ -69,7 +70,7 @@ def test_every_bad_file_is_refused_in_words_and_the_next_request_works(client, t
         path.write_bytes(bad.data)
         with pytest.raises(AppError) as refused:
             ask(client, picture=path)
-        assert bad.message in str(refused.value), bad.name
+        assert sentence_case(bad.message) in str(refused.value), bad.name
     assert ask(client)[0].endswith(".png")
 
 

@@ -1,0 +1,108 @@
+"""The server's log: a line for an exception, with its place and without what a visitor sent."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from gansr.options import Option, OptionError, check_option
+from gansr.ui import log
+
+SECRET = "the visitor's own words " * 1000
+
+
+@pytest.fixture
+def text(monkeypatch) -> Iterator[io.StringIO]:
+    """All that is logged after the log was started; afterwards everything is as before."""
+    factory = logging.getLogRecordFactory()
+    for module in log.PRINTING:
+        monkeypatch.setattr(module, "traceback", module.traceback)
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    logging.getLogger().addHandler(handler)
+    log.start_log()
+    yield written
+    logging.setLogRecordFactory(factory)
+    logging.getLogger().removeHandler(handler)
+
+
+def fault(kind: type[Exception] = ValueError) -> Exception:
+    try:
+        raise kind(SECRET)
+    except Exception as error:
+        return error
+
+
+def test_a_fault_is_named_by_its_type_and_place(text):
+    log.note(fault())
+    line = inspect.getsourcelines(fault)[1] + 2
+    assert text.getvalue() == f"ValueError in ui/test_log.py:{line} fault\n"
+
+
+def test_the_place_is_ours_before_gradios_and_names_no_folder_of_the_machine():
+    with pytest.raises(OptionError) as caught:
+        check_option("steps", Option("how many"), 1, "x")
+    place = log.place(caught.value)
+    assert place.startswith("OptionError in gansr/options.py:")
+    assert place.endswith(" check_option") and " < gansr/options.py:" in place
+    assert "/tests/" not in place and "site-packages" not in place
+
+
+def test_a_cause_is_named_too_and_the_line_is_bounded():
+    def deep(levels: int) -> None:
+        if levels:
+            return deep(levels - 1)
+        raise RuntimeError(SECRET) from fault()
+
+    with pytest.raises(RuntimeError) as caught:
+        deep(100)
+    place = log.place(caught.value)
+    assert "RuntimeError in " in place and "; from ValueError in " in place
+    assert len(place) < 1000 and "visitor" not in place
+
+
+def test_a_text_for_the_user_is_not_logged(text):
+    log.note(fault(gr.Error))
+    log.note(None)
+    assert text.getvalue() == ""
+
+
+def test_what_gradio_prints_of_an_exception_goes_to_the_log(text, capsys):
+    for module in log.PRINTING:
+        try:
+            raise ValueError(SECRET)
+        except ValueError:
+            module.traceback.print_exc()
+    assert text.getvalue().count("ValueError in ui/test_log.py") == len(log.PRINTING)
+    assert "visitor" not in text.getvalue() + capsys.readouterr().err
+
+
+def test_gradio_prints_exceptions_as_expected():
+    """These modules print exceptions, by this name only: otherwise the replacement is in the wrong place."""
+    for module in log.PRINTING:
+        used = {line.strip() for line in inspect.getsource(module).splitlines() if "traceback." in line}
+        assert module.traceback is traceback
+        assert used == {"traceback.print_exc()"}, module.__name__
+
+
+def test_tracebacks_of_other_loggers_become_a_line(text):
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=True)
+        logging.getLogger("asyncio").error("Task failed: %s\nfuture: %s", SECRET, SECRET, exc_info=True)
+    first, second = text.getvalue().splitlines()
+    assert first.startswith("Exception in ASGI application: ValueError in ui/test_log.py:")
+    assert second.startswith("Task failed: ") and len(second) < 400
+
+
+def test_other_records_are_as_they_were(text: Any):
+    logging.getLogger("gansr").warning("pins.json: %s", "a wrong shape")
+    assert text.getvalue() == "pins.json: a wrong shape\n"
