@@ -34,6 +34,9 @@ def disk_error(error: BaseException) -> bool:
 
 def not_written(folder: Path, error: OSError) -> WeightsError:
     """The WeightsError for a failure to write into `folder`: what happened, and what to do."""
+    folder = next(
+        (path.parent for path in (folder, *folder.parents) if path.name.startswith(".work-")), folder
+    )
     if error.errno in FULL:
         return WeightsError(
             f"the disk of {folder} is full; nothing half-written was left. Free some space, or set GANSR_CACHE to a "

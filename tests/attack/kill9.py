@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     draw, tally = random.Random(given.seed), {kind: [0, 0, 0] for kind in WORK}  # killed, late, failed
     with tempfile.TemporaryDirectory() as folder, Server() as server:
         root = Path(folder)
+        server.http.handle_error = lambda request, client_address: None  # a client that was killed is no news
         offer(server, root)
         os.environ |= {
             "HF_ENDPOINT": server.url,

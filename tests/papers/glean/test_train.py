@@ -19,7 +19,7 @@ from gansr.papers.glean.own import GleanOwn
 from gansr.papers.glean.report import downscaled, psnr, report
 from gansr.papers.glean.synthetic import cache, face, rows_of
 from gansr.papers.glean.train import Resources, Training, exported
-from gansr.papers.glean.train_command import real_faces
+from gansr.papers.glean.train_command import delete_parts, real_faces, save
 from gansr.weights.tensors import parse
 from tests.papers.glean.test_own import CHANNELS
 
@@ -185,6 +185,46 @@ def test_faces_are_made_once_and_taken_up_again(tmp_path, resources):
     done = next(tmp_path.glob("*.done"))
     done.write_text("3")
     assert np.array_equal(faces(6), first) and len(made) == 3
+
+
+@pytest.mark.parametrize("name", ["open_memmap", "write_text"])
+def test_faces_of_a_run_killed_while_it_wrote_are_taken_up_again(tmp_path, resources, monkeypatch, name):
+    """Stopped between the creation of a file and its content."""
+
+    def faces():
+        return cache(
+            tmp_path, resources.bank, count=2, seed=5, side=64, cut=True, draw=resources.bank.synthesis,
+            progress=lambda text: None,
+        )  # fmt: skip
+
+    def killed(path, *args):
+        path.write_bytes(b"")
+        raise KeyboardInterrupt
+
+    place = np.lib.format if name == "open_memmap" else type(tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(place, name, killed)
+        faces()
+    assert faces().shape == (2, 64, 64, 3)
+
+
+def test_a_checkpoint_is_whole_or_the_previous_one(tmp_path, resources, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    training = Training(CONFIG, resources)
+    save(training, path)
+
+    def killed(state, part):
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    steps(training, 1)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(torch, "save", killed)
+        save(training, path)
+    assert torch.load(path, weights_only=True)["at"] == [0, 0, 0]
+    (tmp_path / "checkpoint.pt.part").write_bytes(b"half")  # of a process killed by SIGKILL
+    delete_parts(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_face_is_a_function_of_its_number_and_mixes_at_a_row(resources):
