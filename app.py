@@ -1,9 +1,10 @@
-"""The Space's entry point: build the page and launch it. All else is in gansr/."""
+"""The Space's entry point: build the page and serve it. All else is in gansr/."""
 
 # isort: off — service first: on ZeroGPU, spaces must be imported before torch
 from gansr.ui import service
 from gansr.ui.log import start_log
 from gansr.ui.page import LAUNCH, build
+from gansr.ui.shutdown import serve
 from gansr.ui.temp_files import start_cleanup
 
 demo = build()
@@ -12,4 +13,4 @@ if __name__ == "__main__":
     service.BACKEND.start()
     start_cleanup()
     start_log()
-    demo.launch(**LAUNCH)
+    serve(demo, LAUNCH)

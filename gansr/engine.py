@@ -39,6 +39,8 @@ from gansr.metric import Metric
 from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
 from gansr.ops.threads import threads
+from gansr.turns import Turns
+from gansr.weights.progress import Progress
 
 PACE = 0.25  # seconds between frames that are shown
 DEADLINE = 900.0  # seconds of computing after which the best so far is given back
@@ -62,9 +64,11 @@ class Job:
     seed: int = 0
     precision: Precision = "fast"
     threads: int | None = None  # CPU threads to compute with (a replay restores them); None: as they are
+    owner: str = ""  # whose job it is: the owners of waiting jobs are served in rotation
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _job, (self.method.name, self.low, self.options, self.seed, self.precision, self.threads)
+        plain = (self.low, self.options, self.seed, self.precision, self.threads, self.owner)
+        return _job, (self.method.name, *plain)
 
     @property
     def cost(self) -> Cost:
@@ -77,8 +81,8 @@ class Job:
         return self.method.scale(self.method, self.options)
 
 
-def _job(method: str, low: Tensor, options: Any, seed: int, precision: Precision, threads: int | None) -> Job:
-    return Job(papers.by_name(method), low, options, seed, precision, threads)
+def _job(method: str, *plain: Any) -> Job:
+    return Job(papers.by_name(method), *plain)
 
 
 class MetricResult(NamedTuple):
@@ -103,7 +107,7 @@ class Engine:
     ):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._load, self._pace, self._deadline, self._clock = load, pace, deadline, clock
-        self._free = threading.Semaphore(1)  # held inside the job, so that a cancelled client frees it
+        self.turns = Turns()  # a turn is held inside the job, so that a cancelled client frees it
         self._nets: dict[str, Any] = {}
         self.forms = OptimisedForms()
         self._rates: dict[str, float] = {}  # operations a second, by method, as measured here
@@ -112,10 +116,19 @@ class Engine:
 
     def fetch(self, names: tuple[str, ...]) -> Iterator[Fetching]:
         """Bring the weights `names` into the cache, with progress. Nothing is yielded for what is there
-        already. Raises weights.WeightsError."""
+        already. Raises weights.WeightsError; MethodError if the line of jobs is closed meanwhile."""
+
+        def going_on(progress: Progress) -> Progress:
+            def report(text: str, share: float | None = None) -> None:
+                if self.turns.closed:  # the fetch removes its unfinished file
+                    raise MethodError(self.turns.closed)
+                progress(text, share)
+
+            return report
+
         for name in names:
             if not weights.ready(name):
-                yield from _in_thread(lambda progress, name=name: weights.fetch(name, progress))
+                yield from _in_thread(lambda progress, name=name: weights.fetch(name, going_on(progress)))
 
     def net(self, name: str) -> Any:
         """The frozen net `name` on the device, kept between runs."""
@@ -184,22 +197,25 @@ class Engine:
     def stream(self, job: Job) -> Generator[Frame, None, None]:
         """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
 
-        Frames come on the CPU. Closing the iterator stops the job at its next step and frees the device.
+        While the job waits for its turn, the first frame is given again about four times a second, with the seconds
+        waited. Frames come on the CPU. Closing the iterator stops the job at its next step and frees the device.
         Raises InputError, MethodError, weights.WeightsError; their text is meant for the user.
         """
         self.check(job)
         asked = self._clock()
         start = Frame(imresize(job.low, job.scale).clamp(0, 1), 0, 1)
         yield start
-        while not self._free.acquire(timeout=self._pace):
-            yield dataclasses.replace(start, waited=self._clock() - asked)
+        turn = self.turns.join(job.owner)
         try:
+            while not turn.wait(self._pace):
+                yield dataclasses.replace(start, waited=self._clock() - asked)
             waited = self._clock() - asked
             for frame in self._attempts(job):
                 yield dataclasses.replace(frame, waited=waited)
         finally:
-            memory.give_back()
-            self._free.release()
+            if self.turns.holds(turn):
+                memory.give_back()
+            turn.leave()
 
     def upscale(self, job: Job) -> Frame:
         """The last frame of `stream`."""
@@ -247,8 +263,8 @@ class Engine:
                 if last or late or now - shown >= self._pace:
                     shown = now
                     peak = memory.peak_on(self.device)
-                    done = self._numerics(job, frame) if last or late else None
-                    yield dataclasses.replace(_to_cpu(frame), computed=spent, memory=peak, numerics=done)
+                    numerics = self._numerics(job, frame)  # of each: any may become the best so far
+                    yield dataclasses.replace(_to_cpu(frame), computed=spent, memory=peak, numerics=numerics)
                 if late:
                     return
                 if last:
@@ -277,37 +293,56 @@ class Engine:
         """Each metric of a result (3,sH,sW) in [0,1], in the order given.
 
         `shrink` makes of the 8-bit result what the input was made of the truth. What cannot be measured is
-        yielded with its reason.
+        yielded with its reason. Measurements take turns with the jobs, ahead of those that wait.
         """
-        result = to8bit(image)
         for metric in metrics:
-            yield self._measure(metric, result, low, shrink, truth)
+            for found in self.measuring(image, low, shrink, truth, metric):
+                if found is not None:
+                    yield found
 
-    def _measure(
+    def measuring(
         self,
-        metric: Metric,
-        result: Tensor,
+        image: Tensor,
         low: Tensor,
         shrink: Callable[[Tensor], Tensor],
         truth: Tensor | None,
-    ) -> MetricResult:
-        if metric.against == "truth" and truth is None:
-            return MetricResult(metric, None, "needs the true picture: use the quality test")
+        metric: Metric,
+        owner: str = "",
+    ) -> Iterator[MetricResult | None]:
+        """`measure` of one metric: None about four times a second while it waits for its turn, then the result."""
+        result = to8bit(image)
         a, b = result, result
         if metric.against == "input":
             a, b = shrink(result), low
         elif truth is not None and metric.against == "truth":
             b = truth
-        if a.shape != b.shape:
-            return MetricResult(metric, None, f"sizes differ: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
-        if min(a.shape[-2:]) < metric.min_side:
-            return MetricResult(metric, None, f"needs at least {metric.min_side} px on the shorter side")
+        if reason := _immeasurable(metric, a, b, truth):
+            yield MetricResult(metric, None, reason)
+            return
         try:
             nets = {role: self.net(name) for role, name in metric.weights.items()}
-            with self._free:  # a measurement waits for its turn like a job
-                return MetricResult(metric, measured(metric, a.to(self.device), b.to(self.device), nets))
+            turn = self.turns.join(owner, urgent=True)
+            try:
+                while not turn.wait(self._pace):
+                    yield None
+                value = measured(metric, a.to(self.device), b.to(self.device), nets)
+            finally:
+                turn.leave()
         except (weights.WeightsError, ValueError, MethodError) as error:
-            return MetricResult(metric, None, str(error))
+            yield MetricResult(metric, None, str(error))
+            return
+        yield MetricResult(metric, value)
+
+
+def _immeasurable(metric: Metric, a: Tensor, b: Tensor, truth: Tensor | None) -> str:
+    """Why a metric cannot be measured on `a` against `b`; empty if it can."""
+    if metric.against == "truth" and truth is None:
+        return "needs the true picture: use the quality test"
+    if a.shape != b.shape:
+        return f"sizes differ: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}"
+    if min(a.shape[-2:]) < metric.min_side:
+        return f"needs at least {metric.min_side} px on the shorter side"
+    return ""
 
 
 @torch.no_grad()
@@ -348,7 +383,7 @@ def _to_cpu(frame: Frame) -> Frame:
     )
 
 
-def _in_thread(work: Callable[[Callable[[str, float | None], None]], Any]) -> Iterator[Fetching]:
+def _in_thread(work: Callable[[Progress], Any]) -> Iterator[Fetching]:
     """Run `work(progress)` in a thread and yield its last report, four times a second; its error is raised here."""
     reports: list[Fetching] = [Fetching("looking for the weights", None)]
     failed: list[BaseException] = []

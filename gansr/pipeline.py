@@ -23,6 +23,9 @@ from gansr.options import OptionError
 from gansr.picture import Picture, PictureError, to_png
 from gansr.request import Request
 
+RESTARTS = "The server restarts. Press Run again in a minute."
+CUT_SHORT = "the server restarts; this is the best so far"
+
 # Their text is meant for the user; any other exception is an internal error.
 USER_ERRORS = (PictureError, OptionError, InputError, MethodError, FaceError, weights.WeightsError)
 FOR_EACH_ANSWER = ("consistency", "psnr_y", "identity", "lpips_alex")  # measured of each of several answers
@@ -53,23 +56,43 @@ class Pipeline:
         self.backend = backend or Local(engine)
         self.inputs = inputs or Inputs(lambda: engine.net(DETECTOR))
 
+    def drain(self) -> None:
+        """Begin nothing more: a running job ends after its current step with its best so far and is not measured;
+        those that wait or come are told that the server restarts."""
+        self.engine.turns.close(RESTARTS)
+
+    @property
+    def draining(self) -> bool:
+        """Whether `drain` was called."""
+        return bool(self.engine.turns.closed)
+
     def run(
-        self, source: Source, request: Request, truth: Picture | None = None, threads: int | None = None
+        self,
+        source: Source,
+        request: Request,
+        truth: Picture | None = None,
+        threads: int | None = None,
+        owner: str = "",
     ) -> Generator[Update, None, None]:
         """The updates of one request. `truth` is the true picture where the user has both; `threads` the number of
-        threads to compute with, for a replay.
+        threads to compute with, for a replay; `owner` whose request it is: waiting owners are served in rotation.
 
         Raises one of USER_ERRORS.
         """
+        if self.draining:
+            raise MethodError(RESTARTS)
         picture = self.inputs.open(source)
         yield from self.fetch(request)
         given = self.inputs.make(picture, request)
         if truth is not None:
             given = replace(given, truth=truth.rgb)
-        job = job_of(request, given, threads)
+        job = job_of(request, given, threads, owner)
         self.engine.check(job)
         frame = None
         for frame in self.backend.frames(job):
+            if self.draining and 0 < frame.step < frame.steps:
+                frame = replace(frame, notices=(*frame.notices, CUT_SHORT))
+                break
             shown = replace(frame, image=like_input(frame.image, given.grey))
             yield Update(given=given, frame=shown)
         if frame is None or frame.step == 0:
@@ -78,7 +101,7 @@ class Pipeline:
         if request.paste_back and (photo := given.pasted(result.image)) is not None:
             result = replace(result, files={**result.files, "photo.png": to_png(photo)})
         yield Update(given=given, frame=result, finished=True)
-        yield from self._measured(result, given, request)
+        yield from self._measured(result, given, request, owner)
 
     def result(
         self, source: Source, request: Request, threads: int | None = None
@@ -103,44 +126,56 @@ class Pipeline:
         for text, share in self.engine.fetch(names):
             yield Update(text=text if share is None else f"{text}: {100 * share:.0f} %")
 
-    def _measured(self, result: Frame, given: MethodInput, request: Request) -> Iterator[Update]:
-        """One update a metric, so that the cheap ones are seen while the expensive ones are computed."""
-        wanted = tuple(m for m in metrics.METRICS if request.for_faces or not m.faces)
+    def _measured(self, result: Frame, given: MethodInput, request: Request, owner: str) -> Iterator[Update]:
+        """One update a metric, so that the cheap ones are seen while the expensive ones are computed; and some while
+        they wait for the device."""
         base = Update(given=given, frame=result, finished=True)
+        if self.draining:
+            yield replace(base, done=True)
+            return
+        wanted = tuple(m for m in metrics.METRICS if request.for_faces or not m.faces)
         for name in {name for metric in wanted for name in metric.weights.values()}:
             try:
                 for update in self._fetch((name,)):
                     yield replace(base, text=update.text)
-            except weights.WeightsError:
+            except (weights.WeightsError, MethodError):
                 pass  # the metric that needs it gives the reason
         size = (result.image.shape[-2], result.image.shape[-1])
         bicubic = imresize(given.low, size).clamp(0, 1)
-        rows: list[MetricResult] = []
-        baseline: dict[str, float] = {}
+        base = replace(base, baseline={})
         for metric in wanted:
-            rows += self._measure(result.image, given, (metric,))
+            row = yield from self._measure(result.image, given, metric, owner, base)
+            base = replace(base, measured=(*base.measured, row))
             expensive = bool(metric.weights) and size[0] * size[1] > EXPENSIVE_PIXELS
-            if rows[-1].value is not None and not expensive:
-                (other,) = self._measure(bicubic, given, (metric,))
-                baseline |= {metric.name: other.value} if other.value is not None else {}
-            yield replace(base, text="measuring", measured=tuple(rows), baseline=dict(baseline))
-        measured = replace(base, measured=tuple(rows), baseline=dict(baseline))
-        answers: dict[str, tuple[MetricResult, ...]] = {}
+            if row.value is not None and not expensive:
+                other = yield from self._measure(bicubic, given, metric, owner, base)
+                if other.value is not None:
+                    base = replace(base, baseline={**(base.baseline or {}), metric.name: other.value})
+            yield replace(base, text="measuring")
         each = tuple(metric for metric in wanted if metric.name in FOR_EACH_ANSWER)
         for title, answer in result.answers.items():
-            answers[title] = self._measure(answer, given, each)
-            yield replace(measured, text="measuring", answers=dict(answers))
-        yield replace(measured, answers=answers, done=True)
+            rows: tuple[MetricResult, ...] = ()
+            for metric in each:
+                row = yield from self._measure(answer, given, metric, owner, base)
+                rows = (*rows, row)
+            base = replace(base, answers={**base.answers, title: rows})
+            yield replace(base, text="measuring")
+        yield replace(base, done=True)
 
     def _measure(
-        self, image: Any, given: MethodInput, wanted: tuple[Metric, ...]
-    ) -> tuple[MetricResult, ...]:
-        return tuple(self.engine.measure(image, given.low, given.shrink, given.truth, metrics=wanted))
+        self, image: Any, given: MethodInput, metric: Metric, owner: str, so_far: Update
+    ) -> Generator[Update, None, MetricResult]:
+        """The metric of a picture; `so_far` again whenever it has waited for the device."""
+        for found in self.engine.measuring(image, given.low, given.shrink, given.truth, metric, owner):
+            if found is not None:
+                return found
+            yield replace(so_far, text="measuring")
+        raise AssertionError("measuring ends with a result")
 
 
-def job_of(request: Request, given: MethodInput, threads: int | None = None) -> Job:
+def job_of(request: Request, given: MethodInput, threads: int | None = None, owner: str = "") -> Job:
     """What the backend computes for a request."""
-    return Job(request.method, given.low, request.options, request.seed, request.precision, threads)
+    return Job(request.method, given.low, request.options, request.seed, request.precision, threads, owner)
 
 
 def local(device: str | None = None) -> Pipeline:

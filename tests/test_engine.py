@@ -186,3 +186,62 @@ def test_grey_stays_grey():
     assert torch.equal(like_input(image, False), image)
     grey = like_input(image, True)
     assert torch.equal(grey[0], grey[1]) and torch.equal(grey[1], grey[2])
+
+
+def test_the_jobs_of_other_owners_come_before_an_owners_second():
+    machine, order = engine(pace=0.0), []
+    running = machine.stream(Job(FAKE, low(), Options(steps=1000)))
+    for _ in range(2):
+        next(running)
+    waiting = {
+        name: machine.stream(Job(FAKE, low(), Options(steps=1), owner=name[0])) for name in ("a1", "a2", "b1")
+    }
+    for stream in waiting.values():
+        for _ in range(2):
+            next(stream)
+    running.close()
+    while waiting:
+        for name, stream in list(waiting.items()):
+            if next(stream).step:
+                stream.close()
+                del waiting[name]
+                order.append(name)
+    assert order == ["a1", "b1", "a2"]
+
+
+def test_a_job_that_is_closed_while_it_waits_leaves_the_line():
+    machine = engine(pace=0.0)
+    running, waiting = (machine.stream(Job(FAKE, low(), Options(steps=1000))) for _ in range(2))
+    for stream in (running, running, waiting, waiting):
+        next(stream)
+    waiting.close()
+    assert len(machine.turns) == 0
+    running.close()
+    assert machine.upscale(Job(FAKE, low(), Options())).step == 5
+
+
+def test_a_measurement_waits_for_the_running_job_only_and_says_that_it_waits():
+    metric = Metric("n", "N", "", "lower", "", "…", _difference)
+    machine = engine(pace=0.0)
+    running, waiting = (machine.stream(Job(FAKE, low(), Options(steps=1000), owner="a")) for _ in range(2))
+    for stream in (running, running, waiting, waiting):
+        next(stream)
+    measuring = machine.measuring(torch.zeros(3, 8, 8), torch.zeros(3, 8, 8), lambda x: x, None, metric, "b")
+    assert next(measuring) is None
+    running.close()
+    assert next(waiting).step == 0  # it is the measurement's turn
+    assert (found := next(measuring)) is not None and found.value == 0
+    assert next(waiting).step == 1
+
+
+def test_a_fetch_ends_when_the_line_is_closed(monkeypatch):
+    machine = engine()
+
+    def fetch(name, progress):
+        machine.turns.close("the server restarts")
+        progress("downloading", 0.5)
+
+    monkeypatch.setattr("gansr.weights.fetch", fetch)
+    monkeypatch.setattr("gansr.weights.ready", lambda name: False)
+    with pytest.raises(MethodError, match="the server restarts"):
+        list(machine.fetch(("any",)))

@@ -16,8 +16,9 @@ from gansr.pipeline import USER_ERRORS, Pipeline, Update
 Updates = Generator[Update, None, None]
 
 
-def run(entries: Sequence[Entry], pipeline: Pipeline) -> Iterator[Entry]:
-    """Run every entry that is not blocked; yields an entry whenever something in it is new.
+def run(entries: Sequence[Entry], pipeline: Pipeline, owner: str = "") -> Iterator[Entry]:
+    """Run every entry that is not blocked, as jobs of `owner`; yields an entry whenever something in it is new, and
+    about four times a second while it waits for the device.
 
     Closing the iterator stops the running method at its next step. Raises nothing of a method's own.
     """
@@ -27,7 +28,7 @@ def run(entries: Sequence[Entry], pipeline: Pipeline) -> Iterator[Entry]:
         for entry in sorted(
             (one for one in entries if one.state != "blocked"), key=lambda one: one.operations
         ):
-            updates = pipeline.run(entry.picture, entry.request, entry.truth)
+            updates = pipeline.run(entry.picture, entry.request, entry.truth, owner=owner)
             begun.append((entry, updates))
             yield from _advance(
                 entry, updates, lambda update: update.finished and len(update.measured) >= cheap

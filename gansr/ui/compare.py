@@ -39,6 +39,7 @@ from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.run_state import RunState, connect_run, connect_stop
 from gansr.ui.tab import RUNS
 from gansr.ui.viewer import contents, viewer
+from gansr.ui.visitors import Visitor, visitor_of
 
 
 @dataclass(frozen=True)
@@ -279,16 +280,37 @@ def _draws_faces(values: Mapping[str, Any]) -> bool:
 # ----------------------------------------------------------------------------------------------- running
 
 
-def _run(state: RunState, remedies: Mapping[str, Remedy], *given: Any) -> Iterator[tuple[Any, ...]]:
+def _run(
+    state: RunState, remedies: Mapping[str, Remedy], asked: gr.Request | None, *given: Any
+) -> Iterator[tuple[Any, ...]]:
     """(status, viewer, table, verdicts) whenever something is new."""
+    visitor = visitor_of(asked)
+    watch = service.LISTENERS.watch(visitor.session)
     with user_errors():
         values = dict(zip(names(), given, strict=True))
-        yield from state.until_stopped(_updates(remedies, values), (remedies, values))
+        updates = _updates(remedies, values, visitor)
+        yield from watch.sent(_wholes(state.until_stopped(updates, (remedies, values), watch)))
+
+
+def _wholes(items: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Each item with what was there before in the place of what has not changed: one may be left out."""
+    whole: tuple[Any, ...] = ()
+    for item in items:
+        before = whole or item
+        whole = tuple(old if new == gr.skip() else new for new, old in zip(item, before, strict=True))
+        yield whole
 
 
 def _updates(
-    remedies: Mapping[str, Remedy], values: Mapping[str, Any]
-) -> Generator[tuple[Any, ...], None, None]:
+    remedies: Mapping[str, Remedy], values: Mapping[str, Any], visitor: Visitor
+) -> Generator[tuple[Any, ...] | None]:
+    with service.VISITORS.admitted(visitor):
+        yield from _admitted(remedies, values, visitor)
+
+
+def _admitted(
+    remedies: Mapping[str, Remedy], values: Mapping[str, Any], visitor: Visitor
+) -> Generator[tuple[Any, ...] | None]:
     if values["picture"] is None:
         raise OptionError("no picture yet: drop one, paste one, or choose an example")
     yield render.message("Starting …"), gr.skip(), table_view.contents(()), ""
@@ -297,8 +319,13 @@ def _updates(
             yield render.message(update.text), gr.skip(), gr.skip(), gr.skip()
     entries, kept, measured = _plan(remedies, values), RunFiles(), 0
     yield compare_view.status(entries), compare_view.tiles(entries, kept), gr.skip(), gr.skip()
-    for _ in run(entries, service.PIPELINE):
+    told: Any = None
+    for one in run(entries, service.PIPELINE, visitor.session):
         now = sum(len(entry.update.measured) for entry in entries if entry.update)
+        if (new := (one.method.name, one.state, one.text, now)) == told:
+            yield None  # it waits in line
+            continue
+        told = new
         rows: Any = gr.skip()
         if now != measured:
             rows = table_view.contents(table.rows(entries), "measuring")

@@ -16,6 +16,7 @@ from gansr.compare.verdict import verdict
 from gansr.picture import to_png
 from gansr.receipt import result_png
 from gansr.ui import files, render
+from gansr.ui.live_picture import LivePicture
 from gansr.ui.viewer import contents, tile
 
 
@@ -25,6 +26,7 @@ class RunFiles:
 
     paths: dict[str, str] = field(default_factory=dict)
     frames: dict[str, tuple[int, str]] = field(default_factory=dict)  # step and state that the path shows
+    live: dict[str, LivePicture] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
 
 
@@ -92,8 +94,10 @@ def _tile(entry: Entry, kept: RunFiles, note: str, common: bool) -> dict[str, An
     file = f"gansr-{name}-{entry.request.seed}.png"
     if frame is not None and frame.step and kept.frames.get(name) != (frame.step, entry.state):
         assert entry.given is not None
-        png = result_png(entry.request, entry.given, frame) if done else to_png(render.preview(frame.image))
-        kept.paths[name] = files.save(png, file if done else "live.png")
+        if done:
+            kept.paths[name] = files.save(result_png(entry.request, entry.given, frame), file)
+        else:
+            kept.paths[name] = kept.live.setdefault(name, LivePicture()).show(frame.image)
         kept.frames[name] = (frame.step, entry.state)
     own: dict[str, Any] = {} if common else _own_references(entry, kept)
     return tile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
 from gansr.ui.handlers import guard
 from gansr.ui.limits import middleware
+from gansr.ui.listeners import middleware as listener_count
 from gansr.ui.tab import draw_tab
 from gansr.ui.tab_links import link_comparison, link_tab
+from gansr.ui.visitors import IN_ALL
 from gansr.weights.manifest import Registry
 
 HERE = Path(__file__).parent
@@ -54,8 +57,9 @@ LAUNCH: dict[str, Any] = {
     "js": NAME_EXAMPLES,
     "css_paths": [HERE / "page.css"],
     "theme": THEME,
-    "app_kwargs": {"middleware": middleware()},
+    "app_kwargs": {"middleware": [*middleware(), *listener_count(service.LISTENERS)]},
     "max_file_size": "64mb",
+    "max_threads": IN_ALL + 40,  # a waiting run holds a thread; 40, Gradio's own number, are for all else
     "run_history": False,  # it would keep the URLs of the user's pictures in the browser
     "enable_monitoring": False,
     "show_error": False,
@@ -81,6 +85,8 @@ def build() -> gr.Blocks:
                 gr.HTML(_about())
         page.load(_head, None, head, queue=False, api_visibility="private")
     guard(page)
+    # After each event the queue summarises this many of the last, for a dashboard that is closed here.
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
     page.queue(max_size=64)
     return page
 

@@ -21,6 +21,7 @@ from gansr.receipt import result_png
 from gansr.request import Request
 from gansr.ui import files, render
 from gansr.ui.controls import HIDDEN
+from gansr.ui.live_picture import LivePicture
 from gansr.ui.run_state import CHOOSE
 from gansr.ui.viewer import address, contents, tile, viewer
 
@@ -35,6 +36,7 @@ class RunFiles:
     others: dict[str, str] = field(default_factory=dict)  # title → path: what the result is compared with
     answers: dict[str, str] = field(default_factory=dict)  # title → path, where there are several
     replay: list[str] = field(default_factory=list)
+    live: LivePicture = field(default_factory=LivePicture)
 
 
 class Results:
@@ -89,7 +91,7 @@ class Results:
         """A frame on its way: small pictures only."""
         frame, given = update.frame, update.given
         assert frame is not None and given is not None
-        image = files.save(to_png(render.preview(frame.image)), "live.png")
+        image = kept.live.show(frame.image)
         if "live" not in kept.others:
             kept.others["live"] = image  # the first frame is the bicubic one
         if frame.step:

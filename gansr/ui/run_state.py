@@ -7,7 +7,7 @@ error. Here a stopped run ends its own generator, like any other run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import gradio as gr
 from gradio.components import Component
 
-from gansr.pipeline import USER_ERRORS
+from gansr.pipeline import USER_ERRORS, Update
 from gansr.ui import render
+from gansr.ui.listeners import Watch
 
 Item = TypeVar("Item")
 CHOOSE = "Choose a picture and press Run."
@@ -69,23 +70,46 @@ class RunState:
         self.ran = None
         return found
 
-    def until_stopped(self, items: Generator[Item, None, None], settings: Any = None) -> Iterator[Item]:
-        """The items of a run with `settings` until Stop is pressed, at least the first; closes their generator at the
-        end.
+    def until_stopped(
+        self, items: Generator[Item | None, None, None], settings: Any = None, watch: Watch | None = None
+    ) -> Iterator[Item]:
+        """The items of a run with `settings` until Stop is pressed or, by `watch`, nobody listens any more; at least
+        the first. Closes their generator at the end. Nothing is kept of a run that nobody hears: no page can resume it.
 
-        Records the reason of an exception in `error` and raises it again.
+        An item that is None only gives the chance to stop. Records the reason of an exception in `error` and raises it
+        again.
         """
         self.ran = settings
         with self.run(), closing(items):
             try:
                 for item in items:
-                    yield item
-                    if self.stopping:
+                    if item is not None:
+                        yield item
+                    if self.stopping or not (watch is None or watch.heard()):
                         return
             except Exception as error:
                 self.error = str(error) if isinstance(error, USER_ERRORS) else INTERNAL_ERROR
                 self.ran = None
                 raise
+
+
+def news(updates: Iterable[Update]) -> Iterator[Update | None]:
+    """The updates of a run; None instead of one that tells nothing new. While a run waits in line, the seconds that it
+    has waited are new once a second; while its result waits to be measured, nothing is."""
+    before: Any = None
+    for update in updates:
+        frame = update.frame
+        waits = frame is not None and (frame.step == 0 or update.finished)
+        told = (
+            update.text,
+            update.done,
+            len(update.measured),
+            len(update.baseline or ()),
+            len(update.answers),
+        )
+        now = (*told, frame.step, int(frame.waited)) if waits and frame is not None else None
+        yield None if now is not None and now == before else update
+        before = now
 
 
 def connect_run(run: gr.Button, state: gr.State) -> None:

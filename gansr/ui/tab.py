@@ -19,9 +19,11 @@ from gansr.ui.preview import wire_preview
 from gansr.ui.request_controls import RequestControls, draw
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.results import Results, RunFiles
-from gansr.ui.run_state import RunState, connect_picture, connect_run, connect_stop
+from gansr.ui.run_state import RunState, connect_picture, connect_run, connect_stop, news
+from gansr.ui.visitors import Visitor, visitor_of
 
-RUNS: dict[str, Any] = {"concurrency_limit": 8, "concurrency_id": "run"}
+# Runs wait in our own line, where they are served in rotation and can be stopped; never in Gradio's queue.
+RUNS: dict[str, Any] = {"concurrency_limit": None, "concurrency_id": "run"}
 
 
 def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.Button, RestoreButton]:
@@ -59,23 +61,35 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.B
 def page_handler(controls: RequestControls, results: Results) -> Callable[..., Iterator[dict[Any, Any]]]:
     """The generator behind Run."""
 
-    def run(state: RunState, *values: Any) -> Iterator[dict[Any, Any]]:
+    def run(state: RunState, asked: gr.Request | None, *values: Any) -> Iterator[dict[Any, Any]]:
+        visitor = visitor_of(asked)
+        watch = service.LISTENERS.watch(visitor.session)
+        with user_errors():
+            items = state.until_stopped(admitted(visitor, values), watch=watch)
+            yield from watch.sent(wholes(items))
+
+    def wholes(items: Iterator[dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
         # Each yield has the whole state, not only what changed: of updates that arrive together the browser
         # applies the last alone, and an output left out of that one would lose what came before.
         whole: dict[Any, Any] = {}
-        with user_errors():
-            for changed in state.until_stopped(updates(values)):
-                whole |= changed
-                yield dict(whole)
+        for changed in items:
+            whole |= changed
+            yield dict(whole)
 
-    def updates(values: tuple[Any, ...]) -> Generator[dict[Any, Any], None, None]:
+    def admitted(visitor: Visitor, values: tuple[Any, ...]) -> Generator[dict[Any, Any] | None]:
+        with service.VISITORS.admitted(visitor):
+            yield from updates(visitor, values)
+
+    def updates(visitor: Visitor, values: tuple[Any, ...]) -> Generator[dict[Any, Any] | None]:
         picture, request = controls.request(values)
         if picture is None:
             raise OptionError("no picture yet: drop one, paste one, or choose an example")
         kept, measured_answers = RunFiles(), 0
         yield results.cleared()
-        for update in service.PIPELINE.run(picture, request):
-            if update.frame is None:
+        for update in news(service.PIPELINE.run(picture, request, owner=visitor.session)):
+            if update is None:
+                yield None
+            elif update.frame is None:
                 yield {results.status: render.message(update.text)}
             elif not update.finished:
                 yield results.live(update, kept)
@@ -99,13 +113,22 @@ def _draw_api(method: Method, controls: RequestControls) -> None:
     with gr.Group(visible=False):
         button, result, report = gr.Button("API"), gr.File(), gr.JSON()
 
-    def run(*values: Any) -> Iterator[tuple[Any, Any]]:
+    def run(asked: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
+        visitor = visitor_of(asked)
+        watch = service.LISTENERS.watch(visitor.session)
         with user_errors():
+            yield from watch.sent(RunState().until_stopped(updates(visitor, values), watch=watch))
+
+    def updates(visitor: Visitor, values: tuple[Any, ...]) -> Generator[tuple[Any, Any] | None]:
+        with service.VISITORS.admitted(visitor):
             picture, request = controls.request(values)
             if picture is None:
                 raise OptionError("no picture: give one as `picture`")
             path = ""
-            for update in service.PIPELINE.run(picture, request):
+            for update in news(service.PIPELINE.run(picture, request, owner=visitor.session)):
+                if update is None:
+                    yield None
+                    continue
                 frame, given = update.frame, update.given
                 if frame is None or given is None:
                     yield None, {"status": update.text}
@@ -116,8 +139,9 @@ def _draw_api(method: Method, controls: RequestControls) -> None:
                     path = png if isinstance(png, str) else files.save(png, f"{method.name}.png")
                     yield path, _report(request, update)
 
+    parameter = inspect.Parameter
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in controls.names()]
+        [parameter(name, parameter.POSITIONAL_OR_KEYWORD) for name in ("asked", *controls.names())]
     )
     button.click(run, controls.all(), [result, report], api_name=method.name, **RUNS)
 

@@ -1,0 +1,102 @@
+"""The line before the device: one turn at a time, and the owners of those who wait are served in rotation.
+
+Each owner's own turns come in the order in which they joined. An owner who comes new, and one who was served and waits
+again, goes to the end of the rotation: nobody overtakes twice, so nobody waits for ever. Urgent turns (a measurement is
+short) go before all others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+
+from gansr.method import MethodError
+
+
+class Turn:
+    """A place in the line, from `Turns.join`. Whoever has one must `leave`, served or not."""
+
+    def __init__(self, line: Turns, owner: str, urgent: bool):
+        self._line, self.owner, self.urgent = line, owner, urgent
+        self._called = threading.Event()  # it is this one's turn, or the line was closed
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the turn came within `seconds`. Raises MethodError if the line was closed before it came."""
+        called = self._called.wait(seconds)
+        if called and not self._line.holds(self):
+            raise MethodError(self._line.closed)
+        return called
+
+    def call(self) -> None:
+        """Let `wait` end."""
+        self._called.set()
+
+    def leave(self) -> None:
+        """Leave the line, or end the turn and call the next. A second call does nothing."""
+        self._line.leave(self)
+
+
+class Turns:
+    """The line. Its methods may be called on any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._active: Turn | None = None
+        self._urgent: deque[Turn] = deque()
+        self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()  # by owner, in the order of the rotation
+        self.closed = ""  # why nobody is served any more, for the user
+
+    def join(self, owner: str = "", urgent: bool = False) -> Turn:
+        """A place at the end of the line. Raises MethodError if the line is closed."""
+        turn = Turn(self, owner, urgent)
+        with self._lock:
+            if self.closed:
+                raise MethodError(self.closed)
+            (self._urgent if urgent else self._waiting.setdefault(owner, deque())).append(turn)
+            self._call_next()
+        return turn
+
+    def holds(self, turn: Turn) -> bool:
+        """Whether it is the turn of `turn`."""
+        return self._active is turn
+
+    def leave(self, turn: Turn) -> None:
+        """End or give up `turn`."""
+        with self._lock:
+            if self._active is turn:
+                self._active = None
+                self._call_next()
+            elif turn in self._urgent:
+                self._urgent.remove(turn)
+            elif turn in (own := self._waiting.get(turn.owner, deque[Turn]())):
+                own.remove(turn)
+                if not own:
+                    del self._waiting[turn.owner]
+
+    def close(self, why: str) -> None:
+        """Serve nobody any more: all who wait or join are told `why`. A turn that has begun goes on."""
+        with self._lock:
+            self.closed = why
+            waiting = [*self._urgent, *(turn for own in self._waiting.values() for turn in own)]
+            self._urgent.clear()
+            self._waiting.clear()
+        for turn in waiting:
+            turn.call()
+
+    def __len__(self) -> int:
+        """How many wait."""
+        with self._lock:
+            return len(self._urgent) + sum(map(len, self._waiting.values()))
+
+    def _call_next(self) -> None:
+        if self._active is not None or not (self._urgent or self._waiting):
+            return
+        if self._urgent:
+            turn = self._urgent.popleft()
+        else:
+            owner, own = self._waiting.popitem(last=False)
+            turn = own.popleft()
+            if own:
+                self._waiting[owner] = own  # to the end of the rotation
+        self._active = turn
+        turn.call()

@@ -1,0 +1,80 @@
+"""Admission: how many runs of a session, of an address, and in all may wait or run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from gansr.ui.visitors import PER_ADDRESS, Refused, Visitor, Visitors, runs_per_address, visitor_of
+
+
+def admit(visitors: Visitors, stack: ExitStack, session: str, address: str) -> None:
+    stack.enter_context(visitors.admitted(Visitor(session, address)))
+
+
+def test_a_session_has_two_runs_and_may_start_one_when_one_has_ended():
+    visitors = Visitors()
+    with ExitStack() as first:
+        with ExitStack() as second:
+            admit(visitors, first, "s", "1.1.1.1")
+            admit(visitors, second, "s", "1.1.1.1")
+            with pytest.raises(Refused, match="You have 2 runs already: stop one, or wait until it"):
+                admit(visitors, second, "s", "1.1.1.1")
+        admit(visitors, first, "s", "1.1.1.1")
+    assert visitors.runs == 0
+
+
+def test_an_address_has_four_runs_whatever_sessions_it_names():
+    visitors = Visitors()
+    with ExitStack() as stack:
+        for number in range(4):
+            admit(visitors, stack, str(number), "1.1.1.1")
+        with pytest.raises(Refused, match="4 runs from your network address"):
+            admit(visitors, stack, "another", "1.1.1.1")
+        admit(visitors, stack, "another", "2.2.2.2")
+
+
+def test_there_are_64_runs_in_all():
+    visitors = Visitors()
+    with ExitStack() as stack:
+        for number in range(64):
+            admit(visitors, stack, str(number), str(number))
+        with pytest.raises(Refused, match="The server is busy: 64 runs wait already"):
+            admit(visitors, stack, "s", "a")
+    assert visitors.runs == 0
+
+
+def test_a_refused_run_takes_no_place_and_nothing_is_kept_of_those_that_ended():
+    visitors = Visitors(per_session=1)
+    with visitors.admitted(Visitor("s", "a")):
+        for _ in range(3):
+            with pytest.raises(Refused), visitors.admitted(Visitor("s", "a")):
+                pass
+        assert visitors.runs == 1
+    assert not visitors._sessions and not visitors._addresses
+
+
+def test_a_server_that_ends_admits_nobody_and_waits_for_those_who_run():
+    visitors = Visitors()
+    with visitors.admitted(Visitor("s", "a")):
+        visitors.close("The server restarts.")
+        with pytest.raises(Refused, match="The server restarts"), visitors.admitted(Visitor("t", "b")):
+            pass
+        assert not visitors.wait_until_idle(0)
+    assert visitors.wait_until_idle(0)
+
+
+@pytest.mark.parametrize(("given", "limit"), [("", 4), ("20", 20), ("0", 4), ("-1", 4), ("many", 4)])
+def test_the_limit_of_an_address_is_a_variable(monkeypatch, given, limit):
+    monkeypatch.setenv("GANSR_RUNS_PER_ADDRESS", given)
+    assert runs_per_address() == limit
+    assert PER_ADDRESS == 4
+
+
+def test_without_a_request_there_is_no_limit_but_that_of_all():
+    visitors = Visitors()
+    with ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(visitors.admitted(visitor_of(None)))
+        assert visitors.runs == 10
