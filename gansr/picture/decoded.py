@@ -58,6 +58,8 @@ def opened(file: io.BytesIO, format: str, size: tuple[int, int]) -> Generator[Im
     try:
         image = Image.open(file, formats=[format])
         if image.size == size and not limits.is_oversized(*size):
+            # All at once: a codec that needs more than it was given gets all that it did not use again.
+            image.decodermaxblock = len(file.getbuffer())
             yield image
             return
     except Exception as error:  # codecs raise nearly every type on damaged data

@@ -11,6 +11,7 @@ from gansr.picture.limits import damaged, not_supported
 from gansr.picture.rows import rows_of
 
 _PEAK = 18  # bytes a pixel
+_MOST_BLOCKS = 1_000_000  # blocks of data: 64 MB have 263,000, unless they are made small
 _TRAILER, _EXTENSION, _IMAGE, _CONTROL = 0x3B, 0x21, 0x2C, 0xF9
 
 
@@ -36,7 +37,7 @@ def _first_frame(data: bytes) -> tuple[bytes, tuple[int, int], int]:
     """(a GIF of the first frame alone, its size, frames). Raises IndexError or struct.error where cut."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + _palette_bytes(flags)
-    first, control, frames = data[:at], b"", 0
+    first, control, frames, blocks = data[:at], b"", 0, 0
     if limits.is_oversized(width, height):
         raise not_supported(f"this is a GIF of {width}×{height} px")
     for _ in range(limits.MAX_PIECES):
@@ -46,11 +47,11 @@ def _first_frame(data: bytes) -> tuple[bytes, tuple[int, int], int]:
                 raise damaged("the GIF has no pictures in it")
             return first + b";", (width, height), frames
         if kind == _EXTENSION:
-            at = _skip_blocks(data, at + 2)
+            at, blocks = _skip_blocks(data, at + 2, blocks)
             control = data[start:at] if data[start + 1] == _CONTROL and not frames else control
         elif kind == _IMAGE:
             x, y, w, h, local = struct.unpack_from("<HHHHB", data, at + 1)
-            at = _skip_blocks(data, at + 11 + _palette_bytes(local))
+            at, blocks = _skip_blocks(data, at + 11 + _palette_bytes(local), blocks)
             if not frames:
                 width, height = max(width, x + w), max(height, y + h)
                 first += control + data[start:at]
@@ -64,7 +65,11 @@ def _palette_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _skip_blocks(data: bytes, at: int) -> int:
+def _skip_blocks(data: bytes, at: int, before: int) -> tuple[int, int]:
+    """(where the blocks of data end, how many there were up to here)."""
     while data[at]:
         at += 1 + data[at]
-    return at + 1
+        before += 1
+        if before > _MOST_BLOCKS:
+            raise damaged(f"the GIF has over {_MOST_BLOCKS} blocks of data")
+    return at + 1, before

@@ -1,9 +1,9 @@
 """HEIC and AVIF: still pictures, as phones and browsers write them.
 
 The container is walked and every size in it checked, in the boxes and in the coded data, before a codec sees a byte.
-The codec gets a copy in which metadata and films are renamed, so that it skips them. HEVC is decoded by libheif
-(pillow-heif), AV1 by libavif (Pillow). pillow-heif is called directly: it is not registered with Pillow, so nothing
-else that Pillow opens can reach it.
+The codec gets a copy in which films, metadata and every other item that was not checked are renamed, so that it skips
+them. HEVC is decoded by libheif (pillow-heif), AV1 by libavif (Pillow). pillow-heif is called directly: it is not
+registered with Pillow, so nothing else that Pillow opens can reach it.
 
 How a picture is to be turned stands in the container (irot, imir) and usually in its EXIF as well. Only the
 container counts (ISO/IEC 23008-12 §6.5.10); libheif applies it, for libavif it is applied here.
@@ -24,7 +24,7 @@ from gansr.picture import limits
 from gansr.picture.arrays import Samples
 from gansr.picture.decoded import Decoded, Prepared, add_profile_notice, add_trailing_notice, opened
 from gansr.picture.heif_boxes import Container, Contradiction, CutShort, Item, is_sequence, read_container
-from gansr.picture.heif_codecs import av1_sizes, hevc_sizes
+from gansr.picture.heif_codecs import MOST_UNITS, av1_sizes, hevc_sizes
 from gansr.picture.limits import DAMAGED, PictureError, damaged, not_a_picture, not_supported
 from gansr.picture.rows import Rows, rows_from
 
@@ -68,7 +68,7 @@ def read(data: bytes) -> Prepared:
     except Contradiction:
         raise damaged(f"this is {name} picture whose headers contradict each other") from None
     size, exif = _size(container.items[container.primary]), _exif(container, data)
-    file = io.BytesIO(_without_metadata(data[: container.end], container))
+    file = io.BytesIO(_coded_only(data[: container.end], container))
 
     def decode_it() -> Decoded:
         rows, orientation = _decode_av1(file, size) if kind == _AV1 else (_decode_hevc(file), 1)
@@ -100,6 +100,8 @@ def _check_primary(container: Container, data: bytes) -> bytes:
 
 def _check_coded(container: Container, data: bytes) -> None:
     """No coded item, thumbnails and masks included, may be larger than a picture may be."""
+    coded = sum(item.kind in (_HEVC, _AV1) for item in container.items.values())
+    most = min(MOST_UNITS, max(64, limits.MAX_PIECES // max(coded, 1)))  # so that they are bounded in all
     for number, item in container.items.items():
         if item.kind == _GRID:
             _check_grid(container, number, data)
@@ -109,7 +111,7 @@ def _check_coded(container: Container, data: bytes) -> None:
         setup = item.property(b"hvcC" if item.kind == _HEVC else b"av1C")
         if setup is None:
             raise Contradiction
-        sizes = (hevc_sizes if item.kind == _HEVC else av1_sizes)(setup, item.data(data))
+        sizes = (hevc_sizes if item.kind == _HEVC else av1_sizes)(setup, item.data(data), most)
         width, height = _size(item)
         if any(w > width + _PADDING or h > height + _PADDING for w, h in sizes):
             raise Contradiction
@@ -153,10 +155,11 @@ def _size(item: Item) -> tuple[int, int]:
 # ------------------------------------------------------------------------------- metadata and notices
 
 
-def _without_metadata(data: bytes, container: Container) -> bytes:
+def _coded_only(data: bytes, container: Container) -> bytes:
+    """The file, in which every item but those whose size was checked has a kind that decoders skip."""
     plain = bytearray(data)
     for item in container.items.values():
-        if item.kind in _METADATA:
+        if item.kind not in (_HEVC, _AV1, _GRID):
             plain[item.kind_at : item.kind_at + 4] = _UNREAD
     if container.film_at is not None:
         plain[container.film_at : container.film_at + 4] = _UNREAD

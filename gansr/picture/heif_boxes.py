@@ -16,6 +16,8 @@ from gansr.picture import limits
 
 _SEQUENCE_BRANDS = (b"msf1", b"hevc", b"hevx", b"hevm", b"hevs", b"avcs", b"avis")
 _NEEDED = (b"pitm", b"iinf", b"iloc", b"iprp")
+_MOST_TABLE = 256 * 1024  # bytes of a table of items; that of MAX_ITEMS has a quarter
+_MOST_REFERENCES = 8192  # between items: a tile has one, a grid as many as tiles
 _MOST_SHARED = 2  # all items together have at most so many times the bytes of the file
 _IN_FILE, _IN_IDAT = 0, 1  # construction methods of iloc
 
@@ -139,6 +141,8 @@ class _Reader:
 
     def __init__(self, data: bytes, box: Box) -> None:
         self.data, self.at, self.end = data, box.start, box.end
+        if box.end - box.start > _MOST_TABLE:
+            raise Contradiction
         self.version = self.take(1)
         self.flags = self.take(3)
 
@@ -203,9 +207,10 @@ def _add_properties(data: bytes, iprp: Box, items: dict[int, Item]) -> None:
         if part.kind == b"ipco"
         for box in _boxes(data, part.start, part.end)
     ]
-    for part in parts:
-        if part.kind != b"ipma":
-            continue
+    tables = [part for part in parts if part.kind == b"ipma"]
+    if sum(part.end - part.start for part in tables) > _MOST_TABLE:
+        raise Contradiction
+    for part in tables:
         reader = _Reader(data, part)
         wide = reader.flags & 1
         for _ in range(reader.take(4)):
@@ -222,11 +227,12 @@ def _add_properties(data: bytes, iprp: Box, items: dict[int, Item]) -> None:
 
 def _references(data: bytes, iref: Box) -> dict[tuple[bytes, int], list[int]]:
     found: dict[tuple[bytes, int], list[int]] = {}
-    size = 4 if data[iref.start] else 2
+    size, total = 4 if data[iref.start] else 2, 0
     for box in _boxes(data, iref.start + 4, iref.end):
         count = _number(data, box.start + size, 2)
         first = box.start + size + 2
-        if first + count * size > box.end:
+        total += count
+        if first + count * size > box.end or total > _MOST_REFERENCES:
             raise Contradiction
         numbers = [_number(data, first + i * size, size) for i in range(count)]
         key = (box.kind, _number(data, box.start, size))

@@ -16,7 +16,8 @@ _SPS, _SLICES = 33, range(32)  # HEVC NAL unit types
 _SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6  # AV1 OBU types
 _HEADER_BYTES = 256  # a header is looked at no further
 _MOST_CONFIGURATION = 4096  # bytes of an hvcC or av1C box, which has some hundred
-_MOST_UNITS = 4096  # of one item: a picture has some hundred slices at most
+MOST_UNITS = 4096  # of one item: a picture has some hundred slices at most
+_MOST_HEADERS = 4  # parameter sets or sequence headers that tell the size, of one item: a still has one
 
 
 class _Bits:
@@ -45,38 +46,38 @@ class _Bits:
 # ---------------------------------------------------------------------------------------------- HEVC
 
 
-def hevc_sizes(configuration: bytes, coded: bytes) -> list[tuple[int, int]]:
-    """(width, height) of every sequence parameter set of an hvcC box and of its item's data.
+def hevc_sizes(configuration: bytes, coded: bytes, most: int = MOST_UNITS) -> list[tuple[int, int]]:
+    """(width, height) of every sequence parameter set of an hvcC box and of its item's data of at most `most` units.
 
     Raises Contradiction for none, for more than one picture, or for data that cannot be read.
     """
     if not 23 <= len(configuration) <= _MOST_CONFIGURATION:
         raise Contradiction
-    units = [*_hvcc_units(configuration), *_units(coded, (configuration[21] & 3) + 1)]
+    units = [*_hvcc_units(configuration, most), *_units(coded, (configuration[21] & 3) + 1, most)]
     pictures = sum((unit[0] >> 1 & 63) in _SLICES and unit[2] >= 0x80 for unit in units)  # their first slices
-    sizes = [_sps_size(unit) for unit in units if unit[0] >> 1 & 63 == _SPS]
-    if not sizes or pictures != 1:
+    sets = [unit for unit in units if unit[0] >> 1 & 63 == _SPS]
+    if not 1 <= len(sets) <= _MOST_HEADERS or pictures != 1:
         raise Contradiction
-    return sizes
+    return [_sps_size(unit) for unit in sets]
 
 
-def _hvcc_units(configuration: bytes) -> Iterator[bytes]:
+def _hvcc_units(configuration: bytes, most: int) -> Iterator[bytes]:
     """The parameter sets of an HEVCDecoderConfigurationRecord, ISO/IEC 14496-15 §8.3.3.1."""
-    at = 23
+    at, units = 23, 0
     for _ in range(configuration[22]):
         count, at = int.from_bytes(configuration[at + 1 : at + 3], "big"), at + 3
         for _ in range(count):
             length = int.from_bytes(configuration[at : at + 2], "big")
-            at += 2 + length
-            if length < 3 or at > len(configuration):
+            at, units = at + 2 + length, units + 1
+            if length < 3 or at > len(configuration) or units > most:
                 raise Contradiction
             yield configuration[at - length : at]
 
 
-def _units(coded: bytes, length_size: int) -> Iterator[bytes]:
+def _units(coded: bytes, length_size: int, most: int) -> Iterator[bytes]:
     """The first bytes of every NAL unit, each of which follows its length."""
     at = 0
-    for _ in range(_MOST_UNITS):
+    for _ in range(most + 1):
         if at == len(coded):
             return
         length = int.from_bytes(coded[at : at + length_size], "big")
@@ -106,25 +107,25 @@ def _sps_size(unit: bytes) -> tuple[int, int]:
 # ----------------------------------------------------------------------------------------------- AV1
 
 
-def av1_sizes(configuration: bytes, coded: bytes) -> list[tuple[int, int]]:
-    """(width, height) of every sequence header of an av1C box and of its item's data.
+def av1_sizes(configuration: bytes, coded: bytes, most: int = MOST_UNITS) -> list[tuple[int, int]]:
+    """(width, height) of every sequence header of an av1C box and of its item's data of at most `most` units.
 
     Raises Contradiction for none, for too many pictures, or for data that cannot be read.
     """
     if not 4 <= len(configuration) <= _MOST_CONFIGURATION:
         raise Contradiction
-    units = [*_obus(configuration[4:]), *_obus(coded)]
-    sizes = [_sequence_size(body) for kind, body in units if kind == _SEQUENCE_HEADER]
+    units = [*_obus(configuration[4:], most), *_obus(coded, most)]
+    headers = [body for kind, body in units if kind == _SEQUENCE_HEADER]
     pictures = sum(kind in (_FRAME_HEADER, _FRAME) for kind, _ in units)
-    if not sizes or not 1 <= pictures <= MAX_CODED_PICTURES:
+    if not 1 <= len(headers) <= _MOST_HEADERS or not 1 <= pictures <= MAX_CODED_PICTURES:
         raise Contradiction
-    return sizes
+    return [_sequence_size(body) for body in headers]
 
 
-def _obus(coded: bytes) -> Iterator[tuple[int, bytes]]:
+def _obus(coded: bytes, most: int) -> Iterator[tuple[int, bytes]]:
     """(type, the first bytes) of every open bitstream unit, §5.3."""
     at = 0
-    for _ in range(_MOST_UNITS):
+    for _ in range(most + 1):
         if at >= len(coded):
             return
         head = coded[at]

@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,8 @@ _SILENT = (  # chunks that are left out, or used, without a notice of their own
     *(b"pHYs", b"sPLT", b"iCCP", b"acTL", b"fcTL", b"fdAT", *_PIXEL_CHUNKS, *_METADATA),
 )
 _PEAK = 18  # bytes a pixel: the planes of RGBA, and a band
-_BLOCK = 64 * 1024  # bytes unpacked at a time where they are only counted
+_READ = (*_PIXEL_CHUNKS, b"eXIf", b"iCCP")  # what is in these is kept; of the others only that they are there
+_BLOCK = 64 * 1024  # bytes that zlib takes and gives at a time where they are only counted
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,8 @@ def _walk(data: bytes, header: Header, contents: _Contents, notices: list[str]) 
         if piece.kind not in _SILENT:
             add_notice(notices, f"an unknown chunk {piece.kind.decode()} was left out")
         if piece.kind != b"IHDR" and not (closed and piece.kind in _PIXEL_CHUNKS):
-            kept = bytes(piece.body) if len(piece.body) <= limits.MAX_TEXT else b""
+            keep = piece.kind in _READ and len(piece.body) <= limits.MAX_TEXT
+            kept = bytes(piece.body) if keep else b""
             contents.found.setdefault(piece.kind, kept)
 
 
@@ -190,21 +193,36 @@ def _unpacked_bytes(piece: Chunk, header: Header, before: int) -> int:
     if packed is None:
         return 0
     unzip, size, most = zlib.decompressobj(), 0, min(limits.MAX_TEXT, limits.MAX_UNPACKED - before)
-    while packed and not unzip.eof and size <= most:
-        try:
-            size += len(unzip.decompress(packed, _BLOCK))
-        except (
-            zlib.error
-        ):  # not packed, or a wrong checksum after at most a block: the chunk is left out anyway
-            size += _BLOCK
-            break
-        packed = unzip.unconsumed_tail
+    try:
+        for count in _unpacked_blocks(unzip, _blocks(packed)):
+            size += count
+            if size > most:
+                break
+    except zlib.error:  # not packed, or a wrong checksum after at most a block: the chunk is left out anyway
+        size += _BLOCK
     if size > most:
         raise PictureError(
             f"{limits.TOO_LARGE}: {header.width}×{header.height} px, but the {piece.kind.decode()} hidden in the "
             f"PNG unpacks to over {limits.MAX_TEXT // 2**20} MB. Save it without metadata and try again."
         )
     return size
+
+
+def _blocks(packed: bytes | memoryview) -> Iterator[bytes | memoryview]:
+    """At most _BLOCK bytes at a time. What zlib has not read when its output is full it copies, every time: given a
+    large chunk at once it would take time with the square of its size."""
+    for at in range(0, len(packed), _BLOCK):
+        yield packed[at : at + _BLOCK]
+
+
+def _unpacked_blocks(unzip: Any, packed: Iterator[bytes | memoryview]) -> Iterator[int]:
+    """How many bytes come out, at most _BLOCK at a time, until the packed data end. Raises zlib.error."""
+    for rest in packed:
+        while rest and not unzip.eof:
+            yield len(unzip.decompress(rest, _BLOCK))
+            rest = unzip.unconsumed_tail
+        if unzip.eof:
+            return
 
 
 def _packed_part(piece: Chunk) -> bytes | None:
@@ -231,21 +249,19 @@ def _pixel_bytes(header: Header) -> int:
 
 def _check_pixel_data(packed: memoryview, need: int, notices: list[str]) -> None:
     """Unpack the pixel data once, only to count it: Pillow draws black rows where it ends too early."""
-    unzip, size, at = zlib.decompressobj(), 0, 0
+    unzip, size, blocks = zlib.decompressobj(), 0, _blocks(packed)
     try:
-        while at < len(packed) and not unzip.eof and size <= need:
-            rest: bytes | memoryview = packed[at : at + _BLOCK]  # zlib copies what it does not take at once
-            at += len(rest)
-            while rest and not unzip.eof and size <= need:
-                size += len(unzip.decompress(rest, _BLOCK))
-                rest = unzip.unconsumed_tail
+        for count in _unpacked_blocks(unzip, blocks):
+            size += count
+            if size > need:
+                break
         if size < need:
             size += len(unzip.flush())  # what zlib holds back of input that it has read
     except zlib.error:
         raise damaged("the PNG's pixel data does not unpack") from None
     if size < need:
         raise damaged("the PNG's pixel data ends too early")
-    if size > need or unzip.unused_data or at < len(packed):
+    if size > need or unzip.unused_data or next(blocks, None) is not None:
         notices.append("more pixel data than the picture's size needs was left out")
 
 

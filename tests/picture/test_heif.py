@@ -16,9 +16,9 @@ from torch import Tensor
 from gansr.picture import PictureError, from_array, heif, limits, open_picture
 from gansr.picture.heif_boxes import Contradiction, read_container
 from gansr.picture.heif_codecs import av1_sizes, hevc_sizes
-from tests.support.bad_inputs import box
 from tests.support.heif_files import (
     avif,
+    box,
     exif_of,
     heic,
     phone_heic,

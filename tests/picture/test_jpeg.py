@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PIL import JpegImagePlugin
 
 from gansr.picture import PictureError, open_picture
 from gansr.picture.jpeg import _next_marker, _walk
@@ -85,3 +86,18 @@ def test_second_marker_is_found_from_where_the_first_ended():
     first = _next_marker(data, 0)
     assert first is not None and first.code == 0xFE
     assert _next_marker(data, len(data) - 2) == (len(data) - 2, 0xD9, len(data))
+
+
+@pytest.mark.parametrize("code", [b"\0", b"\xd0"])
+def test_decoder_is_given_no_byte_twice(monkeypatch, code):
+    given, load = [], JpegImagePlugin.JpegImageFile.load_read
+
+    def load_read(image, size: int) -> bytes:
+        given.append(load(image, size))
+        return given[-1]
+
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load_read", load_read)
+    scan = JPEG.index(b"\xff\xda")
+    scan += 2 + int.from_bytes(JPEG[scan + 2 : scan + 4], "big")
+    open_picture(JPEG[:scan] + b"\xff" * MB + code + JPEG[scan:])
+    assert len(given) == 1, "the decoder asked again, and got all that it had not used once more"

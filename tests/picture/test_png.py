@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gansr.picture import PictureError, from_array, open_picture
-from tests.support.bad_inputs import SIGNATURE, chunk, ihdr, png
+from gansr.picture import png as png_reader
+from tests.support.bad_inputs import SIGNATURE, adam7, chunk, ihdr, png
 
 
 def refusal_of(data: bytes) -> str:
@@ -28,27 +29,6 @@ def of_16_bits(values: np.ndarray) -> Tensor:
 
 def upper_8_bits(values: np.ndarray) -> Tensor:
     return torch.from_numpy((values >> 8).astype(np.float32)).div(255).permute(2, 0, 1)
-
-
-def adam7(array: np.ndarray, depth: int, colour: int) -> bytes:
-    """An interlaced PNG of (H,W,C) uint8 or big-endian uint16."""
-    height, width = array.shape[:2]
-    passes = (
-        (0, 0, 8, 8),
-        (4, 0, 8, 8),
-        (0, 4, 4, 8),
-        (2, 0, 4, 4),
-        (0, 2, 2, 4),
-        (1, 0, 2, 2),
-        (0, 1, 1, 2),
-    )
-    rows = [b"\0" + row.tobytes() for x, y, dx, dy in passes for row in array[y::dy, x::dx] if row.size]
-    return (
-        SIGNATURE
-        + ihdr(width, height, depth, colour, 1)
-        + chunk(b"IDAT", zlib.compress(b"".join(rows)))
-        + chunk(b"IEND", b"")
-    )
 
 
 @pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
@@ -153,3 +133,40 @@ def test_pixel_data_in_many_chunks_is_counted_to_its_last_byte():
     assert not open_picture(SIGNATURE + ihdr(40, 30) + pieces + chunk(b"IEND", b"")).notices
     short = b"".join(chunk(b"IDAT", packed[at : at + 7]) for at in range(0, len(packed) - 140, 7))
     assert "ends too early" in refusal_of(SIGNATURE + ihdr(40, 30) + short + chunk(b"IEND", b""))
+
+
+class CountingUnzip:
+    """zlib.decompressobj, with a count of the bytes that it takes, gives and hands back unread."""
+
+    bytes = 0
+
+    def __init__(self) -> None:
+        self._unzip = UNZIP()
+
+    def decompress(self, packed, most: int):
+        found = self._unzip.decompress(packed, most)
+        CountingUnzip.bytes += len(packed) + len(found) + len(self._unzip.unconsumed_tail)
+        return found
+
+    def __getattr__(self, name: str):
+        return getattr(self._unzip, name)
+
+
+UNZIP = zlib.decompressobj
+
+
+@pytest.mark.parametrize("place", ["pixels", "text"])
+def test_unpacking_takes_work_in_proportion_to_what_is_packed_and_unpacked(monkeypatch, place):
+    noise = random.Random(0).randbytes(4 * 2**20)
+    monkeypatch.setattr(png_reader.zlib, "decompressobj", CountingUnzip)
+    monkeypatch.setattr(CountingUnzip, "bytes", 0)
+    if place == "pixels":
+        rows = b"".join(b"\0" + noise[at : at + 4096] for at in range(0, len(noise), 4096))
+        data = (
+            SIGNATURE + ihdr(4096, 1024, 8, 0) + chunk(b"IDAT", zlib.compress(rows, 0)) + chunk(b"IEND", b"")
+        )
+    else:
+        stored = zlib.compress(noise[: 2**20 - 1], 0) + noise
+        data = png([b"\1\2\3"], 1, 8, 2, chunk(b"zTXt", b"a\0\0" + stored))
+    open_picture(data)
+    assert 2**20 < CountingUnzip.bytes < 4 * len(data)

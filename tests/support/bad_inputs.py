@@ -19,6 +19,7 @@ from PIL import Image
 
 from tests.support.heif_files import (
     avif,
+    box,
     exif_of,
     heic,
     phone_heic,
@@ -69,6 +70,27 @@ def blank_png(width: int, height: int, colour: int = 2) -> bytes:
     return SIGNATURE + ihdr(width, height, 8, colour) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
+def adam7(array: np.ndarray, depth: int, colour: int) -> bytes:
+    """An interlaced PNG of (H,W,C) uint8 or big-endian uint16."""
+    height, width = array.shape[:2]
+    passes = (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    )
+    rows = [b"\0" + row.tobytes() for x, y, dx, dy in passes for row in array[y::dy, x::dx] if row.size]
+    return (
+        SIGNATURE
+        + ihdr(width, height, depth, colour, 1)
+        + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+        + chunk(b"IEND", b"")
+    )
+
+
 @functools.cache
 def photo(width: int = 40, height: int = 30) -> Image.Image:
     """A small coloured picture with structure; the upper left corner is red, so that turns show."""
@@ -113,10 +135,6 @@ def tiny_jpeg(side: int) -> bytes:
     base = saved(Image.new("L", (8, 8), 128), "JPEG", progressive=True)
     at = base.index(b"\xff\xc2") + 5
     return base[:at] + struct.pack(">HH", side, side) + base[at + 4 :]
-
-
-def box(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", 8 + len(body)) + kind + body
 
 
 def tiff(width: int, height: int, bits: int, kind: int, pixels: bytes, following: int = 0) -> bytes:

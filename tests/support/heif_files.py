@@ -58,6 +58,56 @@ def phone_heic(image: Image.Image, orientation: int = 6) -> bytes:
     return data[: at + 8] + struct.pack(order + "H", orientation) + data[at + 10 :]
 
 
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+def full_box(kind: bytes, body: bytes, version: int = 0) -> bytes:
+    return box(kind, bytes([version, 0, 0, 0]) + body)
+
+
+def made_heic(
+    items: dict[int, bytes],
+    properties: list[bytes],
+    applied: dict[int, list[int]],
+    data: dict[int, bytes] | None = None,
+    references: list[tuple[int, list[int]]] | None = None,
+) -> bytes:
+    """A HEIC of boxes that need not make sense; the first item is the picture.
+
+    items: number → kind; properties: whole boxes; applied: item → the numbers, from 1, of its properties; data: item →
+    its bytes; references: (grid, its tiles).
+    """
+    data, references = data or {}, references or []
+    kinds = b"".join(
+        full_box(b"infe", struct.pack(">HH", n, 0) + kind + b"\0", 2) for n, kind in items.items()
+    )
+    places, held = b"", b""
+    for n, body in data.items():
+        places += struct.pack(">HHHHII", n, 1, 0, 1, len(held), len(body))
+        held += body
+    tables = b"".join(struct.pack(">HB", n, len(p)) + bytes(p) for n, p in applied.items())
+    tiles = b"".join(
+        box(b"dimg", struct.pack(f">HH{len(to)}H", grid, len(to), *to)) for grid, to in references
+    )
+    meta = (
+        full_box(b"pitm", struct.pack(">H", next(iter(items))))
+        + full_box(b"iinf", struct.pack(">H", len(items)) + kinds)
+        + full_box(b"iloc", b"\x44\0" + struct.pack(">H", len(data)) + places, 1)
+        + box(
+            b"iprp",
+            box(b"ipco", b"".join(properties)) + full_box(b"ipma", struct.pack(">I", len(applied)) + tables),
+        )
+        + (full_box(b"iref", tiles) if tiles else b"")
+        + box(b"idat", held)
+    )
+    return box(b"ftyp", b"heic\0\0\0\0mif1heic") + full_box(b"meta", meta)
+
+
+def ispe(width: int, height: int) -> bytes:
+    return full_box(b"ispe", struct.pack(">II", width, height))
+
+
 def with_size(data: bytes, width: int, height: int) -> bytes:
     """The same file, all of whose ispe boxes claim another size."""
     changed = bytearray(data)
