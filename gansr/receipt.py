@@ -11,7 +11,6 @@ file again, and checks it.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import math
@@ -111,8 +110,10 @@ def read(source: Any) -> Receipt:
     if not isinstance(found, dict) or not isinstance(found.get("method"), str):
         raise PictureError("this PNG's receipt is not one of this program")
     if not isinstance(found.get("request"), dict) or "task" not in found["request"]:
+        written = found.get("gansr")
+        version_of = repr(written[:20]) if isinstance(written, str) else "unknown"
         raise PictureError(
-            f"this PNG's receipt is from version {str(found.get('gansr', 'unknown'))[:20]}, which this version "
+            f"this PNG's receipt is from version {version_of}, which this version "
             "cannot read: set the options by hand"
         )
     return found
@@ -156,17 +157,20 @@ def _unpacked(recorded: Any) -> Tensor | None:
     """The tensor that `_plain` packed; None where its content is not there. Raises OptionError if it is damaged."""
     if not isinstance(recorded, dict) or not isinstance(recorded.get("zlib"), str):
         return None
-    shape, dtype = recorded.get("shape"), DTYPES.get(str(recorded.get("dtype")))
+    shape, kind = recorded.get("shape"), recorded.get("dtype")
+    dtype = DTYPES.get(kind) if isinstance(kind, str) else None
     if dtype is None or not isinstance(shape, list) or len(shape) > 4:
         raise OptionError("a file in the receipt is damaged")
     if not all(isinstance(n, int) and 0 <= n <= LARGEST for n in shape):
         raise OptionError("a file in the receipt is damaged")
     size = math.prod(shape) * dtype.itemsize
+    if size == 0:
+        raise OptionError("a file in the receipt is empty")
     if size > LARGEST:
         raise OptionError("a file in the receipt is too large")
     try:
         content = zlib.decompressobj().decompress(base64.b64decode(recorded["zlib"], validate=True), size + 1)
-    except (binascii.Error, zlib.error):
+    except (ValueError, zlib.error):  # not base64, or not even ASCII
         raise OptionError("a file in the receipt is damaged") from None
     if len(content) != size or _sha256(content) != recorded.get("sha256"):
         raise OptionError("a file in the receipt is damaged")

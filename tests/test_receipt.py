@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -98,6 +99,11 @@ def test_a_png_without_a_sound_receipt_is_refused(text):
         receipt.read(png)
 
 
+DEEP: list = []
+for _ in range(20_000):
+    DEEP = [DEEP]
+
+
 @pytest.mark.parametrize(
     "kernel",
     [
@@ -108,12 +114,36 @@ def test_a_png_without_a_sound_receipt_is_refused(text):
         {"sha256": "0" * 64, "shape": [-1], "dtype": "float32", "zlib": "eJw="},
         {"sha256": "0" * 64, "shape": [100], "dtype": "object", "zlib": "eJw="},
         {"sha256": "0" * 64, "shape": "100", "dtype": "float32", "zlib": "!"},
+        {"sha256": "0" * 64, "shape": [100], "dtype": "float32", "zlib": "é"},
+        {"sha256": "0" * 64, "shape": [100], "dtype": DEEP, "zlib": "eJw="},
+        {
+            "sha256": hashlib.sha256(b"").hexdigest(),
+            "shape": [0, 3],
+            "dtype": "uint8",
+            "zlib": "eJwDAAAAAAE=",
+        },
     ],
 )
 def test_a_damaged_file_in_a_receipt_is_refused(kernel):
     recorded = {"method": "filed", "request": {"task": "enlarge", "kernel": kernel}}
     with pytest.raises(OptionError, match="in the receipt"):
         receipt.request_of(recorded)
+
+
+@pytest.mark.parametrize("value", ["DEEP", "1" + "0" * 4000, '"\\ud800"', "[" * 200 + "]" * 200])
+@pytest.mark.parametrize("place", ["method", "gansr", "request", "option"])
+def test_odd_json_in_a_receipt_is_refused_in_words_that_can_be_sent(value, place):
+    if value == "DEEP":  # as deep as can just be read here, so that anything that goes deeper fails
+        value = "[" * 900 + "]" * 900
+    text = {
+        "method": '{"method": %s, "request": {"task": 1}}',
+        "gansr": '{"method": "fake", "gansr": %s}',
+        "request": '{"method": "fake", "request": %s}',
+        "option": '{"method": "fake", "request": {"task": "enlarge", "steps": %s}}',
+    }[place] % value
+    with pytest.raises((PictureError, OptionError)) as caught:
+        receipt.request_of(receipt.read(to_png(torch.zeros(3, 4, 4), text={"gansr": text})))
+    assert len(str(caught.value).encode()) < 400, "and no lone surrogate, which cannot be encoded"
 
 
 # ------------------------------------------------------------------------------------------- replaying

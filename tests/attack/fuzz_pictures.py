@@ -116,12 +116,11 @@ def feed(data: bytes) -> str:
     return "a picture"
 
 
-ATTACK = fuzzing.Attack("fuzz_pictures", make, feed, bytes)
+ATTACK = fuzzing.Attack("fuzz_pictures", make, feed, bytes, lambda: torch.set_num_threads(1))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    torch.set_num_threads(1)
-    seeds()
+    seeds()  # once, and not in every child
     return fuzzing.main(ATTACK, 1_000_000, arguments)
 
 
