@@ -132,8 +132,9 @@ def _child(attack: Attack, seed: int, batches: Connection, number: Any) -> None:
     def now(value: int) -> None:
         number.value = value
 
+    batch: tuple[int, int] | None
     while (batch := batches.recv()) is not None:
-        found = try_batch(attack, seed, *batch, now)
+        found = try_batch(attack, seed, batch[0], batch[1], now)
         found.end, found.peak = megabytes("VmRSS"), megabytes("VmHWM")
         start = start or found.end
         found.start, found.growth = start, found.peak - start
@@ -191,8 +192,8 @@ def run(attack: Attack, first: int, count: int, seed: int, jobs: int = 1) -> Fou
             if lost:
                 total.add(_lost(worker, attack, seed))
                 number = worker.number.value
-                if number + 1 < worker.batch[1]:
-                    batches.append((number + 1, worker.batch[1]))
+                halves = (worker.batch[0], number), (number + 1, worker.batch[1])
+                batches += [half for half in halves if half[0] < half[1]]
                 if batches:
                     workers.append(_Worker(attack, seed))
                     workers[-1].give(batches.pop())
@@ -205,7 +206,7 @@ def run(attack: Attack, first: int, count: int, seed: int, jobs: int = 1) -> Fou
 
 
 def _lost(worker: _Worker, attack: Attack, seed: int) -> Found:
-    """The child died or hangs at one input: a finding, and the rest of its batch is still to be done."""
+    """The child died or hangs at one input: a finding. The rest of its batch is to be done again."""
     hung = worker.process.is_alive() and worker.hangs()
     if hung:
         worker.process.kill()
@@ -213,7 +214,7 @@ def _lost(worker: _Worker, attack: Attack, seed: int) -> Found:
     number = worker.number.value
     where = save(attack, attack.make(chance_of(seed, number)), number)
     what = "it hangs" if hung else f"the interpreter ended with status {worker.process.exitcode}"
-    return Found(number + 1 - worker.batch[0], crashes=[(number, f"{where}\n{what}")], crashed=1, growth=0.0)
+    return Found(1, crashes=[(number, f"{where}\n{what}")], crashed=1)
 
 
 def main(attack: Attack, count: int, arguments: list[str] | None = None) -> int:
