@@ -250,8 +250,10 @@ def _read_receipt(data: bytes) -> None:
 
 
 def _read_link(data: bytes) -> None:
-    found = compare_values.restored(dict(QueryParams(data)))
+    found, refused = compare_values.restored(dict(QueryParams(data)))
     assert len(json.dumps(found).encode()) < 100_000
+    if refused:
+        raise OptionError(refused)
 
 
 def _read_options(data: bytes) -> None:
@@ -283,12 +285,7 @@ def feed(file: File) -> str:
     return f"{file.kind}: read"
 
 
-def begin() -> None:
-    torch.set_num_threads(1)
-    gr.Warning = lambda text: None  # shown to the visitor of a page, and there is none
-
-
-ATTACK = fuzzing.Attack("fuzz_files", make, feed, lambda file: file.data, begin)
+ATTACK = fuzzing.Attack("fuzz_files", make, feed, lambda file: file.data, lambda: torch.set_num_threads(1))
 
 
 def main(arguments: list[str] | None = None) -> int:
