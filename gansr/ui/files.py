@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
+import shutil
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
+from gansr.method import MethodError
+
+
+class DiskFullError(MethodError):
+    """There is no room for a file. The text is for the user."""
+
 
 def save(content: bytes, name: str) -> str:
-    """Write `content` as a downloadable file called `name` and return its path.
+    """Write `content` as a downloadable file called `name` and return its path. Raises DiskFullError.
 
     The cleanup in `gansr.ui.temp_files` removes it later.
     """
     folder = Path(get_upload_folder()) / secrets.token_hex(20)
-    folder.mkdir(parents=True)
-    path = folder / name
-    path.write_bytes(content)
+    try:
+        folder.mkdir(parents=True)
+        path = folder / name
+        path.write_bytes(content)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError("the server's disk is full; try again in a few minutes") from None
+        raise
     return str(path)

@@ -19,8 +19,8 @@ from gansr.ui import examples, render, service
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
 from gansr.ui.handlers import guard
-from gansr.ui.limits import middleware
 from gansr.ui.listeners import middleware as listener_count
+from gansr.ui.middleware import middleware
 from gansr.ui.tab import draw_tab
 from gansr.ui.tab_links import link_comparison, link_tab
 from gansr.ui.visitors import IN_ALL
@@ -87,7 +87,7 @@ def build() -> gr.Blocks:
     guard(page)
     # After each event the queue summarises this many of the last, for a dashboard that is closed here.
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
-    page.queue(max_size=64)
+    page.queue(max_size=64, api_open=False)
     return page
 
 

@@ -10,21 +10,23 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 HANGS = 60_000  # ms after which a page counts as hanging: not a measurement
 
 
 @contextmanager
-def served(script: str, **settings: str) -> Generator[str, None, None]:
-    """The URL of a page that `script` serves in its own process, on a free port."""
+def served(script: str, errors: IO[str] | None = None, **settings: str) -> Generator[str, None, None]:
+    """The URL of a page that `script` serves in its own process, on a free port. `errors` gets what it logs."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"} | settings
     command = [sys.executable, script]
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors, text=True
+    ) as server:
         assert server.stdout is not None
         lines: list[str] = []
         for line in server.stdout:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gradio.processing_utils import save_file_to_cache
 
 from gansr.ui.examples import EXAMPLES
-from gansr.ui.temp_files import Swept, gradio_copies, start_cleanup, sweep
+from gansr.ui.temp_files import Swept, TempFolder, free_on, gradio_copies, start_cleanup, sweep
 
 
 def write(folder: Path, name: str, size: int, changed: float) -> Path:
@@ -62,21 +62,57 @@ def test_sweep_of_a_missing_folder_is_quiet(tmp_path):
     assert sweep(tmp_path / "not there", 1, 1, now=0) == Swept(0, 0, 0)
 
 
+def test_the_quota_is_at_most_half_of_what_is_free_or_held(tmp_path):
+    files = [write(tmp_path, f"{k}/a.png", 100, 900 + k) for k in range(5)]
+    assert sweep(tmp_path, 500, 10**9, now=1000, free_bytes=900) == Swept(0, 0, 500)
+    assert sweep(tmp_path, 500, 10**9, now=1000, free_bytes=100) == Swept(2, 200, 300)
+    assert [path.exists() for path in files] == [False, False, True, True, True]
+
+
+def test_room_is_made_before_it_is_denied(tmp_path):
+    disk = 1000
+    place = TempFolder(
+        tmp_path,
+        max_age_s=500,
+        reserve_bytes=300,
+        keep=(),
+        clock=lambda: 1000,
+        free=lambda: disk - sum(path.stat().st_size for path in tmp_path.rglob("*.png")),
+    )
+    files = [write(tmp_path, f"{k}/a.png", 200, 900 + k) for k in range(4)]
+    assert place.has_room(200)  # 200 are free of 1000: the oldest go until the rest fits into 500
+    assert [path.exists() for path in files] == [False, False, True, True]
+    assert place.has_room(300) and not place.has_room(301)
+
+
+def test_free_space_is_known_before_the_folder_is_made(tmp_path):
+    assert free_on(tmp_path / "not" / "there") > 0
+
+
+class Wakes(threading.Event):
+    """An event of pressure that never waits: it counts the waits and sets `stop` at the third."""
+
+    def __init__(self, stop: threading.Event, folder: Path) -> None:
+        super().__init__()
+        self.stop, self.folder, self.waits = stop, folder, list[float | None]()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        write(self.folder, "late.png", 5, 0)
+        self.waits.append(timeout)
+        if len(self.waits) == 3:
+            self.stop.set()
+        return True
+
+
 def test_cleanup_sweeps_again_and_again_until_stopped(tmp_path):
-    class Twice(threading.Event):
-        waits: list[float | None] = []  # noqa: RUF012
-
-        def wait(self, timeout=None):
-            write(tmp_path, "late.png", 5, 0)
-            self.waits.append(timeout)
-            return len(self.waits) == 3
-
     write(tmp_path, "early.png", 5, 0)
-    stop = Twice()
-    thread = start_cleanup(tmp_path, 500, 100, interval_s=7, clock=lambda: 1000, stop=stop)
+    stop = threading.Event()
+    pressed = Wakes(stop, tmp_path)
+    place = TempFolder(tmp_path, 500, 100, keep=(), clock=lambda: 1000, free=lambda: 10**9, pressed=pressed)
+    thread = start_cleanup(place, interval_s=7, stop=stop)
     thread.join(30)
     assert not thread.is_alive() and thread.daemon
-    assert stop.waits == [7, 7, 7] and [p.name for p in tmp_path.iterdir()] == ["late.png"]
+    assert pressed.waits == [7, 7, 7] and [p.name for p in tmp_path.iterdir()] == ["late.png"]
 
 
 def test_cleanup_keeps_gradios_copies_of_the_examples(tmp_path):
@@ -85,9 +121,7 @@ def test_cleanup_keeps_gradios_copies_of_the_examples(tmp_path):
     assert kept and set(kept) == gradio_copies(originals, tmp_path)
     for path in (*kept, upload := write(tmp_path, "x/upload.png", 9, 0)):
         os.utime(path, (0, 0))
-    stop = threading.Event()
-    stop.set()
-    start_cleanup(tmp_path, 1, 1, clock=lambda: 1000, stop=stop).join(30)
+    TempFolder(tmp_path, 1, 1, clock=lambda: 1000).sweep()
     assert all(path.exists() for path in kept) and not upload.exists()
 
 
