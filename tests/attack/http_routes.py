@@ -17,10 +17,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.asgi import app_with, paths_of
 from tests.support.browser import ROOT, served
 
 API = "/gradio_api"
@@ -102,24 +104,6 @@ class Ask:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     waits: str = ""  # the session whose queue is read to the end
-
-
-def routes() -> list[str]:
-    """The paths of all routes of Gradio's app."""
-    import gradio as gr
-    from gradio.routes import App
-
-    with gr.Blocks(analytics_enabled=False) as blocks:
-        gr.Textbox()
-    found: list[str] = []
-    left = list(App.create_app(blocks).routes)
-    while left:
-        route: Any = left.pop()
-        if hasattr(route, "original_router"):
-            left += route.original_router.routes
-        elif hasattr(route, "path"):
-            found.append(route.path)
-    return sorted(set(found))
 
 
 # ------------------------------------------------------------------------------------------------ requests
@@ -224,8 +208,8 @@ def send(port: int, ask: Ask) -> tuple[int, bytes]:
         if not {"Content-Length", "Transfer-Encoding"} & set(ask.headers):
             connection.putheader("Content-Length", str(len(ask.body)))
         connection.endheaders(ask.body)
-        reply = connection.getresponse()
-        return reply.status, reply.read1(4000)
+        with connection.getresponse() as reply:  # it keeps the socket where the connection is to be closed
+            return reply.status, reply.read1(1 << 16)
     except (OSError, http.client.HTTPException, ValueError):
         return 0, b""
     finally:
@@ -238,11 +222,11 @@ def wait_for_queue(port: int, session: str) -> None:
     end = time.monotonic() + SLOW
     try:
         connection.request("GET", f"{API}/queue/data?session_hash={session}")
-        reply = connection.getresponse()
-        while time.monotonic() < end:
-            part = reply.read1(1 << 16)
-            if not part or b"close_stream" in part:
-                return
+        with connection.getresponse() as reply:
+            while time.monotonic() < end:
+                part = reply.read1(1 << 16)
+                if not part or b"close_stream" in part:
+                    return
     except (OSError, http.client.HTTPException):
         return
     finally:
@@ -284,7 +268,7 @@ def attack(count: int, seed: int) -> tuple[Counter[Any], list[tuple[Ask, int, st
         served("app.py", errors=log, GANSR_COMPILE="0") as url,
     ):
         port = int(url.rpartition(":")[2])
-        requests = Requests(routes(), _config(port), _uploaded(port), random.Random(seed))
+        requests = Requests(paths_of(app_with([])), _config(port), _uploaded(port), random.Random(seed))
         for _ in range(count):
             ask, start = requests.odd(), Path(log.name).stat().st_size
             status, _body = send(port, ask)
@@ -312,9 +296,10 @@ def _logged(log: Path, start: int, expected: bool) -> str:
 
 
 def _config(port: int) -> dict[str, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", "/config")
-    return json.loads(connection.getresponse().read())
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", "/config")
+        with connection.getresponse() as reply:
+            return json.loads(reply.read())
 
 
 def _uploaded(port: int) -> dict[str, Any]:

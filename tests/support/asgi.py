@@ -42,6 +42,19 @@ def app_with(layers: Sequence[Middleware] | None = None) -> App:
     return asyncio.run(build())
 
 
+def paths_of(app: App) -> list[str]:
+    """The paths of all routes of the app, with their parameters in braces."""
+    found: set[str] = set()
+    left: list[Any] = list(app.routes)
+    while left:
+        route = left.pop()
+        if hasattr(route, "original_router"):
+            left += route.original_router.routes
+        else:
+            found.add(route.path)
+    return sorted(found)
+
+
 def ask(app: Any, method: str, path: str, pieces: Sequence[bytes] = (), **headers: str) -> Reply:
     """The reply to one request. With `cut="yes"` the client leaves after the last of `pieces`."""
     pieces = pieces or [b""]

@@ -10,7 +10,7 @@ import pytest
 
 from gansr.ui import page
 from gansr.ui.middleware.routes import Routes, is_open
-from tests.support.asgi import app_with, ask, fine
+from tests.support.asgi import app_with, ask, fine, paths_of
 
 # Every route of Gradio's app, its parameters replaced by "x". A new version of Gradio may add some: decide about each.
 _SERVED = """
@@ -43,13 +43,7 @@ def app():
 
 
 def test_every_route_of_gradio_is_known_and_served_or_closed(app):
-    found, left = set(), list(app.routes)
-    while left:
-        route = left.pop()
-        if hasattr(route, "original_router"):
-            left += route.original_router.routes
-        else:
-            found.add(re.sub(r"\{[^}]*\}", "x", route.path))
+    found = {re.sub(r"\{[^}]*\}", "x", path) for path in paths_of(app)}
     assert found == {*SERVED, *CLOSED}
 
 
