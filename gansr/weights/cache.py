@@ -195,7 +195,7 @@ def verified(entry: Entry, delete: bool = False) -> Path | None:
 
 def forget(path: Path) -> None:
     """Hash the file again at its next use."""
-    _verified.difference_update({stamp for stamp in _verified if stamp[0] == str(path)})
+    _verified.difference_update({stamp for stamp in list(_verified) if stamp[0] == str(path)})
 
 
 def store(entry: Entry, data: bytes, sha256: str) -> Path:
