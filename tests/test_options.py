@@ -70,6 +70,28 @@ def test_a_bad_option_is_refused_in_words(values, words):
     assert words in str(refused.value) and len(str(refused.value)) < 200
 
 
+@dataclass(frozen=True)
+class Unlimited:
+    pixels: int = option(0, "how many")
+    rate: float = option(0.0, "how fast")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**400, -(10**400), 10**5000, "x" * 10_000, [[10**5000]], {"a": "x" * 10_000}],
+    ids=["400 digits", "minus 400 digits", "5000 digits", "text", "list", "mapping"],
+)
+def test_a_value_of_any_size_is_refused_in_a_short_text(value):
+    for options in (Options, Unlimited):
+        for name in options_of(options):
+            with pytest.raises(OptionError) as refused:
+                parse_options(options, {name: value} if name != "table" else {name: [value]})
+            assert len(str(refused.value)) < 200
+    with pytest.raises(OptionError) as refused:
+        parse_options(Options, {"x" * 10_000: 1})
+    assert len(str(refused.value)) < 200
+
+
 def test_a_file_is_read_at_the_edge(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("four")

@@ -23,7 +23,7 @@ from gansr.ui.run_state import INTERNAL_ERROR
 from tests.support.fakes import FAKE
 
 ODD: tuple[Any, ...] = (
-    None, True, 0, -1, 1.5, 10**30, float("nan"), float("inf"), "", "x", "a\0b", "x" * 500, [], [None], [[]],
+    None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "x", "a\0b", "x" * 500, [], [None], [[]],
     ["x", 1], {}, {"a": {}}, {"tiles": 1}, {"tiles": [1, {"state": [1]}]}, {"path": 1}, {"layers": [None]},
     {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
     {"path": "a\0b", "meta": {"_type": "gradio.FileData"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import io
 import logging
@@ -10,10 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+import httpx
 import pytest
+from gradio.routes import App
 
 from gansr.options import Option, OptionError, check_option
 from gansr.ui import log
+from gansr.ui.handlers import NOT_POSSIBLE, guard
 
 SECRET = "the visitor's own words " * 1000
 
@@ -106,3 +110,23 @@ def test_tracebacks_of_other_loggers_become_a_line(text):
 def test_other_records_are_as_they_were(text: Any):
     logging.getLogger("gansr").warning("pins.json: %s", "a wrong shape")
     assert text.getvalue() == "pins.json: a wrong shape\n"
+
+
+def test_a_visitors_mistake_through_gradios_own_route_is_one_line(text, capsys):
+    async def asked() -> Any:
+        with gr.Blocks(analytics_enabled=False) as page:
+            number, shown = gr.Slider(0, 1), gr.HTML()
+            number.input(lambda value: value, number, shown, queue=False)
+        guard(page)
+        page.queue()  # as `launch` does
+        client = httpx.ASGITransport(App.create_app(page))
+        async with httpx.AsyncClient(transport=client, base_url="http://test") as visitor:
+            sent = {"data": [{"value": SECRET}], "fn_index": 0, "session_hash": "one"}
+            return await visitor.post("/gradio_api/run/predict", json=sent)
+
+    answer = asyncio.run(asked())
+    assert answer.json()["error"] == NOT_POSSIBLE
+    (line,) = text.getvalue().splitlines()
+    assert line.startswith("ComponentProcessingError in gradio/blocks.py:") and "TypeError" in line
+    printed = capsys.readouterr()
+    assert "visitor" not in line + answer.text + printed.out + printed.err
