@@ -53,7 +53,8 @@ def _first_frame(data: bytes) -> tuple[bytes, tuple[int, int], int]:
             x, y, w, h, local = struct.unpack_from("<HHHHB", data, at + 1)
             at, blocks = _skip_blocks(data, at + 11 + _palette_bytes(local), blocks)
             if not frames:
-                width, height = max(width, x + w), max(height, y + h)
+                width, height = max(width, x + w), max(height, y + h)  # the decoder enlarges the screen
+                limits.check_size(width, height)
                 first += control + data[start:at]
             frames += 1
         else:

@@ -7,6 +7,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from gansr.picture import limits
 from gansr.picture.decoded import Decoded, Prepared, add_profile_notice, add_trailing_notice, decode
 from gansr.picture.limits import damaged, not_a_picture, not_supported
@@ -20,7 +22,9 @@ _APP0, _APP1, _APP2, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
 _KEPT = (*_FRAMES, _SOS, _DQT, _DHT, _DAC, _DNL, _DRI, _APP0, _ADOBE)  # what the pixels need
 _NO_MARKERS = (0x00, 0x01, *range(0xD0, 0xD8))  # after 0xFF: a stuffed byte, TEM, a restart within a scan
 _PEAK = 14  # bytes a pixel
+_MARKS = ~np.isin(np.arange(256), (*_NO_MARKERS, 0xFF))  # whether a byte after 0xFF makes a marker
 _FILL = b"\xff" * 4096
+_MOST_BLOCK = 2**20  # bytes searched at a time
 
 
 class _Marker(NamedTuple):
@@ -69,21 +73,31 @@ def _decode(file: io.BytesIO, size: tuple[int, int], notices: list[str], exif: b
 
 
 def _next_marker(data: bytes, at: int) -> _Marker | None:
-    """The first marker from `at` on; None where there is none. Looks at no byte more than twice.
+    """The first marker from `at` on; None where there is none. Looks at no byte more than a few times.
 
     Any number of 0xFF may stand before a marker (§B.1.1.2); within a scan, 0xFF 0x00 is a byte of the data.
     """
-    while (start := data.find(b"\xff", at)) >= 0:
-        at = start + 1
-        while data.startswith(_FILL, at):
-            at += len(_FILL)
-        while at < len(data) and data[at] == 0xFF:
-            at += 1
-        if at == len(data):
-            return None
-        if data[at] not in _NO_MARKERS:
-            return _Marker(start, data[at], at + 1)
+    if at + 1 < len(data) and data[at] == 0xFF and _MARKS[data[at + 1]]:  # as between segments
+        return _Marker(at, data[at + 1], at + 2)
+    begin, block = at, 64
+    while at + 1 < len(data):
+        codes = np.frombuffer(data, np.uint8, min(block, len(data) - at), at)
+        found = np.flatnonzero((codes[:-1] == 0xFF) & _MARKS[codes[1:]])
+        if len(found):
+            after = at + int(found[0]) + 2
+            return _Marker(_run_start(data, begin, after - 1), data[after - 1], after)
+        at += len(codes) - 1  # its last byte may begin a marker
+        block = min(8 * block, _MOST_BLOCK)
     return None
+
+
+def _run_start(data: bytes, begin: int, end: int) -> int:
+    """Where the run of 0xFF that ends at `end` begins, at `begin` at the earliest."""
+    while data.endswith(_FILL, begin, end):
+        end -= len(_FILL)
+    while end > begin and data[end - 1] == 0xFF:
+        end -= 1
+    return end
 
 
 def _walk(data: bytes) -> _Contents:

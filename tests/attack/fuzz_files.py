@@ -5,6 +5,7 @@ python -m tests.attack.fuzz_files --count 200000 --seed 0
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import json
@@ -142,7 +143,7 @@ def _changed_json(text: bytes, chance: random.Random) -> bytes:
         elif kind == 1 and isinstance(place, dict):
             place[str(chance.choice(ODD_VALUES))[:100]] = place.pop(key)
         else:
-            place[key] = chance.choice(ODD_VALUES)
+            place[key] = copy.deepcopy(chance.choice(ODD_VALUES))  # it may be changed later
         if not found:
             break
     made = json.dumps(found)
