@@ -69,7 +69,7 @@ def read_boundary(path: Path) -> Tensor:
         raise OptionError(
             f"the boundary cannot be read: {error}. Give a .npy with an array of shape (1, 512)"
         ) from None
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # the length below is then not a number
         values = np.array(values, dtype=np.float64)
         length = float(np.linalg.norm(values))
     if not math.isfinite(length) or abs(length - 1) > 1e-3:

@@ -76,3 +76,11 @@ def test_options_that_change_the_input_say_so():
     assert changing == {"job", "generator", "factor", "side"}
     assert MGANPRIOR.accepts.side is not None
     assert MGANPRIOR.accepts.side(Options()) != MGANPRIOR.accepts.side(Options(job="invert"))
+
+
+def test_a_boundary_of_signalling_nans_is_refused_without_a_warning(tmp_path):
+    values = np.eye(512, dtype="f4")[:1]
+    values.view("u4")[0, 3] = 0x7F800001
+    np.save(tmp_path / "b.npy", values)
+    with pytest.raises(OptionError, match="length nan"):
+        read_boundary(tmp_path / "b.npy")
