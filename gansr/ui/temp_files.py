@@ -157,8 +157,11 @@ class TempFolder:
             self.pressed.set()
 
 
+PLACE = TempFolder()  # the folder of this process
+
+
 def start_cleanup(
-    place: TempFolder, interval_s: float = INTERVAL, stop: threading.Event | None = None
+    place: TempFolder = PLACE, interval_s: float = INTERVAL, stop: threading.Event | None = None
 ) -> threading.Thread:
     """Sweep `place` now, every `interval_s` seconds and when uploads press, on a daemon thread, until `stop` is set:
     then at the end of the current wait. Returns the started thread."""
@@ -175,6 +178,3 @@ def start_cleanup(
     thread = threading.Thread(target=work, name="temp-file cleanup", daemon=True)
     thread.start()
     return thread
-
-
-PLACE = TempFolder()  # the folder of this process

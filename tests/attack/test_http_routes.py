@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from tests.attack import http_routes
 
-TRACE = """Traceback (most recent call last):
-  File "/x/gansr/ui/middleware/headers.py", line 1, in __call__
-    await self.app()
-  File "/x/site-packages/gradio/routes.py", line 2, in predict
-    await self.app()
-{last}    f()
-{error}
-"""
+LOG = """
+OddError in gansr/ui/tab.py:7 run < gansr/ui/run_state.py:8 until_stopped
+KeyError in gradio/routes.py:2 predict < gansr/ui/middleware/uploads.py:3 __call__ < gansr/ui/middleware/routes.py:3 __call__
+ValueError in gradio/blocks.py:2 process < gansr/ui/tab.py:7 run
+Exception in ASGI application: OSError in gansr/ui/middleware/uploads.py:8 _served
+Traceback (most recent call last):
+"""  # noqa: E501
 
 
 def test_an_exception_is_ours_where_it_passed_through_our_code_behind_gradio():
-    handler = '  File "/x/gansr/ui/tab.py", line 7, in run\n'
-    layer = '  File "/x/gansr/ui/middleware/uploads.py", line 8, in _served\n'
-    log = "said\n".join(TRACE.format(last=last, error="pkg.OddError: 5") for last in (handler, layer, ""))
-    assert http_routes.exceptions(log) == [
-        (True, "gansr/ui/tab.py:7 run: OddError"),
-        (True, "gansr/ui/middleware/uploads.py:8 _served: OddError"),
-        (False, "site-packages/gradio/routes.py:2 predict: OddError"),
+    assert http_routes.exceptions(LOG) == [
+        (True, "a traceback in the log"),
+        (True, "OddError in gansr/ui/tab.py:7 run"),
+        (False, "KeyError in gradio/routes.py:2 predict"),
+        (True, "ValueError in gradio/blocks.py:2 process"),
+        (True, "OSError in gansr/ui/middleware/uploads.py:8 _served"),
     ]
 
 
