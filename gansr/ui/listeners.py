@@ -27,8 +27,9 @@ PATIENCE = 15.0  # seconds that a run goes on while nobody listens
 KEPT = 60.0  # seconds that unfetched messages are kept
 BACKLOG = 8  # messages; while more are unfetched, frames on their way are left out
 INTERVAL = 5.0  # seconds between two looks for what nobody fetches
-LONGEST_PAUSE = (
-    10.0  # seconds after which a frame is sent whatever the backlog: Gradio ends a cancelled run only then
+LONGEST_PAUSE = 2.0  # seconds after which a frame is sent all the same: Gradio ends a cancelled run only then
+UNHEARD = (
+    f"Stopped: nobody listened for {PATIENCE:.0f} s. Open the stream of events as soon as a run has begun."
 )
 
 _DATA = re.compile(r"/queue/data/?$")

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import gradio as gr
 from gradio.components import Component
 
+from gansr.method import MethodError
 from gansr.pipeline import USER_ERRORS, Update
 from gansr.ui import render
-from gansr.ui.listeners import Watch
+from gansr.ui.listeners import UNHEARD, Watch
 
 Item = TypeVar("Item")
 CHOOSE = "Choose a picture and press Run."
@@ -73,11 +74,11 @@ class RunState:
     def until_stopped(
         self, items: Generator[Item | None, None, None], settings: Any = None, watch: Watch | None = None
     ) -> Iterator[Item]:
-        """The items of a run with `settings` until Stop is pressed or, by `watch`, nobody listens any more; at least
-        the first. Closes their generator at the end. Nothing is kept of a run that nobody hears: no page can resume it.
+        """The items of a run with `settings` until Stop is pressed, at least the first; closes their generator at the
+        end. An item that is None only gives the chance to stop.
 
-        An item that is None only gives the chance to stop. Records the reason of an exception in `error` and raises it
-        again.
+        Raises MethodError when, by `watch`, nobody listens any more; nothing is kept of such a run, because no page can
+        resume it. Records the reason of an exception in `error` and raises it again.
         """
         self.ran = settings
         with self.run(), closing(items):
@@ -85,8 +86,10 @@ class RunState:
                 for item in items:
                     if item is not None:
                         yield item
-                    if self.stopping or not (watch is None or watch.heard()):
+                    if self.stopping:
                         return
+                    if watch is not None and not watch.heard():
+                        raise MethodError(UNHEARD)
             except Exception as error:
                 self.error = str(error) if isinstance(error, USER_ERRORS) else INTERNAL_ERROR
                 self.ran = None

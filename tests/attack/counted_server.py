@@ -55,9 +55,9 @@ changed()
 if __name__ == "__main__":
     from gansr.ui.page import LAUNCH, build
     from gansr.ui.shutdown import serve
-    from gansr.ui.temp_files import start_cleanup
+    from gansr.ui.temp_files import PLACE, start_cleanup
 
     page = build()
     service.BACKEND.start()
-    start_cleanup()
+    start_cleanup(PLACE)
     serve(page, LAUNCH)

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from gradio.routes import App
 
+from gansr.method import MethodError
 from gansr.ui.listeners import BACKLOG, KEPT, LONGEST_PAUSE, PATIENCE, Listeners, middleware
 from gansr.ui.run_state import RunState
 
@@ -63,9 +64,13 @@ def test_a_run_that_nobody_hears_stops_after_15_seconds(listeners, clock):
             steps.append(step)
             if step == 30:
                 break
-    steps += run
+    with pytest.raises(MethodError, match="nobody listened for 15 s"):
+        steps.extend(run)
     assert steps == list(range(47)) and closed == [True]
-    assert len(list(RunState().until_stopped(items(), watch=listeners.watch("never")))) == 16
+    steps.clear()
+    with pytest.raises(MethodError, match="nobody listened for 15 s"):
+        steps.extend(RunState().until_stopped(items(), watch=listeners.watch("never")))
+    assert len(steps) == 16
     assert (
         len(list(RunState().until_stopped(items(), watch=listeners.watch("")))) == 100
     )  # no request, no listener
@@ -77,7 +82,8 @@ def test_a_run_that_waits_in_line_unheard_stops_too(listeners, clock):
             clock.now += 0.25
             yield None
 
-    assert list(RunState().until_stopped(waits(), watch=listeners.watch("s"))) == []
+    with pytest.raises(MethodError, match="nobody listened"):
+        list(RunState().until_stopped(waits(), watch=listeners.watch("s")))
     assert clock.now == PATIENCE + 0.25
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gansr.compare.plan import plan
 from gansr.engine import Engine
 from gansr.pipeline import Pipeline
-from gansr.ui import files, service
+from gansr.ui import compare_view, files, service
 from gansr.ui.live_picture import LivePicture
 from tests.conftest import ROOT
+from tests.support.comparing import QUICK, picture, requests
 from tests.support.fakes import FAKE, run
 from tests.support.tab_handler import drawn
 
@@ -52,6 +54,20 @@ def test_a_run_that_waits_writes_its_first_frame_once_and_tells_once_a_second(mo
     holder.leave()
     *_, last = running
     assert "Done" in last[page.results.status]
+
+
+def test_a_comparison_writes_a_picture_that_stays_the_same_once(written):
+    pipeline, kept = Pipeline(Engine("cpu", load=lambda name: None, pace=0.0)), compare_view.RunFiles()
+    (entry,) = plan(picture(), requests(QUICK), pipeline)
+    for update in pipeline.run(entry.picture, entry.request):
+        if update.frame is not None and update.frame.step:
+            break
+    entry.update, entry.given, entry.state = update, update.given, "running"
+    assert update.frame is not None
+    for step in (1, 2, 3):
+        entry.update = replace(update, frame=replace(update.frame, step=step))
+        compare_view.tiles([entry], kept)
+    assert written.count("live.png") == 1
 
 
 def test_a_search_whose_picture_stays_the_same_writes_it_once(monkeypatch, written):

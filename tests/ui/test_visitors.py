@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 
+import gradio as gr
 import pytest
+from gradio.helpers import special_args
 
-from gansr.ui.visitors import PER_ADDRESS, Refused, Visitor, Visitors, runs_per_address, visitor_of
+from gansr.papers import METHODS
+from gansr.ui import page, service
+from gansr.ui.tab import RUNS
+from gansr.ui.visitors import IN_ALL, PER_ADDRESS, Refused, Visitor, Visitors, runs_per_address, visitor_of
 
 
 def admit(visitors: Visitors, stack: ExitStack, session: str, address: str) -> None:
@@ -78,3 +84,24 @@ def test_without_a_request_there_is_no_limit_but_that_of_all():
         for _ in range(10):
             stack.enter_context(visitors.admitted(visitor_of(None)))
         assert visitors.runs == 10
+
+
+def test_every_run_of_the_page_the_api_and_the_comparison_is_admitted(monkeypatch):
+    async def draw():
+        return page.build()
+
+    app = asyncio.run(draw())
+    monkeypatch.setattr(service, "VISITORS", Visitors(in_all=0))
+    runs = [event for event in app.fns.values() if event.concurrency_id == "run"]
+    assert len(runs) == 2 * len(METHODS) + 1
+    for event in runs:
+        assert event.fn is not None
+        given = [getattr(block, "value", None) for block in event.inputs]
+        values, *_ = special_args(event.fn, given, gr.Request())
+        with pytest.raises(gr.Error, match="The server is busy: 0 runs wait already"):
+            list(event.fn(*values))
+
+
+def test_no_run_waits_in_gradios_queue_and_all_that_wait_leave_threads_for_the_rest():
+    assert RUNS["concurrency_limit"] is None
+    assert page.LAUNCH["max_threads"] - IN_ALL >= 40  # what Gradio has for all
