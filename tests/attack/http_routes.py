@@ -27,6 +27,8 @@ from tests.support.browser import ROOT, served
 
 API = "/gradio_api"
 PICTURE = ROOT / "assets" / "examples" / "astronaut-face-32.png"
+# What every request or every event goes through.
+LAYERS = ("gansr/ui/middleware/", "gansr/ui/listeners.py", "gansr/ui/handlers.py")
 SLOW = 4.0  # seconds for an event; then it is cancelled
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "ODD")
 ODD: tuple[Any, ...] = (
@@ -245,7 +247,7 @@ def exceptions(log: str) -> list[tuple[bool, str]]:
     found = [(True, "a traceback in the log")] * log.count("Traceback (most recent call last)")
     for kind, places in re.findall(r"(\w+) in ([\w./-]+:\d+ \S+(?: < [\w./-]+:\d+ \S+)*)", log):
         first, *others = places.split(" < ")
-        behind = [place for place in others if not place.startswith("gansr/ui/middleware/")]
+        behind = [place for place in others if not place.startswith(LAYERS)]
         own = first.startswith("gansr/") or any(place.startswith("gansr/") for place in behind)
         found.append((own, f"{kind} in {first}"))
     return found

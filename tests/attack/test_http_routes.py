@@ -6,8 +6,8 @@ from tests.attack import http_routes
 
 LOG = """
 OddError in gansr/ui/tab.py:7 run < gansr/ui/run_state.py:8 until_stopped
-KeyError in gradio/routes.py:2 predict < gansr/ui/middleware/uploads.py:3 __call__ < gansr/ui/middleware/routes.py:3 __call__
-ValueError in gradio/blocks.py:2 process < gansr/ui/tab.py:7 run
+KeyError in gradio/routes.py:2 predict < gansr/ui/middleware/uploads.py:3 __call__ < gansr/ui/listeners.py:3 __call__
+ValueError in gradio/blocks.py:2 process < gansr/ui/tab.py:7 run < gansr/ui/handlers.py:9 process_api
 Exception in ASGI application: OSError in gansr/ui/middleware/uploads.py:8 _served
 Traceback (most recent call last):
 """  # noqa: E501
