@@ -10,7 +10,7 @@ KeyError in gradio/routes.py:2 predict < gansr/ui/middleware/uploads.py:3 __call
 ValueError in gradio/blocks.py:2 process < gansr/ui/tab.py:7 run < gansr/ui/handlers.py:9 process_api
 Exception in ASGI application: OSError in gansr/ui/middleware/uploads.py:8 _served
 Traceback (most recent call last):
-"""  # noqa: E501
+"""
 
 
 def test_an_exception_is_ours_where_it_passed_through_our_code_behind_gradio():
