@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,13 +28,15 @@ from gansr.method import InputError
 from gansr.ops.colour import to8bit
 from gansr.ops.degrade import Degradation, degrade, mod_crop, shrink
 from gansr.ops.resize import imresize
-from gansr.picture import Picture, open_picture
+from gansr.picture import Picture
 from gansr.request import Request
+from gansr.uploads import Uploads
 
 DETECTOR = "scrfd-500m"  # the weights that find faces
 LARGE = 1024  # px: the square that a comparison shrinks for a known answer
 PHOTO_PIXELS = 16_000_000  # the largest photograph a face is pasted back into
 BUDGET = 400 * 2**20  # bytes of pictures that are kept
+EACH = 1024  # bytes that a kept value counts besides its tensors
 
 Source = str | Path | bytes | Picture
 T = TypeVar("T")
@@ -86,27 +88,37 @@ class MethodInput:
 class Inputs:
     """Opens pictures, finds faces and makes inputs, each once: least recently used results are dropped."""
 
-    def __init__(self, detector: Callable[[], Any], budget: int = BUDGET):
-        """detector: gives the face detector's session; called only where a face is to be found."""
+    def __init__(
+        self,
+        detector: Callable[[], Any],
+        budget: int = BUDGET,
+        is_upload: Callable[[Path], bool] = lambda path: False,
+    ):
+        """detector: gives the face detector's session; called only where a face is to be found. is_upload: whether a
+        file is a visitor's, whose metadata are removed from the disk as soon as it has been opened."""
         self._detector = detector
+        self._uploads = Uploads(is_upload)
         self._kept = _Cache(budget)
 
     def open(self, source: Source) -> Picture:
         """The picture of a file, of bytes, or itself. Raises PictureError."""
         if isinstance(source, Picture):
             return source
-        return self._kept.get(("picture", _identity(source)), lambda: open_picture(source), _picture_bytes)
+        key = ("picture", self._uploads.key(source))
+        return self._kept.get(
+            key, lambda reserve: self._uploads.open(source, reserve), lambda p: (p.rgb, p.alpha)
+        )
 
     def faces(self, picture: Picture) -> list[faces.Face]:
         """The faces of a picture, largest first; empty where there is none."""
         key = ("faces", _picture_key(picture))
-        return self._kept.get(key, lambda: faces.detect(picture.rgb, self._detector()), lambda found: 1024)
+        return self._kept.get(key, lambda _: faces.detect(picture.rgb, self._detector()), lambda found: ())
 
     def make(self, source: Source, request: Request) -> MethodInput:
         """The input of `request.method`. Raises PictureError, InputError, FaceError: the text says what to do."""
         picture = self.open(source)
         key = ("input", _picture_key(picture), request.input_key)
-        return self._kept.get(key, lambda: self._make(picture, request), _input_bytes)
+        return self._kept.get(key, lambda _: self._make(picture, request), _tensors)
 
     def _make(self, picture: Picture, request: Request) -> MethodInput:
         whole = MethodInput(
@@ -165,7 +177,7 @@ class Inputs:
             raise InputError(f"face {face} was asked for; {len(found)} were found")
         key = ("aligned", _picture_key(picture), face, size)
         points = found[face - 1].points
-        return self._kept.get(key, lambda: faces.align(picture.rgb, points, size), lambda cut: 12 * size**2)
+        return self._kept.get(key, lambda _: faces.align(picture.rgb, points, size), lambda cut: (cut.image,))
 
     def _face_note(self, picture: Picture, face: int) -> str:
         return f"face {face} of {len(self.faces(picture))}, aligned"
@@ -257,61 +269,88 @@ def _shrunk(whole: MethodInput, request: Request) -> MethodInput:
 
 class _Cache:
     """Values by key within a budget of bytes. Two callers of the same key wait for one computation; what raises is
-    not kept."""
+    not kept.
+
+    Memory that several values share counts once, and a part of a tensor counts as the whole that it keeps alive. What
+    is still being computed counts as far as it is known (`reserve`): others make room for it before it is there.
+    """
 
     def __init__(self, budget: int):
         self._budget, self._bytes = budget, 0
-        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._values: OrderedDict[Hashable, tuple[Any, dict[int, int]]] = OrderedDict()
+        self._uses: Counter[int] = Counter()  # address of memory → values that hold it
         self._lock = threading.Lock()
         self._busy: dict[Hashable, threading.Lock] = {}
 
-    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+    @property
+    def held(self) -> int:
+        """Bytes that the values hold and that are reserved."""
+        return self._bytes
+
+    def get(
+        self,
+        key: Hashable,
+        make: Callable[[Callable[[int], None]], T],
+        tensors: Callable[[T], Iterable[Tensor | None]],
+    ) -> T:
+        """The value of `key`. `make` gets a function that reserves bytes; `tensors` names what a value holds."""
         with self._lock:
             busy = self._busy.setdefault(key, threading.Lock())
+        reserved = 0
+
+        def reserve(size: int) -> None:
+            nonlocal reserved
+            with self._lock:
+                self._bytes += size - reserved
+                reserved = size
+                self._make_room(0)
+
         with busy:
             with self._lock:
                 if key in self._values:
                     self._values.move_to_end(key)
                     return self._values[key][0]
             try:
-                value = make()
-                self._keep(key, value, size(value))
+                value = make(reserve)
+            except BaseException:
+                reserve(0)
+                raise
+            else:
+                self._keep(key, value, _memory_of(tensors(value)), reserved)
                 return value
             finally:
                 with self._lock:
                     self._busy.pop(key, None)
 
-    def _keep(self, key: Hashable, value: Any, size: int) -> None:
+    def _keep(self, key: Hashable, value: Any, memory: dict[int, int], reserved: int) -> None:
         with self._lock:
-            self._values[key] = (value, size)
-            self._bytes += size
-            while self._bytes > self._budget and len(self._values) > 1:
-                _, (_, dropped) = self._values.popitem(last=False)
-                self._bytes -= dropped
+            self._bytes += EACH - reserved
+            self._values[key] = (value, memory)
+            for address, size in memory.items():
+                self._bytes += 0 if self._uses[address] else size
+                self._uses[address] += 1
+            self._make_room(1)
+
+    def _make_room(self, least: int) -> None:
+        while self._bytes > self._budget and len(self._values) > least:
+            _, (_, memory) = self._values.popitem(last=False)
+            self._bytes -= EACH
+            for address, size in memory.items():
+                self._uses[address] -= 1
+                if not self._uses[address]:
+                    del self._uses[address]
+                    self._bytes -= size
 
 
-def _identity(source: str | Path | bytes) -> Hashable:
-    """What a file or bytes are known by: for a file its place, size and time, so that it need not be read."""
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    try:
-        facts = Path(source).stat()
-    except (OSError, ValueError):  # open_picture says what is wrong
-        return str(source)
-    return (str(source), facts.st_size, facts.st_mtime_ns, facts.st_ino)
+def _memory_of(tensors: Iterable[Tensor | None]) -> dict[int, int]:
+    """address → bytes of the memory that tensors keep alive, which may be more than their own."""
+    storages = [tensor.untyped_storage() for tensor in tensors if tensor is not None]
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}
 
 
 def _picture_key(picture: Picture) -> Hashable:
     return picture.sha256 or hashlib.sha256(picture.rgb.numpy().tobytes()).hexdigest()
 
 
-def _picture_bytes(picture: Picture) -> int:
-    return _bytes(picture.rgb) + _bytes(picture.alpha)
-
-
-def _input_bytes(made: MethodInput) -> int:
-    return _bytes(made.low) + _bytes(made.truth) + _bytes(made.alpha)
-
-
-def _bytes(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.numel() * tensor.element_size()
+def _tensors(made: MethodInput) -> tuple[Tensor | None, ...]:
+    return made.low, made.truth, made.alpha, made.quad, made.photo

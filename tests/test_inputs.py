@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import threading
 
 import pytest
@@ -12,7 +13,7 @@ from gansr import faces, receipt
 from gansr.compare.plan import plan
 from gansr.compare.run import run
 from gansr.engine import Engine
-from gansr.inputs import Inputs
+from gansr.inputs import EACH, Inputs, _tensors
 from gansr.method import Accepts, InputError
 from gansr.picture import to_png
 from gansr.pipeline import Pipeline
@@ -31,17 +32,15 @@ class Counts:
         self.of: dict[str, int] = {}
         points = torch.tensor([[40.0, 40], [60, 40], [50, 52], [42, 62], [58, 62]])
         face = faces.Face(torch.tensor([30.0, 30, 70, 70]), points, 0.9)
-        self._count(monkeypatch, "open_picture")
-        self._count(monkeypatch, "degrade")
+        self._count(monkeypatch, "gansr.uploads", "open_picture")
+        self._count(monkeypatch, "gansr.inputs", "degrade")
         monkeypatch.setattr("gansr.faces.detect", lambda *_: self.one("detect") or [face])
         real = faces.align
         monkeypatch.setattr("gansr.faces.align", lambda *args: self.one("align") or real(*args))
 
-    def _count(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-        import gansr.inputs
-
-        real = getattr(gansr.inputs, name)
-        monkeypatch.setattr(f"gansr.inputs.{name}", lambda *args: self.one(name) or real(*args))
+    def _count(self, monkeypatch: pytest.MonkeyPatch, module: str, name: str) -> None:
+        real = getattr(importlib.import_module(module), name)
+        monkeypatch.setattr(f"{module}.{name}", lambda *args: self.one(name) or real(*args))
 
     def one(self, name: str) -> None:
         self.of[name] = self.of.get(name, 0) + 1
@@ -123,7 +122,68 @@ def test_what_is_kept_stays_within_its_budget(tmp_path):
         path = tmp_path / f"{i}.png"
         path.write_bytes(to_png(torch.full((3, 60, 60), i / 10)))
         inputs.open(path)
-    assert inputs._kept._bytes <= 100_000 and len(inputs._kept._values) == 2
+    assert inputs._kept.held <= 100_000 and len(inputs._kept._values) == 2
+
+
+def test_memory_that_values_share_counts_once(photo):
+    inputs = Inputs(lambda: None)
+    picture = inputs.open(photo)
+    alone = inputs._kept.held
+    assert inputs.make(photo, decode(FAKE, {})).low is picture.rgb
+    assert inputs._kept.held == alone + EACH
+
+
+def test_the_photograph_that_an_input_keeps_alive_counts(monkeypatch, photo):
+    Counts(monkeypatch)
+    inputs = Inputs(lambda: None)
+    given = inputs.make(photo, decode(FACES, {}))
+    assert given.photo is not None
+    kept = Inputs(lambda: None, budget=1)._kept
+    kept.get("input", lambda _: given, _tensors)
+    assert kept.held >= given.photo.numel() * 4
+
+
+def test_a_part_of_a_picture_counts_as_the_whole_that_it_keeps_alive():
+    kept = Inputs(lambda: None)._kept
+    whole = torch.zeros(1000, 1000)
+    kept.get("part", lambda _: whole[:2, :2], lambda part: (part,))
+    assert kept.held == EACH + whole.numel() * 4
+
+
+def test_values_go_before_one_is_computed_that_needs_their_room():
+    kept, seen = Inputs(lambda: None, budget=100_000)._kept, []
+    for i in range(3):
+        kept.get(i, lambda _: torch.zeros(7000), lambda value: (value,))
+
+    def make(reserve) -> torch.Tensor:
+        reserve(60_000)
+        seen.append((len(kept._values), kept.held))
+        return torch.zeros(15_000)
+
+    kept.get("large", make, lambda value: (value,))
+    assert seen == [(1, 28_000 + EACH + 60_000)]
+    assert kept.held == 28_000 + 60_000 + 2 * EACH
+
+
+def test_what_could_not_be_computed_reserves_nothing():
+    kept = Inputs(lambda: None)._kept
+
+    def fails(reserve) -> torch.Tensor:
+        reserve(60_000)
+        raise InputError("no")
+
+    with pytest.raises(InputError):
+        kept.get("large", fails, lambda value: (value,))
+    assert kept.held == 0
+
+
+def test_values_dropped_again_and_again_leave_no_bytes():
+    kept = Inputs(lambda: None, budget=50_000)._kept
+    shared = torch.zeros(2000)
+    for i in range(200):
+        kept.get(i, lambda _, i=i: [torch.zeros(10 * i), shared], lambda value: value)
+    real = {t.untyped_storage().data_ptr(): t.numel() * 4 for v, _ in kept._values.values() for t in v}
+    assert kept.held == sum(real.values()) + EACH * len(kept._values) <= 50_000
 
 
 def test_there_is_a_truth_for_the_quality_test_alone(monkeypatch, photo, pipeline):

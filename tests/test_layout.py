@@ -34,7 +34,8 @@ MAY = {
     "weights": ("method", "nets", "ops", "version"),
     "request": ("method", "options", "ops"),
     "engine": ("memory", "weights", "method", "papers", "metric", "ops", "turns"),
-    "inputs": ("faces", "method", "ops", "picture", "request"),
+    "uploads": ("picture",),
+    "inputs": ("faces", "method", "ops", "picture", "request", "uploads"),
     "receipt": ("papers", "weights", "inputs", "method", "options", "picture", "request", "version"),
     "backends": ("engine", "papers", "weights", "method"),
     "pipeline": (

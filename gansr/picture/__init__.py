@@ -4,7 +4,7 @@
 walks the container and checks it; a codec then gets only the bytes that the pixels need. So the size is known
 before anything is decoded (a 4 kB JPEG of 13,000² would cost 2.9 GB), metadata reaches no parser and no result
 (EXIF, GPS, XMP, text and profile bombs), and no setting that Pillow shares between threads is changed. Every other
-format is refused by its name. The package imports no other part of gansr.
+format is refused by its name. The package imports nothing of gansr but `memory`.
 
 Pictures are RGB float32 (3,H,W) in [0,1]; sizes in messages are width×height in pixels.
 
@@ -26,6 +26,7 @@ from gansr.picture.limits import (
     PictureError,
 )
 from gansr.picture.mask import MAX_MASK_PIXELS, open_mask
+from gansr.picture.metadata import clean, replace, without_metadata
 from gansr.picture.write import animated_webp, jpeg_round_trip, read_text, to_png
 
 __all__ = [
@@ -41,11 +42,14 @@ __all__ = [
     "Picture",
     "PictureError",
     "animated_webp",
+    "clean",
     "from_array",
     "jpeg_round_trip",
     "open_mask",
     "open_picture",
     "read_text",
+    "replace",
     "to_array",
     "to_png",
+    "without_metadata",
 ]

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from torch import Tensor
 
@@ -37,37 +38,51 @@ class Picture:
             object.__setattr__(self, "sha256", _digest_of_pixels(self.rgb, self.alpha))
 
 
-def open_picture(source: str | Path | bytes) -> Picture:
+def open_picture(source: str | Path | bytes, declared: Callable[[int], None] | None = None) -> Picture:
     """The checked picture of a file's bytes, or of a path that the caller has checked.
 
     Takes PNG, JPEG, WebP, HEIC and AVIF (and a GIF's first frame) of at most 16 megapixels, no side over 8192, at
     most 64 MB. Raises PictureError, whose text begins with NOT_A_PICTURE, NOT_SUPPORTED, DAMAGED or TOO_LARGE
     where a file was read; URLs, `data:` URLs, folders, missing files and anything else have texts of their own.
+
+    All openings share OPENING: this one waits until what it takes by its header is free. Before it decodes, `declared`
+    gets the bytes of the picture's RGB planes.
     """
     need = 3 * size_of(source)  # the file, and its copy without what the pixels do not need
     while True:
         with OPENING.hold(need) as share:
             data = read_bytes(source)
             digest = hashlib.sha256(data).hexdigest()
-            prepared = _reader_of(data)(data)
+            prepared = reader_of(data).read(data)
             del data  # its copy without metadata is enough
             need = prepared.peak
             if share.grow(need):
+                if declared is not None:
+                    declared(12 * prepared.size[0] * prepared.size[1])
                 return _normalise(prepared, digest)
             prepared.file.close()  # who waits holds nothing
 
 
-def _reader_of(data: bytes) -> Callable[[bytes], Prepared]:
+class Reader(Protocol):
+    """What each format's module has."""
+
+    def read(self, data: bytes) -> Prepared: ...
+
+    def without_metadata(self, data: bytes) -> bytes: ...
+
+
+def reader_of(data: bytes) -> Reader:
+    """The module that reads a file. Raises PictureError for a format not read here."""
     if data.startswith(png.SIGNATURE):
-        return png.read
+        return png
     if data.startswith(b"\xff\xd8\xff"):
-        return jpeg.read
+        return jpeg
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return webp.read
+        return webp
     if data[:6] in (b"GIF87a", b"GIF89a"):
-        return gif.read
+        return gif
     if heif.is_heif(data):
-        return heif.read
+        return heif
     raise refusal_of(data)
 
 

@@ -29,3 +29,11 @@ def read_exif(tiff: bytes) -> Exif | None:
     except (KeyError, struct.error):
         return None
     return Exif(orientation, gps)
+
+
+def orientation_block(tiff: bytes | None) -> bytes:
+    """A TIFF block that says only how to turn the picture; empty where `tiff` says nothing about that."""
+    exif = None if tiff is None else read_exif(tiff)
+    if exif is None or exif.orientation not in range(2, 9):
+        return b""
+    return struct.pack("<4sIHHHIHHI", b"II*\0", 8, 1, _ORIENTATION, _SHORT, 1, exif.orientation, 0, 0)

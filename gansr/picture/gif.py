@@ -12,7 +12,8 @@ from gansr.picture.rows import rows_of
 
 _PEAK = 18  # bytes a pixel
 _MOST_BLOCKS = 1_000_000  # blocks of data: 64 MB have 263,000, unless they are made small
-_TRAILER, _EXTENSION, _IMAGE, _CONTROL = 0x3B, 0x21, 0x2C, 0xF9
+_TRAILER, _EXTENSION, _IMAGE, _CONTROL, _APPLICATION = 0x3B, 0x21, 0x2C, 0xF9, 0xFF
+_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 
 def read(data: bytes) -> Prepared:
@@ -60,6 +61,37 @@ def _first_frame(data: bytes) -> tuple[bytes, tuple[int, int], int]:
         else:
             raise damaged("the GIF has false marks in it")
     raise damaged(f"the GIF has over {limits.MAX_PIECES} blocks")
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The same picture, still or moving, without comments and other texts. Raises PictureError where it is cut."""
+    at = 13 + _palette_bytes(data[10])
+    pieces, blocks = [data[:at]], 0
+    try:
+        for _ in range(limits.MAX_PIECES):
+            start, kind = at, data[at]
+            if kind == _TRAILER:
+                return b"".join([*pieces, b";"])
+            if kind == _EXTENSION:
+                at, blocks = _skip_blocks(data, at + 2, blocks)
+                pieces.append(_plain(data[start:at]))
+            elif kind == _IMAGE:
+                at, blocks = _skip_blocks(data, at + 11 + _palette_bytes(data[at + 9]), blocks)
+                pieces.append(data[start:at])
+            else:
+                break
+    except IndexError:
+        pass
+    raise damaged("the GIF is cut short or has false marks in it")
+
+
+def _plain(extension: bytes) -> bytes:
+    """How the next frame is drawn, and how often an animation is shown; empty for any other extension."""
+    if extension[1] == _CONTROL and extension[2] == 4:
+        return extension[:7] + b"\0"
+    if extension[1] == _APPLICATION and extension[3:14] in _LOOPS and extension[14:16] == b"\3\1":
+        return extension[:18] + b"\0"
+    return b""
 
 
 def _palette_bytes(flags: int) -> int:

@@ -20,6 +20,25 @@ _MOST_TABLE = 256 * 1024  # bytes of a table of items; that of MAX_ITEMS has a q
 _MOST_REFERENCES = 8192  # between items: a tile has one, a grid as many as tiles
 _MOST_SHARED = 2  # all items together have at most so many times the bytes of the file
 _IN_FILE, _IN_IDAT = 0, 1  # construction methods of iloc
+_UNREAD_BOX, _UNREAD_ITEM = b"free", b"skip"  # kinds that decoders ignore
+_KEPT_IN_META = (*_NEEDED, b"hdlr", b"iref", b"idat", b"dinf", b"grpl")
+_KEPT_PROPERTIES = (  # what a decoder may need
+    *(
+        b"ispe",
+        b"pixi",
+        b"hvcC",
+        b"av1C",
+        b"lhvC",
+        b"vvcC",
+        b"avcC",
+        b"colr",
+        b"irot",
+        b"imir",
+        b"clap",
+        b"pasp",
+    ),
+    *(b"auxC", b"a1op", b"a1lx", b"lsel", b"oinf", b"tols", b"clli", b"mdcv", b"cclv", b"amve", b"rloc"),
+)
 
 
 class CutShort(Exception):
@@ -103,6 +122,55 @@ def read_container(data: bytes) -> Container:
     if primary not in items:
         raise Contradiction
     return Container(data[8:12], items, primary, references, film_at, end)
+
+
+def blanked(data: bytes, container: Container, unwanted: tuple[bytes, ...]) -> bytes:
+    """The file with zeros for everything that does not show the picture: items of the kinds `unwanted`, bytes that no
+    item has, films, names and descriptions. No box changes its place; what is emptied gets a kind that nobody reads.
+    """
+    plain = bytearray(data[: container.end])
+    for box in _boxes(data[: container.end], 0, container.end):
+        if box.kind == b"meta":
+            _blank_meta(data, plain, box)
+        elif box.kind == b"mdat":
+            _blank(plain, box.start, box.end)
+        elif box.kind != b"ftyp":
+            _blank_box(data, plain, box)
+    for item in container.items.values():
+        if item.kind in unwanted:
+            plain[item.kind_at : item.kind_at + 4] = _UNREAD_ITEM
+            continue
+        for start, end in item.extents:
+            plain[start:end] = data[start:end]
+    return bytes(plain[: container.end])
+
+
+def _blank_meta(data: bytes, plain: bytearray, meta: Box) -> None:
+    for box in _boxes(data, meta.start + 4, meta.end):
+        if box.kind not in _KEPT_IN_META:
+            _blank_box(data, plain, box)
+        elif box.kind == b"idat":
+            _blank(plain, box.start, box.end)
+        elif box.kind == b"hdlr":
+            _blank(plain, box.start + 24, box.end)  # its name
+        elif box.kind == b"iinf":
+            for entry in _boxes(data, box.start + (8 if data[box.start] else 6), box.end):
+                _blank(plain, entry.start + (14 if data[entry.start] == 3 else 12), entry.end)  # names
+        elif box.kind == b"iprp":
+            for part in _boxes(data, box.start, box.end):
+                for described in _boxes(data, part.start, part.end) if part.kind == b"ipco" else ():
+                    if described.kind not in _KEPT_PROPERTIES:
+                        _blank_box(data, plain, described)
+
+
+def _blank_box(data: bytes, plain: bytearray, box: Box) -> None:
+    at = box.start - (4 if data[box.start - 4 : box.start] == box.kind else 12)  # its size may have 64 bits
+    plain[at : at + 4] = _UNREAD_BOX
+    _blank(plain, box.start, box.end)
+
+
+def _blank(plain: bytearray, start: int, end: int) -> None:
+    plain[start:end] = bytes(max(0, end - start))
 
 
 def _boxes(data: bytes, start: int, end: int, trailing: bool = False) -> Iterator[Box]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from gansr.picture import limits
 from gansr.picture.decoded import Decoded, Prepared, add_profile_notice, add_trailing_notice, decode
+from gansr.picture.exif import orientation_block
 from gansr.picture.limits import damaged, not_a_picture, not_supported
 from gansr.picture.rows import rows_of
 
@@ -42,6 +43,7 @@ class _Contents:
     exif: bytes | None = None
     metadata: bool = False
     profile: bytes = b""
+    profile_segments: list[bytes] = field(default_factory=list[bytes])
     end: int = 0
 
 
@@ -70,6 +72,28 @@ def _decode(file: io.BytesIO, size: tuple[int, int], notices: list[str], exif: b
     if image.mode == "CMYK":
         notices.insert(0, "CMYK converted to RGB")
     return Decoded(rows_of(image, "L" if image.mode == "L" else "RGB"), notices, exif)
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The same picture with no segments but those of the pixels and the colours, and how it is to be turned."""
+    contents = _walk(data)
+    block, begin = orientation_block(contents.exif), b""
+    kept = contents.kept[1:]
+    for segment in [segment for segment in kept if segment[1] == _APP0]:
+        if segment[4:9] == b"JFIF\0" and len(segment) >= 18 and not begin:
+            begin = b"\xff\xe0\0\x10" + segment[4:16] + b"\0\0"  # without its thumbnail
+        kept.remove(segment)
+    if block:
+        begin += b"\xff\xe1" + struct.pack(">H", 8 + len(block)) + b"Exif\0\0" + block
+    return b"".join([b"\xff\xd8", begin, *contents.profile_segments, *map(_plain_adobe, kept), b"\xff\xd9"])
+
+
+def _plain_adobe(segment: bytes) -> bytes:
+    """An Adobe segment has 12 bytes, which say how the colours are coded; any other of its kind says nothing."""
+    if segment[1] != _ADOBE:
+        return segment
+    known = segment[4:9] == b"Adobe" and len(segment) >= 16
+    return b"\xff\xee\0\x0e" + segment[4:16] if known else b""
 
 
 def _next_marker(data: bytes, at: int) -> _Marker | None:
@@ -147,6 +171,7 @@ def _take(data: bytes, marker: _Marker, end: int, contents: _Contents) -> int:
         contents.exif, contents.metadata = contents.exif or body[6:], True
     elif marker.code == _APP2 and body.startswith(b"ICC_PROFILE\0"):
         contents.profile = contents.profile or body[14:]
+        contents.profile_segments.append(b"\xff" + data[marker.after - 1 : end])
     elif not (
         marker.code == _APP2 and body.startswith(b"MPF\0")
     ):  # MPF: only where a phone's other pictures lie

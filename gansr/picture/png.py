@@ -24,6 +24,7 @@ from gansr.picture.decoded import (
     add_trailing_notice,
     decode,
 )
+from gansr.picture.exif import orientation_block
 from gansr.picture.limits import PictureError, damaged, not_a_picture
 from gansr.picture.rows import Rows, rows_of
 
@@ -47,6 +48,13 @@ _SILENT = (  # chunks that are left out, or used, without a notice of their own
 )
 _PEAK = 18  # bytes a pixel: the planes of RGBA, and a band
 _READ = (*_PIXEL_CHUNKS, b"eXIf", b"iCCP")  # what is in these is kept; of the others only that they are there
+RECEIPT = b"gansr"  # the key of the text in which a result carries its settings
+_TEXTS = (b"tEXt", b"iTXt")
+_SEEN = (  # what changes how the picture looks
+    *(b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"acTL", b"fcTL", b"fdAT", b"pHYs", b"bKGD", b"sBIT"),
+    *(b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI"),
+)
+_SEVERAL = (b"IDAT", b"fcTL", b"fdAT", *_TEXTS)  # kinds that may come more than once
 _BLOCK = 64 * 1024  # bytes that zlib takes and gives at a time where they are only counted
 
 
@@ -124,6 +132,28 @@ def read(data: bytes) -> Prepared:
         return Decoded(rows, notices + colours + after, exif)
 
     return Prepared((header.width, header.height), _PEAK, file, decode_it)
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The same picture with no chunks but those of the pixels and the colours, how it is to be turned, and the
+    receipt of a result. What `read` leaves out goes as well."""
+    made, seen, closed = [SIGNATURE], set[bytes](), False
+    for piece in chunks(data):
+        kind, body = piece.kind, bytes(piece.body)
+        closed = closed or (b"IDAT" in seen and kind != b"IDAT")
+        again = kind in seen and kind not in _SEVERAL
+        if not piece.sound or again or (closed and kind in (b"IDAT", *_PIXEL_CHUNKS)):
+            continue
+        seen.add(kind)
+        if kind == b"eXIf":
+            body = orientation_block(body)
+        elif kind in _TEXTS:
+            body = body if body.startswith(RECEIPT + b"\0") else b""
+        elif kind not in _SEEN:
+            body = b""
+        if body:
+            made.append(chunk(kind, body))
+    return b"".join([*made, chunk(b"IEND", b"")])
 
 
 def _read_header(data: bytes) -> Header:

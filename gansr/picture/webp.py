@@ -9,10 +9,14 @@ from typing import Any
 
 from gansr.picture import limits
 from gansr.picture.decoded import Decoded, Prepared, add_profile_notice, opened
-from gansr.picture.limits import damaged
+from gansr.picture.exif import orientation_block
+from gansr.picture.limits import PictureError, damaged
 from gansr.picture.rows import Rows, rows_from
 
 _PEAK = 18  # bytes a pixel
+_FRAME = (b"VP8 ", b"VP8L", b"ALPH")
+_KEPT = (*_FRAME, b"VP8X", b"ANIM", b"ANMF", b"ICCP")  # what is seen
+_HAS_EXIF, _HAS_METADATA = 0x08, 0x0C  # flags of VP8X: EXIF; EXIF or XMP
 
 
 def read(data: bytes) -> Prepared:
@@ -52,6 +56,34 @@ def _decode(file: io.BytesIO, size: tuple[int, int]) -> Rows:
     return rows_from(pixels, size, channels, 4)
 
 
+def without_metadata(data: bytes) -> bytes:
+    """The same picture with no chunks but those of the pixels and the colours, and how it is to be turned."""
+    chunks = list(_chunks(data, 8 + int.from_bytes(data[4:8], "little")))
+    exif = dict(chunks).get(b"EXIF")
+    block = orientation_block(None if exif is None else exif.removeprefix(b"Exif\0\0"))
+    kept = [(kind, body) for kind, body in chunks if kind in _KEPT]
+    if block:
+        kept.append((b"EXIF", block))
+    body = b"WEBP" + b"".join(_chunk(kind, _plain(kind, body, bool(block))) for kind, body in kept)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _plain(kind: bytes, body: bytes, turned: bool) -> bytes:
+    if kind == b"VP8X":  # its flags say what follows
+        return bytes([body[0] & ~_HAS_METADATA | (_HAS_EXIF if turned else 0)]) + body[1:]
+    if kind == b"ANMF":
+        try:
+            inner = list(_chunks(body, len(body), 16))
+        except PictureError:  # a later frame that is never decoded here
+            return body
+        return body[:16] + b"".join(_chunk(*piece) for piece in inner if piece[0] in _FRAME)
+    return body
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) & 1)
+
+
 def _size(data: bytes) -> tuple[int, int]:
     """(width, height) of the first chunk: the canvas (VP8X), a lossless or a lossy frame; §2."""
     kind, body = data[12:16], data[20:30]
@@ -69,8 +101,7 @@ def _size(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _chunks(data: bytes, end: int) -> Iterator[tuple[bytes, bytes]]:
-    at = 12
+def _chunks(data: bytes, end: int, at: int = 12) -> Iterator[tuple[bytes, bytes]]:
     for _ in range(limits.MAX_PIECES):
         if at + 8 > end:
             return

@@ -13,8 +13,8 @@ from gradio.components import Component
 from torch import Tensor
 
 from gansr.options import MAX_TEXT, Option, OptionError, options_of
-from gansr.picture import MAX_BYTES, PictureError, open_mask, open_picture, to_png
-from gansr.ui import files
+from gansr.picture import MAX_BYTES, PictureError, open_mask, to_png
+from gansr.ui import files, service
 from gansr.ui.render import sentence_case
 
 # Invisible, but in the page: a component that Gradio adds only when it becomes visible can miss the value set with it.
@@ -87,7 +87,7 @@ def _shown_by_browsers(path: Any) -> Any:
     if not isinstance(path, str) or not path.lower().endswith(NOT_SHOWN):
         return gr.skip()
     try:
-        picture = open_picture(path)
+        picture = service.PIPELINE.inputs.open(path)
     except PictureError:
         return gr.skip()
     return files.save(to_png(picture.rgb, picture.alpha, grey=picture.grey), f"{Path(path).stem}.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import shutil
 from pathlib import Path
@@ -14,6 +15,11 @@ from gansr.method import MethodError
 
 class DiskFullError(MethodError):
     """There is no room for a file. The text is for the user."""
+
+
+def is_upload(path: Path) -> bool:
+    """Whether a file lies in Gradio's temporary folder, where uploads are kept."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(get_upload_folder()))
 
 
 def save(content: bytes, name: str) -> str:

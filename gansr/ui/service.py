@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from gansr import backends
+from gansr.inputs import DETECTOR, Inputs
 from gansr.pipeline import RESTARTS, Pipeline
+from gansr.ui import files
 from gansr.ui.listeners import Listeners
 from gansr.ui.visitors import Visitors
 
 BACKEND, ENGINE = backends.chosen()
-PIPELINE = Pipeline(ENGINE, BACKEND)  # handlers look it up here at each call
+INPUTS = Inputs(lambda: ENGINE.net(DETECTOR), is_upload=files.is_upload)
+PIPELINE = Pipeline(ENGINE, BACKEND, INPUTS)  # handlers look it up here at each call
 LISTENERS = Listeners()
 VISITORS = Visitors()
 
