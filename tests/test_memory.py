@@ -55,3 +55,31 @@ def test_a_large_block_is_reused_without_page_faults_and_given_back_when_asked()
 def test_the_system_s_own_way_can_be_kept():
     faults, _ = measured(GANSR_KEEP_BLOCKS="0")
     assert faults > 10  # 32 with pages of 2 MB, 16,384 with those of 4 KB
+
+
+THREAD = """
+import threading
+import gansr
+from gansr import memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1])
+
+def work():
+    blocks = [bytearray(b"1" * (8 << 20)) for _ in range(6)]
+
+before = resident()
+for _ in range(8):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+memory.give_back()
+print(resident() - before)
+"""
+
+
+def test_what_threads_used_is_given_back_too():
+    done = subprocess.run(
+        [sys.executable, "-c", THREAD], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert int(done.stdout) < 2_000  # pages, of the 12,288 of one thread's blocks

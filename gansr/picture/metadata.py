@@ -13,8 +13,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from gansr.picture.core import OPENING, reader_of
+from gansr.picture import limits
+from gansr.picture.budget import Budget
+from gansr.picture.core import reader_of
 from gansr.picture.source import read_bytes, size_of
+
+# A budget of its own: who rewrites a file holds its picture, and shall not wait for those who open others.
+REWRITING = Budget(2 * limits.MAX_BYTES)
 
 
 def without_metadata(data: bytes) -> bytes:
@@ -28,7 +33,7 @@ def clean(path: Path, told: Callable[[os.stat_result], None]) -> None:
 
     Raises PictureError for what is no picture, OSError where the file cannot be replaced: then it is as it was.
     """
-    with OPENING.hold(4 * size_of(path)):
+    with REWRITING.hold(4 * size_of(path)):
         data = read_bytes(path)
         plain = without_metadata(data)
         if plain == data:
