@@ -15,7 +15,7 @@ from gansr.inputs import DETECTOR
 from gansr.method import Method
 from gansr.options import parse_options
 from gansr.picture import open_picture
-from gansr.ui import examples, render, service
+from gansr.ui import examples, render, service, sessions
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
 from gansr.ui.handlers import guard
@@ -63,7 +63,7 @@ LAUNCH: dict[str, Any] = {
     "run_history": False,  # it would keep the URLs of the user's pictures in the browser
     "enable_monitoring": False,
     "show_error": False,
-    "state_session_capacity": 500,
+    "state_session_capacity": sessions.CAPACITY,
     "footer_links": ["api"],
     "ssr_mode": False,
     "pwa": False,
@@ -85,6 +85,7 @@ def build() -> gr.Blocks:
                 gr.HTML(_about())
         page.load(_head, None, head, queue=False, api_visibility="private")
     guard(page)
+    sessions.limit_names()
     # After each event the queue summarises this many of the last, for a dashboard that is closed here.
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
     page.queue(max_size=64, api_open=False)

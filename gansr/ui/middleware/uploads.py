@@ -16,6 +16,7 @@ from gansr.ui.middleware.body_size import UPLOAD_LIMIT
 from gansr.ui.temp_files import PLACE, TempFolder
 
 FULL = "The server's disk is full. Try again in a few minutes."
+LONGEST_QUERY = 200  # bytes: Gradio keeps the name of each upload
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # The temporary files of the upload that this task serves.
@@ -23,7 +24,7 @@ _made: ContextVar[list[IO[bytes]] | None] = ContextVar("_made", default=None)
 
 
 class Uploads:
-    """ASGI middleware for /upload: 507 where the disk would not keep its reserve; no temporary file survives its
+    """ASGI middleware for /upload: 414 for a long query; 507 where the disk would not keep its reserve; no temporary file survives its
     request, whether the visitor left, the disk filled up, or a part was not a file of the form."""
 
     def __init__(self, app: App, place: TempFolder = PLACE, limit: int = UPLOAD_LIMIT) -> None:
@@ -33,6 +34,8 @@ class Uploads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not is_upload(scope):
             return await self.app(scope, receive, send)
+        if len(scope.get("query_string", b"")) > LONGEST_QUERY:
+            return await refuse(scope, receive, send, 414, "The address is too long.")
         declared = declared_length(scope)
         expected = declared if 0 <= declared <= self.limit else self.limit
         if not await asyncio.to_thread(self.place.has_room, expected):

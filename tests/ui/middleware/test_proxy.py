@@ -75,7 +75,7 @@ def test_the_page_has_its_own_address_whatever_a_visitor_forwards():
 
 
 def test_uvicorn_believes_no_forwarded_address(monkeypatch):
-    from uvicorn import Config
+    from gradio import http_server
 
     monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
     switch_off_uvicorns()
@@ -84,7 +84,7 @@ def test_uvicorn_believes_no_forwarded_address(monkeypatch):
     async def app(scope, receive, send):
         scopes.append(scope)
 
-    config: Any = Config(app, interface="asgi3", log_config=None)
+    config: Any = vars(http_server)["uvicorn"].Config(app, interface="asgi3", log_config=None)
     config.load()
     scope: Any = {"type": "http", "client": ("127.0.0.1", 5), "headers": [(b"x-forwarded-for", b"1.1.1.1")]}
     loaded: Any = config.loaded_app

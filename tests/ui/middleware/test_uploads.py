@@ -7,7 +7,7 @@ import errno
 import pytest
 from starlette.middleware import Middleware
 
-from gansr.ui.middleware.uploads import Uploads
+from gansr.ui.middleware.uploads import LONGEST_QUERY, Uploads
 from gansr.ui.temp_files import TempFolder
 from tests.support.asgi import app_with, ask
 
@@ -102,3 +102,9 @@ def test_uploads_bring_the_next_sweep_forward(app, tmp_path, monkeypatch, free):
     assert not place.pressed.is_set()
     ask(pressed, "POST", "/gradio_api/upload", [HEAD + b"y" * 1000 + END], **KIND)
     assert place.pressed.is_set()
+
+
+def test_an_upload_with_a_long_name_is_refused(app, tmp_path):
+    path = "/gradio_api/upload?upload_id=" + "n" * LONGEST_QUERY
+    reply = ask(app, "POST", path, [HEAD, b"picture", END], **KIND)
+    assert reply.status == 414 and left(tmp_path) == []
