@@ -24,8 +24,8 @@ _made: ContextVar[list[IO[bytes]] | None] = ContextVar("_made", default=None)
 
 
 class Uploads:
-    """ASGI middleware for /upload: 414 for a long query; 507 where the disk would not keep its reserve; no temporary file survives its
-    request, whether the visitor left, the disk filled up, or a part was not a file of the form."""
+    """ASGI middleware for /upload: 414 for a long query; 507 where the disk would not keep its reserve; no temporary
+    file survives its request, whether the visitor left, the disk filled up, or a part was not a file of the form."""
 
     def __init__(self, app: App, place: TempFolder = PLACE, limit: int = UPLOAD_LIMIT) -> None:
         self.app, self.place, self.limit = app, place, limit
