@@ -102,24 +102,31 @@ def to_picture(rows: Rows, orientation: int = 1) -> tuple[Tensor, Tensor | None,
     """(rgb (3,H,W), alpha (1,H,W) or None where it is opaque everywhere, whether the picture is grey), read from
     `rows` and turned upright: float32 in [0,1], exactly value/255 or value/65535."""
     height, width, channels = rows.array.shape
-    size = (width, height) if orientation in _TURNED else (height, width)
+    opacity = Rows(height, width, 1, rows.array.dtype) if channels in (2, 4) else None
+    opaque, grey = True, True
     full = np.float32(np.iinfo(rows.array.dtype).max)
-    planes, alpha = _mapped((3, *size), np.float32)[0], None
-    target, alpha_target = _as_stored(planes, orientation), None
-    grey = True
+    rgb, target = _planes(3, rows, orientation)
     for y, band in rows.bands():
-        colours = band[..., :-1] if channels in (2, 4) else band
+        colours = band if opacity is None else band[..., :-1]
         grey = grey and _is_grey(colours)
         _fill(target[:, y : y + BAND], colours, full)
-        if channels in (1, 3):
-            continue
-        if alpha_target is None and band[..., -1].min() < full:
-            alpha = _mapped((1, *size), np.float32)[0]
-            alpha_target = _as_stored(alpha, orientation)
-            alpha_target[:, :y] = 1
-        if alpha_target is not None:
-            _fill(alpha_target[:, y : y + BAND], band[..., -1:], full)
-    return torch.from_numpy(planes), None if alpha is None else torch.from_numpy(alpha), grey
+        if opacity is not None:  # set aside: a turned picture's planes take their memory all at once
+            opacity.array[y : y + BAND] = band[..., -1:]
+            opaque = opaque and bool(band[..., -1].min() == full)
+    if opacity is None or opaque:
+        return rgb, None, grey
+    alpha, target = _planes(1, rows, orientation)
+    for y, band in opacity.bands():
+        _fill(target[:, y : y + BAND], band, full)
+    return rgb, alpha, grey
+
+
+def _planes(count: int, rows: Rows, orientation: int) -> tuple[Tensor, Samples]:
+    """(upright planes (count,H,W), a view of them in the order of `rows`)."""
+    height, width, _ = rows.array.shape
+    size = (width, height) if orientation in _TURNED else (height, width)
+    planes = _mapped((count, *size), np.float32)[0]
+    return torch.from_numpy(planes), _as_stored(planes, orientation)
 
 
 def _fill(target: Samples, band: Samples, full: np.float32) -> None:
