@@ -32,6 +32,7 @@ from gansr.request import CROP, CropPlan, Request, decode, encode, fields_of
 from gansr.version import version
 
 STORED = 64 * 2**10  # bytes: an option's file is stored in the receipt up to this size, compressed
+MOST_LISTS = 10_000  # lists and objects in a receipt
 LARGEST = 16 * 2**20  # bytes: the largest tensor that is unpacked from a receipt
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "uint8": torch.uint8, "bool": torch.bool}
 TENSOR = ("sha256", "shape", "dtype")  # what is always recorded of an option's file
@@ -103,6 +104,8 @@ def read(source: Any) -> Receipt:
         raise PictureError(
             "this PNG carries no receipt: it was not made here, or another program has saved it again"
         )
+    if text.count("[") + text.count("{") > MOST_LISTS:  # each takes memory of its own; real receipts have some twenty
+        raise PictureError("the receipt in this PNG is damaged")
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -146,6 +146,13 @@ def test_odd_json_in_a_receipt_is_refused_in_words_that_can_be_sent(value, place
     assert len(str(caught.value).encode()) < 400, "and no lone surrogate, which cannot be encoded"
 
 
+def test_a_receipt_of_many_lists_is_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr("json.loads", None)
+    text = '{"method": "fake", "request": {"task": [' + "[]," * receipt.MOST_LISTS + "[]]}}"
+    with pytest.raises(PictureError, match="damaged"):
+        receipt.read(to_png(torch.zeros(3, 4, 4), text={"gansr": text}))
+
+
 # ------------------------------------------------------------------------------------------- replaying
 
 

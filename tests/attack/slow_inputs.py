@@ -181,6 +181,7 @@ CASES: dict[str, tuple[str, int, Make]] = {  # what → (parser, n bytes, the in
     "receipt: numbers": ("receipt", 200_000, _receipt(lambda n: "1" * n)),
     "receipt: open lists": ("receipt", 200_000, _receipt(lambda n: "[" * n)),
     "receipt: lists in a list": ("receipt", 200_000, _receipt(lambda n: "[" + "[]," * (n // 3) + "[]]")),
+    "receipt: numbers in a list": ("receipt", 200_000, _receipt(lambda n: "[" + "1," * (n // 2) + "1]")),
     "receipt: escapes in a text": ("receipt", 200_000, _receipt(lambda n: json.dumps("\n" * (n // 2)))),
     "link: a long value": ("link", 2 * MB, lambda n: b"1" * n),
     "data URL: wrong at its end": ("data URL", 2 * MB, lambda n: b"data:;base64," + b"A" * n + b"!"),

@@ -169,6 +169,7 @@ async def user(page: Server, site: Site, log: Log, chance: random.Random, end: f
             except (Refused, httpx.HTTPError) as error:
                 text = error.text if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
                 log.failed[f"{action.__name__}: {text[:200]}"] += 1
+                print(f"failed: {action.__name__}: {text[:200]}", flush=True)
         await asyncio.sleep(chance.uniform(0, 2))
 
 
