@@ -145,12 +145,12 @@ class Pipeline:
         base = replace(base, baseline={})
         for metric in wanted:
             row = yield from self._measure(result.image, given, metric, owner, base)
-            base = replace(base, measured=(*base.measured, row))
+            baseline = dict(base.baseline or {})
             expensive = bool(metric.weights) and size[0] * size[1] > EXPENSIVE_PIXELS
             if row.value is not None and not expensive:
                 other = yield from self._measure(bicubic, given, metric, owner, base)
-                if other.value is not None:
-                    base = replace(base, baseline={**(base.baseline or {}), metric.name: other.value})
+                baseline |= {metric.name: other.value} if other.value is not None else {}
+            base = replace(base, measured=(*base.measured, row), baseline=baseline)
             yield replace(base, text="measuring")
         each = tuple(metric for metric in wanted if metric.name in FOR_EACH_ANSWER)
         for title, answer in result.answers.items():

@@ -104,7 +104,9 @@ def read(source: Any) -> Receipt:
         raise PictureError(
             "this PNG carries no receipt: it was not made here, or another program has saved it again"
         )
-    if text.count("[") + text.count("{") > MOST_LISTS:  # each takes memory of its own; real receipts have some twenty
+    if (
+        text.count("[") + text.count("{") > MOST_LISTS
+    ):  # each takes memory of its own; real receipts have some twenty
         raise PictureError("the receipt in this PNG is damaged")
     try:
         found = json.loads(text)

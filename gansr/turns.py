@@ -3,14 +3,21 @@
 Each owner's own turns come in the order in which they joined. An owner who comes new, and one who was served and waits
 again, goes to the end of the rotation: nobody overtakes twice, so nobody waits for ever. Urgent turns (a measurement is
 short) go before all others.
+
+Who is called must come: a generator in the line may have been left standing by the program that reads it. After GRACE
+seconds the next is called, and the one who did not come is the first again when it asks.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 from gansr.method import MethodError
+
+GRACE = 2.0  # seconds from the call to `Turn.wait`
 
 
 class Turn:
@@ -19,17 +26,25 @@ class Turn:
     def __init__(self, line: Turns, owner: str, urgent: bool):
         self._line, self.owner, self.urgent = line, owner, urgent
         self._called = threading.Event()  # it is this one's turn, or the line was closed
+        self.taken = False  # `wait` has told that the turn came
+        self.passed = False  # it was called, did not come, and is out of the line until it asks again
 
     def wait(self, seconds: float) -> bool:
         """Whether the turn came within `seconds`. Raises MethodError if the line was closed before it came."""
-        called = self._called.wait(seconds)
-        if called and not self._line.holds(self):
-            raise MethodError(self._line.closed)
-        return called
+        self._line.resume(self)
+        if not self._called.wait(seconds):
+            self._line.pass_over()
+            return False
+        return self._line.take(self)
 
     def call(self) -> None:
         """Let `wait` end."""
         self._called.set()
+
+    def pass_over(self) -> None:
+        """Take the call back."""
+        self._called.clear()
+        self.passed = True
 
     def leave(self) -> None:
         """Leave the line, or end the turn and call the next. A second call does nothing."""
@@ -39,9 +54,10 @@ class Turn:
 class Turns:
     """The line. Its methods may be called on any thread."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lock, self._clock = threading.Lock(), clock
         self._active: Turn | None = None
+        self._called_at = 0.0
         self._urgent: deque[Turn] = deque()
         self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()  # by owner, in the order of the rotation
         self.closed = ""  # why nobody is served any more, for the user
@@ -55,6 +71,42 @@ class Turns:
             (self._urgent if urgent else self._waiting.setdefault(owner, deque())).append(turn)
             self._call_next()
         return turn
+
+    def take(self, turn: Turn) -> bool:
+        """Whether it is the turn of `turn`, which was called and has come. Raises MethodError if the line was closed
+        before that."""
+        with self._lock:
+            if self._active is turn:
+                turn.taken = True
+                return True
+            if turn.passed:
+                return False
+            raise MethodError(self.closed)
+
+    def pass_over(self) -> None:
+        """Call the next, if the one who was called has not come for GRACE seconds."""
+        with self._lock:
+            late = self._active
+            if late is not None and not late.taken and self._clock() - self._called_at > GRACE:
+                late.pass_over()
+                self._active = None
+                self._call_next()
+
+    def resume(self, turn: Turn) -> None:
+        """Let a turn that was passed over wait again, as the first of its owner, or of those that are urgent. Raises
+        MethodError if the line is closed."""
+        with self._lock:
+            if not turn.passed:
+                return
+            turn.passed = False
+            if self.closed:
+                raise MethodError(self.closed)
+            if turn.urgent:
+                self._urgent.appendleft(turn)
+            else:
+                self._waiting.setdefault(turn.owner, deque()).appendleft(turn)
+                self._waiting.move_to_end(turn.owner, last=False)
+            self._call_next()
 
     def holds(self, turn: Turn) -> bool:
         """Whether it is the turn of `turn`."""
@@ -98,5 +150,5 @@ class Turns:
             turn = own.popleft()
             if own:
                 self._waiting[owner] = own  # to the end of the rotation
-        self._active = turn
+        self._active, self._called_at = turn, self._clock()
         turn.call()

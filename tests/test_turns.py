@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from gansr.method import MethodError
-from gansr.turns import Turn, Turns
+from gansr.turns import GRACE, Turn, Turns
 
 
 def served(turns: dict[str, Turn]) -> list[str]:
@@ -52,6 +52,45 @@ def test_an_urgent_turn_goes_before_all_who_wait():
     turns = {"job": line.join("b"), "measure": line.join("a", urgent=True)}
     running.leave()
     assert served(turns) == ["measure", "job"]
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+def test_one_who_was_called_and_does_not_come_is_passed_over_and_is_the_first_when_it_asks_again(urgent):
+    now = [0.0]
+    line = Turns(lambda: now[0])
+    running, absent = line.join("a"), line.join("b", urgent)
+    second, third = line.join("c"), line.join("d")
+    assert running.wait(0)
+    running.leave()
+    assert not second.wait(0), "the first is called and has time to come"
+    now[0] = GRACE + 1
+    assert not third.wait(0)
+    assert second.wait(0)
+    assert not absent.wait(0) and not third.wait(0)
+    second.leave()
+    assert absent.wait(0)
+    absent.leave()
+    assert third.wait(0)
+    now[0] = 1000.0
+    fourth = line.join("e")
+    assert not fourth.wait(0), "who has come keeps the turn"
+
+
+def test_one_who_was_passed_over_may_leave_or_be_told_that_the_line_is_closed():
+    now = [0.0]
+    line = Turns(lambda: now[0])
+    absent, other = line.join("a"), line.join("b")
+    now[0] = GRACE + 1
+    assert not other.wait(0) and other.wait(0)
+    absent.leave()
+    another = line.join("c")
+    other.leave()
+    now[0] = 100.0
+    last = line.join("d")
+    assert not last.wait(0) and last.wait(0), "the one before did not come either"
+    line.close("closed")
+    with pytest.raises(MethodError, match="closed"):
+        another.wait(0)
 
 
 @pytest.mark.parametrize("urgent", [False, True])

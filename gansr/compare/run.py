@@ -42,11 +42,13 @@ def run(entries: Sequence[Entry], pipeline: Pipeline, owner: str = "") -> Iterat
 
 
 def _advance(entry: Entry, updates: Updates, enough: Callable[[Update], bool]) -> Iterator[Entry]:
+    measured = 0
     try:
         for update in updates:
             _take(entry, update)
             yield entry
-            if enough(update):
+            fresh, measured = len(update.measured) > measured, len(update.measured)
+            if fresh and enough(update):  # at any other update it may stand in the line before the device
                 return
     except USER_ERRORS as error:
         entry.state, entry.text = "error", str(error)

@@ -119,7 +119,7 @@ async def leaves(visitor: Visitor, chance: random.Random) -> None:
     """Closes the page in the middle of a run."""
     method = chance.choice(list(METHODS))
     event = visitor.site.event(f"{method}-run", "click")
-    await visitor.join(event, visitor.site.values(event, await picture(visitor, chance, method)))
+    await visitor.join(event, short(visitor, event, await picture(visitor, chance, method)))
     if chance.random() < 0.3:
         return  # never listens
     stop, number = chance.randrange(1, 8), 0
@@ -134,7 +134,7 @@ async def cancels(visitor: Visitor, chance: random.Random) -> None:
     method = chance.choice(list(METHODS))
     event = visitor.site.event(f"{method}-run", "click")
     given = await picture(visitor, chance, method)
-    event_id = await visitor.join(event, visitor.site.values(event, given))
+    event_id = await visitor.join(event, short(visitor, event, given))
     stop, number = chance.randrange(1, 8), 0
     async for _ in visitor.messages():
         number += 1

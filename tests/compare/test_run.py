@@ -10,6 +10,7 @@ from gansr.compare.plan import Entry, plan
 from gansr.compare.run import run
 from gansr.engine import Engine
 from gansr.pipeline import Pipeline
+from gansr.turns import Turn
 from tests.support.comparing import BROKEN, EXPENSIVE, LARGE, QUICK, picture, requests
 
 
@@ -38,6 +39,29 @@ def test_what_a_method_cannot_take_is_said_before_it_runs(plain):
     assert "at least 64 px" in made[1].text
     assert "large" not in seen
     assert made[0].state == "done"
+
+
+def test_a_method_that_waits_to_be_measured_does_not_keep_the_device_from_the_next(plain):
+    """Another owner's job comes before every measurement, which then stands in the line for a while."""
+    pipeline = Pipeline(Engine("cpu", pace=0.0))
+    line, ends = pipeline.engine.turns, []
+    joined = line.join
+
+    def behind_another(owner: str = "", urgent: bool = False) -> Turn:
+        if not urgent:
+            return joined(owner)
+        other, turn = joined("another"), joined(owner, urgent)
+        if other.wait(0):
+            ends.append(other)
+        return turn
+
+    line.join = behind_another  # type: ignore[method-assign]
+    entries = plan(picture(200, 200), requests(EXPENSIVE, QUICK), pipeline)  # NIQE needs 192 px
+    for number, _ in enumerate(run(entries, pipeline)):
+        assert number < 10_000, "nobody ends the turn that was called"
+        if number % 3 == 2 and ends:
+            ends.pop().leave()
+    assert [entry.state for entry in entries] == ["done", "done"]
 
 
 def test_an_internal_error_in_one_method_leaves_the_others(plain, caplog):
