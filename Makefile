@@ -1,10 +1,10 @@
-# run · test · check · bench · weights · lock — each target is a few commands.
+# run · test · check · attack · bench · weights · lock — each target is a few commands.
 PYTHON ?= python3
 PORT ?= 7860
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check bench weights lock
+.PHONY: run test check attack bench weights lock
 
 # Exact versions, each with the hashes of its files (locks/): what does not match is refused. Only wheels: building a
 # source archive would fetch build tools without hashes. pip's sources may have PyTorch's CPU build, some GB smaller.
@@ -31,6 +31,13 @@ test: .venv/dev ## every test that this machine can run
 check: .venv/dev ## format, lint, types of gansr and of the tests, tests
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/pyright -p tests
 	$(BIN)/python -m pytest
+
+ATTACKS = "fuzz_pictures --count 50000" "fuzz_files --count 20000" slow_inputs open_memory parallel_opens \
+  "http_routes --count 2000" "cycles --count 200" "sigterm --count 5" "kill9 --count 20" \
+  "first_byte --count 100" "soak --minutes 5"
+
+attack: .venv/dev ## hostile files, requests and visitors, on loopback only (half an hour); see SECURITY.md
+	@for attack in $(ATTACKS); do echo "== $$attack"; $(BIN)/python -m tests.attack.$$attack || exit 1; done
 
 bench: .venv/run ## speed against the plain networks, and what needs no pictures (20 minutes); DATA=folder adds the tables
 	@for name in $$($(BIN)/python -c "from gansr.bench import benches; print(*benches())"); do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done

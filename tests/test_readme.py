@@ -18,6 +18,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "SECURITY.md",
     "assets/models/README.md",
     "assets/examples/README.md",
 )
@@ -68,3 +69,29 @@ def test_the_table_of_modules_has_every_module():
 def test_the_bench_of_every_paper_is_named():
     for method in papers.METHODS:
         assert not method.bench or f"`bench {method.name}" in README
+
+
+def test_files_that_the_security_page_names_are_there():
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[3:5] for line in text.splitlines() if line.startswith("|") and "`" in line]
+    assert len(rows) > 20
+    for where, test in rows:
+        folder = ""
+        for name in re.findall(r"`([\w/.]+(?:\.py|/))`", where):
+            folder = name.rpartition("/")[0] if "/" in name else folder
+            assert any((ROOT / "gansr" / each).exists() for each in (name, f"{folder}/{name}")), name
+        folder = ""
+        for name in re.findall(r"`([\w/.]+(?:\.py|/))`", test):
+            folder = name.rpartition("/")[0] if "/" in name else folder or "tests/ui/middleware"
+            assert any((ROOT / each).exists() for each in (name, f"{folder}/{name}")), name
+
+
+def test_make_attack_runs_every_attack():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    programs = {
+        path.stem
+        for path in (ROOT / "tests" / "attack").glob("*.py")
+        if path.read_text(encoding="utf-8").endswith("(main())\n")
+    }
+    listed = makefile.partition("ATTACKS = ")[2].partition("\n\n")[0]
+    assert programs and programs == set(re.findall(r"[a-z]+[a-z0-9_]*", re.sub(r"--\w+ \d+", "", listed)))

@@ -232,8 +232,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     log = Log()
     with tempfile.TemporaryDirectory() as folder:
-        # All users come from one address here.
-        with server(Path(folder), GANSR_RUNS_PER_ADDRESS=str(given.users)) as page:
+        # All users come from one address here, and who left has a run for some seconds more.
+        with server(Path(folder), GANSR_RUNS_PER_ADDRESS="64") as page:
             rest = asyncio.run(soaked(page, log, given.users, given.minutes, given.seed))
         text = (Path(folder) / "server.log").read_text(errors="replace")
     print(f"log: {len(text)} bytes, {text.count('Traceback')} tracebacks")
