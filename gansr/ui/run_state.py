@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import gradio as gr
 from gradio.components import Component
 
+from gansr import memory
 from gansr.method import MethodError
 from gansr.pipeline import USER_ERRORS, Update
 from gansr.ui import render
@@ -57,6 +58,7 @@ class RunState:
             yield
         finally:
             self.requested = self.running = False
+            memory.give_back()  # what encoding and measuring took; the engine gives back what a job took
 
     def unless_running(self, preview: Callable[[], Item], settings: Any = None) -> Item | None:
         """The value of `preview()`, which shows `settings`. None if a run was active at any time meanwhile, or if the

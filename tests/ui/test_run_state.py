@@ -34,3 +34,19 @@ def test_a_run_that_is_asked_to_stop_ends_after_its_step_and_frees_what_it_holds
     state.request()
     assert len(list(state.until_stopped(steps()))) == 10
     assert "Nothing is running" in state.stop()
+
+
+def test_the_end_of_a_run_gives_memory_back_after_all_that_it_held_is_gone(monkeypatch):
+    order = []
+    monkeypatch.setattr("gansr.memory.give_back", lambda: order.append("given back"))
+
+    def steps():
+        try:
+            yield 1
+        finally:
+            order.append("closed")
+
+    run = RunState().until_stopped(steps())
+    assert next(run) == 1
+    run.close()
+    assert order == ["closed", "given back"]
