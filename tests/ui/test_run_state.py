@@ -46,7 +46,5 @@ def test_the_end_of_a_run_gives_memory_back_after_all_that_it_held_is_gone(monke
         finally:
             order.append("closed")
 
-    run = RunState().until_stopped(steps())
-    assert next(run) == 1
-    run.close()
+    assert list(RunState().until_stopped(steps())) == [1]
     assert order == ["closed", "given back"]
