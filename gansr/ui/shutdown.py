@@ -30,7 +30,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def serve(page: gr.Blocks, settings: Mapping[str, Any]) -> NoReturn:
     """Launch `page` with `settings` of launch, serve until a signal, drain and end the process. Main thread only."""
-    launched: dict[str, Any] = {**settings, "prevent_thread_lock": True}
+    # Without _frontend Gradio does not ask itself for the page, and give up where a busy machine takes 3 s to answer.
+    launched: dict[str, Any] = {**settings, "prevent_thread_lock": True, "_frontend": False}
     page.launch(**launched)
     received = threading.Event()
 

@@ -24,7 +24,7 @@ from gansr.ui.visitors import Visitor
 
 class Page:
     server_app = types.SimpleNamespace(stop_event=threading.Event())
-    def launch(self, prevent_thread_lock, port):
+    def launch(self, prevent_thread_lock, port, _frontend):
         threading.Thread(target=self.announce, daemon=True).start()
     def announce(self):
         while signal.getsignal(signal.SIGINT) is signal.default_int_handler:
