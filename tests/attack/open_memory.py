@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import random
-import subprocess
-import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -25,8 +23,8 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-from tests.conftest import ROOT
-from tests.support.bad_inputs import SIGNATURE, chunk, ihdr
+from tests.support.bad_inputs import SIGNATURE, adam7, chunk, ihdr
+from tests.support.watch import child_figures
 
 MOST = 300e6  # bytes of growth
 RATIO = 1.6  # width to height
@@ -88,27 +86,6 @@ def _heic(image: Image.Image, **how: Any) -> bytes:
     return out.getvalue()
 
 
-def _interlaced(samples: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    """An interlaced PNG of four channels."""
-    height, width, channels = samples.shape
-    passes = (
-        (0, 0, 8, 8),
-        (4, 0, 8, 8),
-        (0, 4, 4, 8),
-        (2, 0, 4, 4),
-        (0, 2, 2, 4),
-        (1, 0, 2, 2),
-        (0, 1, 1, 2),
-    )
-    pack, packed = zlib.compressobj(1), b""
-    for x, y, across, down in passes:
-        for row in samples[y::down, x::across]:
-            packed += pack.compress(b"\0" + row.tobytes())
-    packed += pack.flush()
-    head = SIGNATURE + ihdr(width, height, 8, {3: 2, 4: 6}[channels], 1)
-    return head + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-
-
 def makers(pixels: int, seed: int) -> Mapping[str, Callable[[], bytes]]:
     """name → how its file is made."""
 
@@ -129,7 +106,7 @@ def makers(pixels: int, seed: int) -> Mapping[str, Callable[[], bytes]]:
         "png rgb": lambda: _saved(image(3), "PNG", compress_level=1),
         "png rgba": lambda: _saved(image(4), "PNG", compress_level=1),
         "png rgba turned": lambda: _saved(image(4), "PNG", compress_level=1, exif=turned),
-        "png rgba interlaced": lambda: _interlaced(samples(4)),
+        "png rgba interlaced": lambda: adam7(samples(4), 8, 6),
         "png palette": lambda: _saved(image(3).quantize(64, dither=Image.Dither.NONE), "PNG"),
         "png palette alpha": lambda: _saved(image(3).quantize(64), "PNG", transparency=b"\x10" * 64),
         "png rgb key": lambda: _saved(image(3), "PNG", compress_level=1, transparency=(3, 3, 3)),
@@ -167,16 +144,7 @@ def _keyed(png: bytes) -> bytes:
 
 def measure(large: Path, small: Path) -> tuple[float, float, float, float]:
     """(growth, result, what remains after it was dropped) in bytes, and seconds."""
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(large), str(small)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    growth, result, left, seconds = map(float, done.stdout.split())
+    growth, result, left, seconds = child_figures(CHILD, large, small)
     return growth, result, left, seconds
 
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import argparse
 import random
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from tests.conftest import ROOT
 from tests.support.bad_inputs import blank_png, chunk
+from tests.support.watch import child_figures
 
 MOST = 900e6  # bytes of growth
 
@@ -53,16 +51,7 @@ print(peak() - before, resident() - before)
 
 def grown(paths: list[Path], first: Path) -> tuple[float, float]:
     """(growth, what remains) in bytes, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(first), *map(str, paths)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    growth, left = map(float, done.stdout.split())
+    growth, left = child_figures(CHILD, first, *paths)
     return growth, left
 
 

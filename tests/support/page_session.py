@@ -8,7 +8,6 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -148,8 +147,3 @@ class Visitor:
     async def download(self, path: str) -> bytes:
         """A file that the page handed out."""
         return (await self.client.get(f"{PREFIX}/file={path}")).raise_for_status().content
-
-
-def read_all(paths: list[Path]) -> list[tuple[str, bytes]]:
-    """Name and content of each file."""
-    return [(path.name, path.read_bytes()) for path in paths]

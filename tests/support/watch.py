@@ -104,3 +104,12 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` of all values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def child_figures(code: str, *arguments: Path) -> list[float]:
+    """The numbers that Python `code` prints in a process of its own. Raises RuntimeError with what it wrote instead."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return [float(figure) for figure in done.stdout.split()]
