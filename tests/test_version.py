@@ -81,6 +81,8 @@ def test_the_version_ends_with_the_commit_where_it_is_known(fresh, monkeypatch, 
     assert module.version() == __version__
 
 
-def test_the_changelog_begins_with_this_version():
+def test_the_changelog_names_this_version_as_the_newest_release():
     headings = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
-    assert headings[0].startswith(f"## [{__version__}] - ")
+    released = [heading for heading in headings if heading != "## [Unreleased]"]
+    assert len(headings) - len(released) <= 1 and released[0].startswith(f"## [{__version__}] - ")
+    assert headings[-len(released) :] == released, "what is not released yet stands first"
