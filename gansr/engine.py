@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,19 +38,13 @@ from gansr.metric import Metric
 from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
 from gansr.ops.threads import threads
-from gansr.turns import Turns
-from gansr.weights.progress import Progress
+from gansr.progress import Timing
+from gansr.turns import LEND, Turn, Turns
+from gansr.weights.progress import Fetching, Progress, in_thread
 
 PACE = 0.25  # seconds between frames that are shown
 DEADLINE = 900.0  # seconds of computing after which the best so far is given back
 OUTPUT_PIXELS = 64_000_000  # largest result, px: 768 MB as float32
-
-
-class Fetching(NamedTuple):
-    """Weights on their way: what is fetched, and the share that is here (0..1) where it is known."""
-
-    text: str
-    share: float | None
 
 
 @dataclass(frozen=True)
@@ -128,7 +121,7 @@ class Engine:
 
         for name in names:
             if not weights.ready(name):
-                yield from _in_thread(lambda progress, name=name: weights.fetch(name, going_on(progress)))
+                yield from in_thread(lambda progress, name=name: weights.fetch(name, going_on(progress)))
 
     def net(self, name: str) -> Any:
         """The frozen net `name` on the device, kept between runs."""
@@ -189,6 +182,10 @@ class Engine:
                 "choose a smaller picture or lighter options"
             )
 
+    def _fits(self, job: Job) -> bool:
+        have = memory.free_on(self.device)
+        return have is None or job.cost.memory <= have
+
     def seconds(self, job: Job) -> float | None:
         """How long the job will compute, by what was measured here before; None before the first run."""
         rate = self._rates.get(job.method.name)
@@ -198,19 +195,26 @@ class Engine:
         """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
 
         While the job waits for its turn, the first frame is given again about four times a second, with the seconds
-        waited. Frames come on the CPU. Closing the iterator stops the job at its next step and frees the device.
-        Raises InputError, MethodError, weights.WeightsError; their text is meant for the user.
+        waited and what is ahead; while it has lent its turn to a short job, the last one. Frames come on the CPU.
+        Closing the iterator stops the job at its next step and frees the device. Raises InputError, MethodError,
+        weights.WeightsError; their text is meant for the user.
         """
         self.check(job)
         asked = self._clock()
-        start = Frame(imresize(job.low, job.scale).clamp(0, 1), 0, 1)
+        timing = Timing(lambda: self.seconds(job), lambda: self._fits(job))
+        start = Frame(imresize(job.low, job.scale).clamp(0, 1), 0, 1, left=timing.left())
         yield start
-        turn = self.turns.join(job.owner)
+        turn = self.turns.join(job.owner, work=timing)
         try:
+            told = start
             while not turn.wait(self._pace):
-                yield dataclasses.replace(start, waited=self._clock() - asked)
+                ahead, wait = turn.ahead()
+                told = dataclasses.replace(start, waited=self._clock() - asked, ahead=ahead, wait=wait)
+                yield told
             waited = self._clock() - asked
-            for frame in self._attempts(job):
+            if told is not start:
+                yield dataclasses.replace(start, waited=waited, left=timing.left())
+            for frame in self._attempts(job, timing, turn):
                 yield dataclasses.replace(frame, waited=waited)
         finally:
             if self.turns.holds(turn):
@@ -222,9 +226,9 @@ class Engine:
         *_, last = self.stream(job)
         return last
 
-    def _attempts(self, job: Job) -> Iterator[Frame]:
+    def _attempts(self, job: Job, timing: Timing, turn: Turn) -> Iterator[Frame]:
         try:
-            yield from self._paced(job)
+            yield from self._paced(job, timing, turn)
             return
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not memory.is_exhausted(error):
@@ -235,7 +239,8 @@ class Engine:
         if less is None:
             raise MethodError("the memory is full: choose a smaller picture or lighter options")
         try:
-            for frame in self._paced(dataclasses.replace(job, options=less)):
+            timing.begin_again()
+            for frame in self._paced(dataclasses.replace(job, options=less), timing, turn):
                 note = "the memory was full; this was computed in smaller pieces"
                 yield dataclasses.replace(frame, notices=(*frame.notices, note))
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -245,33 +250,54 @@ class Engine:
                 "the memory is full, in smaller pieces too: choose a smaller picture or lighter options"
             ) from None
 
-    def _paced(self, job: Job) -> Iterator[Frame]:
+    def _paced(self, job: Job, timing: Timing, turn: Turn) -> Iterator[Frame]:
         nets, low = self.nets(job), job.low.to(self.device)
         generator = torch.Generator().manual_seed(job.seed)
         memory.forget_peak(self.device)
-        began, spent = self._clock(), 0.0  # spent: computing only, not the time the receiver takes
+        before: float | None = None  # the peak before the turn was lent
+        began = self._clock()
         shown = began - self._pace  # the first step is shown at once
         frames = job.method.run(low, job.options, nets, generator)
+        given: Frame | None = None
         try:
             while (frame := _step(frames, job.threads)) is not None:
                 now = self._clock()
-                spent, last = spent + now - began, frame.step >= frame.steps
+                timing.add(now - began, frame.step, frame.steps)  # not what the receiver or a short job takes
+                spent, last = timing.spent, frame.step >= frame.steps
                 late = spent > self._deadline and not last
                 if late:
                     note = f"stopped after {spent:.0f} s; this is the best so far"
                     frame = dataclasses.replace(frame, notices=(*frame.notices, note))
                 if last or late or now - shown >= self._pace:
                     shown = now
-                    peak = memory.peak_on(self.device)
-                    numerics = self._numerics(job, frame)  # of each: any may become the best so far
-                    yield dataclasses.replace(_to_cpu(frame), computed=spent, memory=peak, numerics=numerics)
+                    given = dataclasses.replace(
+                        _to_cpu(frame),
+                        computed=spent,
+                        left=timing.left(),
+                        memory=_higher(before, memory.peak_on(self.device)),
+                        numerics=self._numerics(job, frame),  # of each: any may become the best so far
+                    )
+                    yield given
                 if late:
                     return
                 if last:
                     self._rates[job.method.name] = job.cost.operations / max(spent, 1e-3)
+                elif given is not None and spent - timing.returned >= LEND:
+                    peak = _higher(before, memory.peak_on(self.device))
+                    if turn.lend():
+                        before = peak
+                        yield from self._lent(given, turn)
+                        memory.forget_peak(self.device)
+                        timing.returned = spent
                 began = self._clock()
         finally:
             frames.close()  # type: ignore[attr-defined]  # every run is a generator
+
+    def _lent(self, given: Frame, turn: Turn) -> Iterator[Frame]:
+        """The last frame again about four times a second, until the short job has ended that has the turn."""
+        given = dataclasses.replace(given, lent=True)
+        while not turn.wait(self._pace):
+            yield given
 
     def _numerics(self, job: Job, frame: Frame) -> Numerics:
         gpu = self.device.type == "cuda"
@@ -355,6 +381,10 @@ def like_input(image: Tensor, grey: bool) -> Tensor:
     return luma(image).expand(3, -1, -1) if grey else image
 
 
+def _higher(one: float | None, other: float | None) -> float | None:
+    return max((peak for peak in (one, other) if peak is not None), default=None)
+
+
 def _step(frames: Iterator[Frame], count: int | None) -> Frame | None:
     """The next frame, checked. Its own function: grad mode and threads belong to the thread, not to the generator."""
     with torch.enable_grad(), threads(count):
@@ -381,23 +411,3 @@ def _to_cpu(frame: Frame) -> Frame:
         views={name: move(view) for name, view in frame.views.items()},
         answers={name: move(answer).clamp(0, 1) for name, answer in frame.answers.items()},
     )
-
-
-def _in_thread(work: Callable[[Progress], Any]) -> Iterator[Fetching]:
-    """Run `work(progress)` in a thread and yield its last report, four times a second; its error is raised here."""
-    reports: list[Fetching] = [Fetching("looking for the weights", None)]
-    failed: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            work(lambda text, share=None: reports.append(Fetching(text, share)))
-        except BaseException as error:  # handed to the receiver
-            failed.append(error)
-
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        yield reports[-1]
-        thread.join(PACE)
-    if failed:
-        raise failed[0]

@@ -86,8 +86,15 @@ class Frame:
     notices: tuple[str, ...] = ()
     # The numerical form, e.g. "compiled bf16", where the method has several.
     form: str = ""
-    # Set by the engine: seconds in the queue, seconds of computing, peak bytes so far (None where the system does not
-    # tell), and on the last frame what its rounding depended on.
+    # Set by the engine. While the job waits: how many jobs are ahead of it, and the seconds that it will wait (None
+    # where that is not known). `ahead` is None once it computes.
+    ahead: int | None = None
+    wait: float | None = None
+    # Seconds that it will still compute, where that is known; whether it has lent its turn to a short job.
+    left: float | None = None
+    lent: bool = False
+    # Seconds in the queue, seconds of computing, peak bytes so far (None where the system does not tell), and on the
+    # last frame what its rounding depended on.
     waited: float = 0.0
     computed: float = 0.0
     memory: float | None = None

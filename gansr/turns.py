@@ -4,6 +4,11 @@ Each owner's own turns come in the order in which they joined. An owner who come
 again, goes to the end of the rotation: nobody overtakes twice, so nobody waits for ever. Urgent turns (a measurement is
 short) go before all others.
 
+A job that has begun may lend its turn between two of its steps to a short job of another owner, the next one in the
+rotation whose memory is free. It gets the device back right after that one job, so there are never two at once. It
+computes LEND seconds between two loans, so it always advances, and those behind it wait at most (LEND + SHORT) / LEND
+times as long.
+
 Who is called must come: a generator in the line may have been left standing by the program that reads it. After GRACE
 seconds the next is called, and the one who did not come is the first again when it asks.
 """
@@ -13,18 +18,40 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
 
 from gansr.method import MethodError
 
 GRACE = 2.0  # seconds from the call to `Turn.wait`
+SHORT = 5.0  # seconds: the longest job that may overtake, by its estimate
+LEND = 2.0  # seconds that a job computes before it lends its turn, each time
+
+
+class Work(Protocol):
+    """What the line knows of a job."""
+
+    def left(self) -> float | None:
+        """Seconds that it will still compute; None where that is not known."""
+        ...
+
+    def fits(self) -> bool:
+        """Whether the memory that it needs is free now."""
+        ...
+
+
+class Ahead(NamedTuple):
+    """What comes before a turn."""
+
+    jobs: int  # the running one included; measurements are not counted
+    seconds: float | None  # that these jobs will compute, together; None where one is not known
 
 
 class Turn:
     """A place in the line, from `Turns.join`. Whoever has one must `leave`, served or not."""
 
-    def __init__(self, line: Turns, owner: str, urgent: bool):
-        self._line, self.owner, self.urgent = line, owner, urgent
+    def __init__(self, line: Turns, owner: str, urgent: bool, work: Work | None):
+        self._line, self.owner, self.urgent, self._work = line, owner, urgent, work
         self._called = threading.Event()  # it is this one's turn, or the line was closed
         self.taken = False  # `wait` has told that the turn came
         self.passed = False  # it was called, did not come, and is out of the line until it asks again
@@ -46,6 +73,34 @@ class Turn:
         self._called.clear()
         self.passed = True
 
+    def lend(self) -> bool:
+        """Give this turn, which has begun, to a short job of another owner, if one waits. After True, `wait` for it to
+        come back."""
+        return self._line.lend(self)
+
+    def put_aside(self) -> None:
+        """Let `wait` wait again."""
+        self._called.clear()
+        self.taken = False
+
+    def ahead(self) -> Ahead:
+        """What comes before this turn, which waits."""
+        return self._line.ahead(self)
+
+    def left(self) -> float | None:
+        """Seconds that it will still compute; None where that is not known."""
+        return None if self._work is None else self._work.left()
+
+    @property
+    def short(self) -> bool:
+        """Whether it is a job that may overtake, if its memory is free."""
+        left = self.left()
+        return left is not None and left <= SHORT
+
+    def fits(self) -> bool:
+        """Whether the memory that it needs is free now."""
+        return self._work is None or self._work.fits()
+
     def leave(self) -> None:
         """Leave the line, or end the turn and call the next. A second call does nothing."""
         self._line.leave(self)
@@ -57,14 +112,16 @@ class Turns:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock, self._clock = threading.Lock(), clock
         self._active: Turn | None = None
+        self._lender: Turn | None = None  # has begun, and gets the device back when the active turn ends
         self._called_at = 0.0
         self._urgent: deque[Turn] = deque()
         self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()  # by owner, in the order of the rotation
         self.closed = ""  # why nobody is served any more, for the user
 
-    def join(self, owner: str = "", urgent: bool = False) -> Turn:
-        """A place at the end of the line. Raises MethodError if the line is closed."""
-        turn = Turn(self, owner, urgent)
+    def join(self, owner: str = "", urgent: bool = False, work: Work | None = None) -> Turn:
+        """A place at the end of the line; `work` is the job, where it is one. Raises MethodError if the line is
+        closed."""
+        turn = Turn(self, owner, urgent, work)
         with self._lock:
             if self.closed:
                 raise MethodError(self.closed)
@@ -108,6 +165,35 @@ class Turns:
                 self._waiting.move_to_end(turn.owner, last=False)
             self._call_next()
 
+    def lend(self, turn: Turn) -> bool:
+        """Put `turn` aside and call the next short job of another owner, if one waits and its memory is free."""
+        with self._lock:
+            if self._active is not turn or self._lender is not None:
+                return False
+            for short in self._overtaking(turn):
+                if short.fits():
+                    self._lender = turn
+                    turn.put_aside()
+                    self._call(self._next_of(short.owner))
+                    return True
+        return False
+
+    def ahead(self, turn: Turn) -> Ahead:
+        """What comes before `turn`, as it stands now. A short job overtakes, unless its memory is not free then."""
+        with self._lock:
+            if self._active is None or self._active is turn:
+                return Ahead(0, 0.0)
+            borrower, begun = (self._active, self._lender) if self._lender else (None, self._active)
+            before = [one for one in (borrower, begun) if one is not None]
+            plain = _summed([*before, *self._urgent, *_until(turn, self._rotation())])
+            overtaking = [] if begun.urgent else list(self._overtaking(begun))
+            if turn not in overtaking:
+                return plain
+            before = [*before[:-1], *_until(turn, iter(overtaking))]
+            jobs, seconds = _summed(before)
+            sooner = (seconds or 0.0) + LEND * (1 + len(before))
+            return Ahead(jobs, sooner) if plain.seconds is None or sooner < plain.seconds else plain
+
     def holds(self, turn: Turn) -> bool:
         """Whether it is the turn of `turn`."""
         return self._active is turn
@@ -118,6 +204,8 @@ class Turns:
             if self._active is turn:
                 self._active = None
                 self._call_next()
+            elif self._lender is turn:
+                self._lender = None
             elif turn in self._urgent:
                 self._urgent.remove(turn)
             elif turn in (own := self._waiting.get(turn.owner, deque[Turn]())):
@@ -141,14 +229,51 @@ class Turns:
             return len(self._urgent) + sum(map(len, self._waiting.values()))
 
     def _call_next(self) -> None:
-        if self._active is not None or not (self._urgent or self._waiting):
+        if self._active is not None:
             return
-        if self._urgent:
-            turn = self._urgent.popleft()
-        else:
-            owner, own = self._waiting.popitem(last=False)
-            turn = own.popleft()
-            if own:
-                self._waiting[owner] = own  # to the end of the rotation
+        if self._lender is not None:
+            turn, self._lender = self._lender, None
+            self._call(turn)
+        elif self._urgent:
+            self._call(self._urgent.popleft())
+        elif self._waiting:
+            self._call(self._next_of(next(iter(self._waiting))))
+
+    def _call(self, turn: Turn) -> None:
         self._active, self._called_at = turn, self._clock()
         turn.call()
+
+    def _next_of(self, owner: str) -> Turn:
+        """The next turn of `owner`, who goes to the end of the rotation."""
+        own = self._waiting.pop(owner)
+        turn = own.popleft()
+        if own:
+            self._waiting[owner] = own
+        return turn
+
+    def _overtaking(self, begun: Turn) -> Iterator[Turn]:
+        """The short jobs that may overtake the rest of `begun`, in the order of the rotation."""
+        return (own[0] for owner, own in self._waiting.items() if owner != begun.owner and own[0].short)
+
+    def _rotation(self) -> Iterator[Turn]:
+        """The turns that wait, without urgent ones, in the order in which they are served."""
+        waiting = deque(map(deque, self._waiting.values()))
+        while waiting:
+            own = waiting.popleft()
+            yield own.popleft()
+            if own:
+                waiting.append(own)
+
+
+def _until(turn: Turn, turns: Iterator[Turn]) -> Iterator[Turn]:
+    for one in turns:
+        if one is turn:
+            return
+        yield one
+
+
+def _summed(turns: list[Turn]) -> Ahead:
+    jobs = [turn for turn in turns if not turn.urgent]
+    seconds = [turn.left() for turn in jobs]
+    known = [one for one in seconds if one is not None]
+    return Ahead(len(jobs), sum(known) if len(known) == len(seconds) else None)

@@ -26,6 +26,7 @@ MAY = {
     "picture": ("memory",),
     "method": ("options",),
     "turns": ("method",),
+    "progress": ("method",),
     "ops": ("options", "picture"),
     "nets": ("ops",),
     "faces": ("ops",),
@@ -33,7 +34,7 @@ MAY = {
     "metrics": ("metric", "method", "nets", "ops", "faces"),
     "weights": ("method", "nets", "ops", "version"),
     "request": ("method", "options", "ops"),
-    "engine": ("memory", "weights", "method", "papers", "metric", "ops", "turns"),
+    "engine": ("memory", "weights", "method", "papers", "metric", "ops", "progress", "turns"),
     "uploads": ("picture",),
     "inputs": ("faces", "method", "ops", "picture", "request", "uploads"),
     "receipt": ("papers", "weights", "inputs", "method", "options", "picture", "request", "version"),
@@ -43,8 +44,8 @@ MAY = {
         "request", "weights",
     ),
     "compare": (
-        "engine", "inputs", "method", "metrics", "ops", "options", "papers", "picture", "pipeline", "receipt",
-        "request", "weights",
+        "engine", "inputs", "method", "metrics", "ops", "options", "papers", "picture", "pipeline", "progress",
+        "receipt", "request", "weights",
     ),
 }  # fmt: skip
 # package → the only place that imports it

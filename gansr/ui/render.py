@@ -14,6 +14,7 @@ from gansr.engine import MetricResult
 from gansr.method import Curve, Frame, Heat, Method, View
 from gansr.ops.resize import imresize
 from gansr.picture import to_png
+from gansr.progress import progress_text
 
 PREVIEW = 512  # longest side of a picture shown while a method runs, px
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -38,16 +39,7 @@ def data_uri(image: Tensor) -> str:
 
 def status(method: Method, frame: Frame, notices: Iterable[str] = (), *, done: bool = False) -> str:
     """The status of a run: progress, queueing and computing time in seconds, loss terms and notices."""
-    if done:
-        head = "Done"
-    elif frame.step == 0:
-        head = (
-            "Waiting for the device"
-            if frame.waited > 0.5
-            else "Computing; the bicubic enlargement is shown meanwhile"
-        )
-    else:
-        head = f"Step {frame.step} of {frame.steps}"
+    head = "Done" if done else progress_text(frame)
     waited, computed = frame.waited, frame.computed
     share = 100 * frame.step / max(frame.steps, 1)
     readings = " · ".join(f"{escape(k)} {_number(v)}" for k, v in frame.readings.items())

@@ -18,6 +18,7 @@ from gradio.components import Component
 from gansr import memory
 from gansr.method import MethodError
 from gansr.pipeline import USER_ERRORS, Update
+from gansr.progress import progress_text
 from gansr.ui import render
 from gansr.ui.listeners import UNHEARD, Watch
 
@@ -100,11 +101,11 @@ class RunState:
 
 def news(updates: Iterable[Update]) -> Iterator[Update | None]:
     """The updates of a run; None instead of one that tells nothing new. While a run waits in line, the seconds that it
-    has waited are new once a second; while its result waits to be measured, nothing is."""
+    has waited are new once a second; while its result waits to be measured, or a short job goes first, nothing is."""
     before: Any = None
     for update in updates:
         frame = update.frame
-        waits = frame is not None and (frame.step == 0 or update.finished)
+        waits = frame is not None and (frame.step == 0 or frame.lent or update.finished)
         told = (
             update.text,
             update.done,
@@ -112,7 +113,7 @@ def news(updates: Iterable[Update]) -> Iterator[Update | None]:
             len(update.baseline or ()),
             len(update.answers),
         )
-        now = (*told, frame.step, int(frame.waited)) if waits and frame is not None else None
+        now = (*told, progress_text(frame), int(frame.waited)) if waits and frame is not None else None
         yield None if now is not None and now == before else update
         before = now
 

@@ -1,7 +1,7 @@
 """The page as app.py serves it, and a file that tells who computes. Run by the attack programs in its own process.
 
 GANSR_ATTACK_STATE names the file, JSON: `active` (the owners of the jobs that compute now), `most` (the most that ever
-computed at once), `jobs` (how many have begun). It is replaced at each change.
+computed at once), `jobs` (how many have begun), `loans` (how often a turn was lent). It is replaced at each change.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import gansr.metrics
 from gansr.engine import Engine, Job
+from gansr.method import Frame
+from gansr.progress import Timing
+from gansr.turns import Turn
 from gansr.ui import service
 
 STATE = Path(os.environ["GANSR_ATTACK_STATE"])
 LOCK = threading.Lock()
-state: dict[str, Any] = {"active": [], "most": 0, "jobs": 0}
+state: dict[str, Any] = {"active": [], "most": 0, "jobs": 0, "loans": 0}
 
 
 def changed() -> None:
@@ -32,21 +35,48 @@ def changed() -> None:
     beside.replace(STATE)
 
 
-def counted(self: Engine, job: Job) -> Generator[Any, None, None]:
+def counted(self: Engine, job: Job, timing: Timing, turn: Turn) -> Generator[Any, None, None]:
     with LOCK:
         state["active"].append(job.owner)
         state["jobs"] += 1
         changed()
     try:
-        yield from computed(self, job)
+        yield from computed(self, job, timing, turn)
     finally:
         with LOCK:
-            state["active"].remove(job.owner)
-            changed()
+            if turn in closed:
+                closed.remove(turn)
+            else:
+                state["active"].remove(job.owner)
+                changed()
 
 
-computed = Engine._attempts
-Engine._attempts = counted
+def lends(self: Turn) -> bool:
+    """A job that has lent its turn does not compute."""
+    with LOCK:
+        state["active"].remove(self.owner)  # before the other one is called
+    if lent := lend(self):
+        state["loans"] += 1
+    else:
+        with LOCK:
+            state["active"].append(self.owner)
+    return lent
+
+
+def waits(self: Engine, given: Frame, turn: Turn) -> Generator[Any, None, None]:
+    try:
+        yield from wait(self, given, turn)
+    except BaseException:
+        closed.add(turn)
+        raise
+    with LOCK:
+        state["active"].append(turn.owner)
+        changed()
+
+
+closed: set[Turn] = set()  # jobs that ended while their turn was lent
+computed, lend, wait = Engine._attempts, Turn.lend, Engine._lent
+Engine._attempts, Turn.lend, Engine._lent = counted, lends, waits
 gansr.metrics.METRICS = tuple(
     metric for metric in gansr.metrics.METRICS if not metric.weights
 )  # the others take long

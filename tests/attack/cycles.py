@@ -199,7 +199,7 @@ def _report(attack: Attack, count: int, took: float, settled: bool, before: Held
         print(text[text.index("Traceback") :][:2000])
     print(f"attempts        {count} in {took:.0f} s ({count / took:.1f}/s): {dict(log.attempts)}")
     print(f"answers         {dict(log.answers)}")
-    print(f"jobs begun      {state['jobs']}, most at once {state['most']}")
+    print(f"jobs begun      {state['jobs']}, turns lent {state['loans']}, most at once {state['most']}")
     if log.cancels:
         print(f"cancel, s       median {percentile(log.cancels, 0.5):.2f}, longest {max(log.cancels):.2f}")
     print(f"memory, MB      {before.memory / 1e6:.0f} → {after.memory / 1e6:.0f} ({growth / 1e6:+.0f})")

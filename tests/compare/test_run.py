@@ -47,9 +47,9 @@ def test_a_method_that_waits_to_be_measured_does_not_keep_the_device_from_the_ne
     line, ends = pipeline.engine.turns, []
     joined = line.join
 
-    def behind_another(owner: str = "", urgent: bool = False) -> Turn:
+    def behind_another(owner: str = "", urgent: bool = False, **job: Any) -> Turn:
         if not urgent:
-            return joined(owner)
+            return joined(owner, **job)
         other, turn = joined("another"), joined(owner, urgent)
         if other.wait(0):
             ends.append(other)

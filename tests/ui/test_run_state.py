@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from gansr.ui.run_state import RunState
+from dataclasses import replace
+
+import torch
+
+from gansr.method import Frame
+from gansr.pipeline import Update
+from gansr.ui.run_state import RunState, news
 
 
 def test_a_preview_never_overwrites_a_run():
@@ -48,3 +54,21 @@ def test_the_end_of_a_run_gives_memory_back_after_all_that_it_held_is_gone(monke
 
     assert list(RunState().until_stopped(steps())) == [1]
     assert order == ["closed", "given back"]
+
+
+def test_what_tells_nothing_new_is_left_out():
+    start = Frame(torch.zeros(3, 2, 2), 0, 9)
+    frames = [
+        replace(start, ahead=1, wait=60.0, waited=0.2),
+        replace(start, ahead=1, wait=60.2, waited=0.4),
+        replace(start, ahead=1, wait=59.0, waited=1.1),
+        replace(start, ahead=0, wait=2.0, waited=1.2),
+        start,
+        replace(start, step=1),
+        replace(start, step=1),
+        replace(start, step=1, lent=True),
+        replace(start, step=1, lent=True),
+        replace(start, step=2),
+    ]
+    told = [update is not None for update in news(Update(frame=frame) for frame in frames)]
+    assert told == [True, False, True, True, True, True, True, True, False, True]
