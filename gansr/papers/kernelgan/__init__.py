@@ -38,7 +38,7 @@ def cost(height: int, width: int, options: Options) -> Cost:
     """The operations of the trainings and of the previews, and the bytes of what is in memory at once."""
     pixels, s = height * width, options.scale
     zssr_steps = options.zssr_iterations * (3 if options.lab != "off" else 1) if trains_zssr(options) else 0
-    crop = 128 if options.paper else options.crop
+    crop = 128 if options.paper else min(options.crop, height, width)
     weights = 224640  # of ZSSR's network
     final = 2.0 * weights * pixels * s**2 * (8 if options.ensemble else 1)
     operations = kernelgan_steps(options) * 1.0e9 + zssr_steps * 1.3 * 6.0 * weights * crop**2

@@ -105,7 +105,7 @@ class PlainTrainer:
         s = self.schedule
         self.optimisers[0].zero_grad()
         fake, k = self.g(x), self.g.kernel()
-        bicubic = (fake[0] - centre_crop(bicubic_target(x[0], paper=True))).square().mean()
+        bicubic = (fake[0] - centre_crop(bicubic_target(x[0], paper=True), fake.shape[-1])).square().mean()
         loss = gan_loss(self.d(fake), True) + s.bicubic * bicubic + s.sum_to_one * sum_loss(k)
         loss = loss + s.boundaries * boundary_loss(k)
         loss = loss + s.centralised * centre_loss(k) + s.sparse * sparse_loss(k)

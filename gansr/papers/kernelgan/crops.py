@@ -11,17 +11,31 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansr.ops.resize import imresize
-from gansr.papers.kernelgan.networks import D_CROP, G_CROP
+from gansr.papers.kernelgan.networks import G_CROP, output_side
 
 BORDER = 10  # px cut off each side of a picture that was shrunk before (not of a real photograph)
-MIN_SIDE = G_CROP + 2 * BORDER  # px, of the picture that a kernel is estimated from
+LEAST_BORDER = 4  # px cut off each side of a small one
+MIN_SIDE = 48  # px, of the picture that a kernel is estimated from
+
+
+def border_of(height: int, width: int) -> int:
+    """px to cut off each side: 10; of a picture under 84 px what G's crop of 64 px leaves, but at least 4."""
+    return max(LEAST_BORDER, min(BORDER, (min(height, width) - G_CROP) // 2))
+
+
+def crop_sides(picture: Tensor) -> tuple[int, int]:
+    """(3,H,W), even sides → the sides of G's and of D's crops: 64 and 26, of a smaller picture as large as it is."""
+    side = min(G_CROP, *picture.shape[-2:])
+    return side, output_side(side)
 
 
 def trim_border(picture: Tensor, real: bool) -> Tensor:
-    """(3,H,W) → the part that the kernel is learned from: without 10 px on each side unless `real`, sides even."""
-    if not real:
-        picture = picture[:, BORDER:-BORDER, BORDER:-BORDER]
+    """(3,H,W) → the part that the kernel is learned from: without its border unless `real`, sides even."""
     height, width = picture.shape[-2:]
+    if not real:
+        border = border_of(height, width)
+        picture = picture[:, border : height - border, border : width - border]
+        height, width = picture.shape[-2:]
     return picture[:, : height - height % 2, : width - width % 2]
 
 
@@ -76,7 +90,8 @@ def probability_maps(picture: Tensor, paper: bool = False) -> tuple[Tensor, Tens
     """(3,H,W), even sides → maps (H,W) for G's crops (from the half-size picture) and for D's."""
     half = imresize(picture.double().cpu(), 0.5, paper=paper)
     small = gradient_map(half, paper).repeat_interleave(2, 0).repeat_interleave(2, 1)
-    return probability_map(small, G_CROP), probability_map(gradient_map(picture, paper), D_CROP)
+    for_g, for_d = crop_sides(picture)
+    return probability_map(small, for_g), probability_map(gradient_map(picture, paper), for_d)
 
 
 def draw_centres(probability: Tensor, uniform: Tensor) -> Tensor:
@@ -91,3 +106,8 @@ def top_left(centres: Tensor, width: int, height: int, crop: int) -> Tensor:
     columns = (centres % width - crop // 2).clamp(0, width - crop)
     corners = torch.stack([rows, columns], 1)
     return corners - corners % 2
+
+
+def crop_at(x: Tensor, row: int, column: int, side: int) -> Tensor:
+    """side×side px of (…,H,W) from (row, column) on."""
+    return x[..., row : row + side, column : column + side]

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from gansr.method import Frame, MethodError
 from gansr.ops.kernels import crop_or_pad, describe, drop_small, for_scale, shift_kernel
-from gansr.papers.kernelgan.crops import trim_border
+from gansr.papers.kernelgan.crops import crop_sides, trim_border
 from gansr.papers.kernelgan.kernel_files import kernel_files, kernel_png
+from gansr.papers.kernelgan.networks import G_CROP
 from gansr.papers.kernelgan.options import Options
 from gansr.papers.kernelgan.trainer import Trainer
 from gansr.papers.kernelgan.views import History, bicubic, implied_small_picture, kernel_views, loss_readings
@@ -35,9 +36,8 @@ def estimate_kernel(
     image = bicubic(low, options.scale)
     losses = History("generator", "discriminator", "bicubic")
     raw: list[Tensor] = []  # a kernel (13,13) of each random start
-    failure = ""
+    failure, picture = "", trim_border(low, options.photo == "real")
     for start in range(options.seeds):
-        picture = trim_border(low, options.photo == "real")
         trainer = Trainer(picture, generator, options.iterations, options.paper)
         step, small = None, None
         while trainer.done < options.iterations and not failure:
@@ -64,6 +64,7 @@ def estimate_kernel(
     learned = [k for k in raw if is_learned(k)]
     kernel = average_kernels([finish_kernel(k, options.paper) for k in learned or raw])
     notices = (f"{failure}; this is the last good kernel",) if failure else kernel_warnings(raw)
+    notices = (*small_picture_notice(low, picture), *notices)
     files = dict(kernel_files("kernel_x2", kernel))
     if options.scale == 4:
         files |= kernel_files("kernel_x4", for_scale(kernel, 4))
@@ -79,6 +80,17 @@ def estimate_kernel(
 def is_learned(kernel: Tensor) -> bool:
     """Whether G has learned to keep the brightness: the kernel of an untrained or collapsed G is near zero."""
     return abs(float(kernel.sum()) - 1) < 0.25
+
+
+def small_picture_notice(low: Tensor, picture: Tensor) -> tuple[str, ...]:
+    """What to say of a picture (3,H,W) whose part to learn from, `picture`, is too small for the authors' crops."""
+    crop, _ = crop_sides(picture)
+    if crop == G_CROP:
+        return ()
+    return (
+        f"the picture is small ({low.shape[-1]}×{low.shape[-2]} px): the kernel was learned from crops of {crop} px "
+        f"instead of {G_CROP}, and is less certain",
+    )
 
 
 def kernel_warnings(kernels: list[Tensor]) -> tuple[str, ...]:

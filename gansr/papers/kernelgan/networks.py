@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 KERNEL_SIDE = 13  # px
-G_CROP = 64  # px, side of G's input
+G_CROP = 64  # px, side of G's input; of small pictures less, see `crops`
 D_CROP = 26  # px, side of G's output and of D's input
 WIDTH = 64  # channels
 PATCH = 7  # px, side of what one output of D sees
@@ -63,8 +63,13 @@ class Generator(nn.Module):
         return ComposeKernel.apply(*self.layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(C,64,64) → (C,26,26). Each channel is filtered alone."""
+        """(C,n,n) → (C,m,m), m of `output_side`: 64 px give 26. Each channel is filtered alone."""
         return Downscale.apply(self.kernel(), kernel_rows(x))
+
+
+def output_side(side: int) -> int:
+    """The side of G's output for an input of `side` px."""
+    return (side - KERNEL_SIDE) // 2 + 1
 
 
 class ComposeKernel(torch.autograd.Function):
@@ -102,15 +107,15 @@ class ComposeKernel(torch.autograd.Function):
 
 
 def kernel_rows(x: Tensor) -> Tensor:
-    """(C,64,64) → (C·26, 13·64): the 13 whole rows of x that each row of G's output depends on."""
+    """(C,n,n) → (C·m, 13·n): the 13 whole rows of x that each row of G's output depends on."""
     x = x.contiguous()
-    side, out = x.shape[-1], (x.shape[-2] - KERNEL_SIDE) // 2 + 1
+    side, out = x.shape[-1], output_side(x.shape[-2])
     stride = (x.stride(0), 2 * side, 1)
     return x.as_strided((x.shape[0], out, KERNEL_SIDE * side), stride).reshape(-1, KERNEL_SIDE * side)
 
 
 class Downscale(torch.autograd.Function):
-    """(13,13) kernel and `kernel_rows` → (C,26,26), every second pixel of the correlation.
+    """(13,13) kernel and `kernel_rows` → (C,m,m), every second pixel of the correlation.
 
     One product of whole rows with the kernel spread out over a band matrix. It copies a fifth of what unrolled
     13×13 windows would; the products with the band's zeros cost less than that.
@@ -119,7 +124,7 @@ class Downscale(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, kernel: Tensor, rows: Tensor) -> Tensor:
         side = rows.shape[1] // KERNEL_SIDE
-        out = (side - KERNEL_SIDE) // 2 + 1
+        out = output_side(side)
         band = rows.new_zeros(KERNEL_SIDE * side * out)
         ctx.layout = (KERNEL_SIDE, KERNEL_SIDE, out), (side * out, out, 2 * out + 1)
         band.as_strided(*ctx.layout).copy_(kernel[:, :, None])

@@ -32,6 +32,10 @@ How we differ; `paper=True` undoes each (it then gives the authors' numbers, tes
    where the blur is wide (011: 30.8 and 32.0), better where there is little (010: 29.8 and 28.8; 006: 33.5 and
    31.2, where the bicubic kernel, with 35.0, is better than either).
 6. The reduction that the crops' map is taken from mirrors on all sides (see ops/resize).
+
+Theirs needs a picture of 84 px: G's crop of 64 and a border of 10 that is cut off. Ours takes 48 px, with `paper` too.
+Of a picture under 84 px less border is cut off, at least 4 px. Below 72 px G's crop is as large as what is left, and
+D's crop as large as G's output (48 px: 40 and 14). Nothing is padded: padding would add data that is not there.
 """
 
 from __future__ import annotations
@@ -44,11 +48,9 @@ import torch
 from torch import Tensor
 
 from gansr.ops.threads import threads
-from gansr.papers.kernelgan.crops import draw_centres, probability_maps, top_left
+from gansr.papers.kernelgan.crops import crop_at, crop_sides, draw_centres, probability_maps, top_left
 from gansr.papers.kernelgan.losses import bicubic_target, centre_crop, constraints, penalty_mask
 from gansr.papers.kernelgan.networks import (
-    D_CROP,
-    G_CROP,
     ComposeKernel,
     Discriminate,
     Discriminator,
@@ -78,8 +80,8 @@ class Step:
 class Trainer:
     """Both networks on one picture. `step()` is one iteration of the paper; nothing here yields.
 
-    picture: (3,H,W) in [0,1], already through `trim_border`: sides even and at least 64 px. steps: iterations in
-    all. All randomness comes from `rng`. paper: see the module's top.
+    picture: (3,H,W) in [0,1], already through `trim_border`: its sides are even, and where one is under 64 px the
+    crops are smaller. steps: iterations in all. All randomness comes from `rng`. paper: see the module's top.
     """
 
     @threads(1)
@@ -87,13 +89,14 @@ class Trainer:
         self.paper, self.rng = paper, rng
         self.picture = (picture * 2 - 1).clone()  # scaled once, so crops are views
         height, width = picture.shape[-2:]
+        self.sides = crop_sides(picture)  # of G's and of D's crops
         self.g, self.d = Generator(rng), Discriminator(rng)
         maps = probability_maps(picture, paper)
         self.corners = [
             top_left(
                 draw_centres(p, torch.rand(steps, generator=rng, dtype=torch.float64)), width, height, side
             ).tolist()
-            for p, side in zip(maps, (G_CROP, D_CROP))
+            for p, side in zip(maps, self.sides)
         ]
         self._reset(steps)
 
@@ -136,26 +139,27 @@ class Trainer:
     def step(self) -> Step:
         """One iteration with the crops drawn for it."""
         (g_top, g_left), (d_top, d_left) = self.corners[0][self.done], self.corners[1][self.done]
-        x = self.picture[:, g_top : g_top + G_CROP, g_left : g_left + G_CROP]
+        for_g, for_d = self.sides
+        x = crop_at(self.picture, g_top, g_left, for_g)
         if self.target is None:
-            target = centre_crop(bicubic_target(x, paper=True))
+            target = centre_crop(bicubic_target(x, paper=True), for_d)
             x = x.clone()  # before the noise below is written into the picture
         else:
-            rows, columns = (slice(start // 2, (start + G_CROP) // 2) for start in (g_top, g_left))
-            target = centre_crop(self.target[:, rows, columns])
-        real = self.picture[:, d_top : d_top + D_CROP, d_left : d_left + D_CROP]
+            rows, columns = (slice(start // 2, (start + for_g) // 2) for start in (g_top, g_left))
+            target = centre_crop(self.target[:, rows, columns], for_d)
+        real = crop_at(self.picture, d_top, d_left, for_d)
         noise = self._noise() * (2 / 255)
         real = real.add_(noise) if self.paper else real + noise
         return self.iterate(x, target, real, self._noise() / 255)
 
     def _noise(self) -> Tensor:
-        return torch.randn(3, D_CROP, D_CROP, generator=self.rng).to(self.picture.device)
+        return torch.randn(3, self.sides[1], self.sides[1], generator=self.rng).to(self.picture.device)
 
     def iterate(self, x: Tensor, target: Tensor, real: Tensor, noise: Tensor) -> Step:
         """One iteration on given crops, all in [−1,1].
 
         x: G's crop (3,64,64); target: its bicubic target (3,26,26); real: D's crop (3,26,26); noise (3,26,26) is
-        added to the fake that D learns from.
+        added to the fake that D learns from. All are smaller of a small picture, see `crop_sides`.
         """
         rows = kernel_rows(x)  # for both players
         iterations = self.d.power_iterations(3)

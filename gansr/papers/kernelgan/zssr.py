@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from gansr.ops.kernels import downscale_with_kernel
 from gansr.ops.resize import imresize
+from gansr.papers.kernelgan.crops import crop_at
 
 CROP = 128  # px, side of the authors' father
 TEST_INTERVAL = 50  # steps between two tests
@@ -338,11 +339,6 @@ class Zssr:
         for _ in range(back_projections):
             y = back_project(y, self.low, self.kernel, s, paper)
         return y
-
-
-def crop_at(x: Tensor, row: int, column: int, side: int) -> Tensor:
-    """side×side px of (…,H,W) from (row, column) on."""
-    return x[..., row : row + side, column : column + side]
 
 
 def _median(views: Sequence[Tensor]) -> Tensor:

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from gansr.ops.resize import imresize
-from gansr.papers.kernelgan.crops import draw_centres, gradient_map, probability_maps, top_left
+from gansr.papers.kernelgan.crops import (
+    crop_sides,
+    draw_centres,
+    gradient_map,
+    probability_maps,
+    top_left,
+    trim_border,
+)
 from tests.papers.kernelgan.pictures import golden_picture
 from tests.support.golden import Golden
 
@@ -53,3 +60,26 @@ def test_crops_lie_inside_and_start_at_even_pixels():
     corners = top_left(torch.arange(70 * 90), 90, 70, 64)
     assert int(corners.min()) == 0 and corners.max(0).values.tolist() == [6, 26]
     assert not (corners % 2).any()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "left", "for_g", "for_d"),
+    [
+        (48, 48, (40, 40), 40, 14),
+        (49, 90, (40, 82), 40, 14),
+        (56, 56, (48, 48), 48, 18),
+        (64, 64, (56, 56), 56, 22),
+        (72, 72, (64, 64), 64, 26),
+        (83, 84, (64, 66), 64, 26),
+        (84, 84, (64, 64), 64, 26),  # the authors' from here on
+        (100, 120, (80, 100), 64, 26),
+    ],
+)
+def test_small_pictures_lose_less_border_and_give_smaller_crops(height, width, left, for_g, for_d):
+    picture = trim_border(torch.zeros(3, height, width), real=False)
+    assert tuple(picture.shape[-2:]) == left
+    assert crop_sides(picture) == (for_g, for_d)
+
+
+def test_of_a_real_photograph_no_border_is_cut_off():
+    assert trim_border(torch.zeros(3, 49, 90), real=True).shape == (3, 48, 90)

@@ -19,7 +19,7 @@ from gansr.ops.resize import imresize
 from gansr.options import OptionError, options_of, parse_options
 from gansr.papers.kernelgan import KERNELGAN, Options, cost, run
 from gansr.papers.kernelgan.enlarge import Kernels, stages
-from gansr.papers.kernelgan.estimate import kernel_warnings
+from gansr.papers.kernelgan.estimate import kernel_warnings, small_picture_notice
 from gansr.papers.kernelgan.kernel_files import kernel_files
 from gansr.papers.kernelgan.trainer import Trainer
 from gansr.papers.kernelgan.zssr import Zssr
@@ -144,9 +144,22 @@ def test_a_bad_kernel_file_is_refused_as_an_option(tmp_path):
 
 
 def test_a_picture_too_small_is_refused_with_the_smallest_side():
-    said = refusal(KERNELGAN, 83, 200, Options())
-    assert said is not None and "at least 84 px" in said and "200×83" in said
-    assert refusal(KERNELGAN, 84, 84, Options()) is None
+    said = refusal(KERNELGAN, 47, 200, Options())
+    assert said is not None and "at least 48 px" in said and "200×47" in said
+    assert refusal(KERNELGAN, 48, 48, Options()) is None
+
+
+@pytest.mark.parametrize(("side", "scale"), [(48, 2), (48, 4), (64, 2), (64, 4)])
+def test_a_small_picture_is_enlarged_with_a_notice(side, scale):
+    last = frames(textured(side, side), scale=scale, crop=64)[-1]
+    assert last.step == last.steps and last.image.shape == (3, side * scale, side * scale)
+    assert torch.isfinite(last.image).all()
+    assert f"{side}×{side} px" in last.notices[0] and f"crops of {side - 8} px" in last.notices[0]
+
+
+def test_a_picture_of_72_px_or_more_needs_no_notice_of_its_size(plain):
+    assert not any("is small" in notice for notice in plain[-1].notices)
+    assert small_picture_notice(torch.zeros(3, 72, 72), torch.zeros(3, 64, 64)) == ()
 
 
 def test_a_grey_picture_stays_grey_and_a_flat_one_flat():
@@ -216,6 +229,8 @@ def test_more_work_costs_more():
     more = (Options(ensemble=True), Options(seeds=3), Options(crop=128))
     costs = [cost(128, 128, options).operations for options in (Options(), *more)]
     assert min(costs[1:]) > costs[0]
+    small, large = (cost(side, side, Options(crop=128)).operations for side in (48, 128))
+    assert small < large / 2  # ZSSR's crops are no larger than the picture
     assert cost(256, 256, Options(scale=4)).memory > cost(256, 256, Options()).memory
 
 

@@ -29,8 +29,8 @@ def test_the_lab_gives_the_pictures_own_size_and_compares():
 
 
 def test_the_lab_says_how_large_a_picture_it_needs():
-    with pytest.raises(InputError, match="at least 168 px"):
-        frames(textured(160, 200), lab="random blur")
+    with pytest.raises(InputError, match="at least 96 px"):
+        frames(textured(95, 200), lab="random blur")
 
 
 def test_the_labs_kernel_only_runs_no_zssr():

@@ -91,6 +91,37 @@ def test_three_whole_plain_iterations_are_the_authors():
     golden.check("train3.D.first_layer.weight_u", trainer.d.state_dict()["first_layer.weight_u"])
 
 
+def test_crops_of_another_side_give_what_the_plain_networks_give():
+    torch.manual_seed(0)
+    plain = PlainTrainer()
+    trainer = Trainer(noise_picture(40, 40), torch.Generator().manual_seed(0), paper=True)
+    trainer.g, trainer.d = generator_from(plain.g.state_dict()), discriminator_from(plain.d.state_dict())
+    trainer._reset(3000)
+    for i in range(3):
+        x, real = 2 * noise_picture(40, 40, i) - 1, 2 * noise_picture(14, 14, i) - 1
+        noise = noise_picture(14, 14, 9) / 255
+        kernel, bicubic = plain.iterate(x[None], real[None], noise[None])
+        step = trainer.iterate(x, centre_crop(bicubic_target(x, paper=True), 14), real, noise)
+        torch.testing.assert_close(step.kernel, kernel, atol=1e-6, rtol=1e-4)
+        assert step.bicubic_loss == pytest.approx(bicubic, rel=1e-4)
+
+
+@pytest.mark.parametrize("paper", [False, True])
+def test_a_small_picture_is_learned_from_in_smaller_crops(paper, monkeypatch):
+    trainer = Trainer(noise_picture(40, 44), torch.Generator().manual_seed(0), 20, paper)
+    iterate, shapes = trainer.iterate, set[tuple[int, ...]]()
+
+    def record(*given):
+        shapes.add(tuple(crop.shape[-1] for crop in given))
+        return iterate(*given)
+
+    monkeypatch.setattr(trainer, "iterate", record)
+    step, failure = trainer.advance(20)
+    assert shapes == {(40, 14, 14, 14)} and step is not None and not failure
+    (lowest, rightmost), _ = (torch.tensor(corners).max(0).values.tolist() for corners in trainer.corners)
+    assert lowest == 0 and rightmost == 4
+
+
 def test_our_kernel_is_of_the_last_step_and_theirs_of_the_pass_before():
     for paper in (False, True):
         trainer = Trainer(noise_picture(80, 80), torch.Generator().manual_seed(0), 5, paper)
