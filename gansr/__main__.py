@@ -198,7 +198,7 @@ def _report(source: Path, target: Path, request: Request, last: Update) -> dict[
         "input": source.name,
         "output": str(target),
         "measures": {row.metric.name: _value(row) for row in last.measured},
-        "bicubic": dict(last.baseline or {}),
+        "baseline": {"title": last.baseline_title, "measures": dict(last.baseline or {})},
         "notices": [*last.given.notices, *last.frame.notices],
         "receipt": receipt.write(request, last.given, last.frame),
     }
@@ -216,7 +216,7 @@ def _lines(source: Path, target: Path, last: Update) -> str:
     for metric, value, _ in last.measured:
         if value is not None:
             other = (last.baseline or {}).get(metric.name)
-            against = "" if other is None else f"   (bicubic {other:.{metric.digits}f})"
+            against = "" if other is None else f"   ({last.baseline_title.lower()} {other:.{metric.digits}f})"
             arrow = "↑" if metric.better == "higher" else "↓"
             rows.append(f"  {metric.title:<16}{arrow} {value:.{metric.digits}f} {metric.unit}{against}")
     return "\n".join(rows)

@@ -230,6 +230,10 @@ class Method:
     bench: str = ""
     # The import path of the training command, where the project trains weights for this method.
     train: str = ""
+    # (options, picture (3,h,w), seed) → a title, and what a run reads of it, (3,h',w'): its brightness, or what
+    # lies outside a hole. Enlarged, it is what a result is compared with. None: all of it, "Bicubic". Where it is
+    # smaller than the picture, the run shrinks its input itself, and the input is the truth.
+    reads: Callable[[Any, Tensor, int], tuple[str, Tensor]] | None = None
     # Called once after the start with the networks of the default options: compiles them in the background.
     warm_up: Callable[[Nets], None] | None = None
     # The command's flag for writing one of the result's files, chosen by its ending.

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from gansr import metrics, weights
 from gansr.backends import Backend
@@ -18,6 +21,8 @@ from gansr.faces import FaceError
 from gansr.inputs import DETECTOR, Inputs, MethodInput, Source
 from gansr.method import Frame, InputError, MethodError
 from gansr.metric import Metric
+from gansr.ops.colour import to8bit
+from gansr.ops.degrade import Degradation
 from gansr.ops.resize import imresize
 from gansr.options import OptionError
 from gansr.picture import Picture, PictureError, to_png
@@ -43,9 +48,34 @@ class Update:
     frame: Frame | None = None
     finished: bool = False  # the frame is the result; measurements may follow
     measured: tuple[MetricResult, ...] = ()
-    baseline: Mapping[str, float] | None = None  # the same metrics of the bicubic enlargement
+    baseline_title: str = "Bicubic"  # what the result is compared with, see `baseline_of`
+    baseline: Mapping[str, float] | None = None  # the same metrics of it
+    baseline_reasons: Mapping[str, str] = field(
+        default_factory=dict
+    )  # metric → why the baseline has no value
     answers: Mapping[str, tuple[MetricResult, ...]] = field(default_factory=dict)  # of each further answer
     done: bool = False
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """What results of one request are measured against."""
+
+    request: Request
+    given: MethodInput
+    read: Tensor  # (3,h,w): what the run reads of its input
+
+    def shrink(self, result: Tensor) -> Tensor:
+        """A result (3,H,W) made into what the run would read of it."""
+        return self.request.reads(self.given.shrink(result))[1]
+
+    def is_reached(self, picture: Tensor, metric: Metric) -> bool:
+        """Whether `metric` would compare equal pictures of which neither was enlarged: its value then says nothing."""
+        shown = to8bit(picture)
+        if metric.against == "truth":
+            return self.given.truth is not None and torch.equal(shown, self.given.truth)
+        same_size = metric.against == "input" and self.request.scale == 1
+        return same_size and torch.equal(to8bit(self.shrink(shown)), to8bit(self.read))
 
 
 class Pipeline:
@@ -88,19 +118,21 @@ class Pipeline:
             given = replace(given, truth=truth.rgb)
         job = job_of(request, given, threads, owner)
         self.engine.check(job)
+        given = _with_truth(request, given)
+        title, start = baseline_of(request, given)
         frame = None
         for frame in self.backend.frames(job):
             if self.draining and 0 < frame.step < frame.steps:
                 frame = replace(frame, notices=(*frame.notices, CUT_SHORT))
                 break
-            shown = replace(frame, image=like_input(frame.image, given.grey))
-            yield Update(given=given, frame=shown)
+            image = like_input(frame.image, given.grey) if frame.step else start
+            yield Update(given=given, frame=replace(frame, image=image), baseline_title=title)
         if frame is None or frame.step == 0:
             raise MethodError("the run ended before its first step: press Run again")
         result = replace(frame, image=like_input(frame.image, given.grey))
         if request.paste_back and (photo := given.pasted(result.image)) is not None:
             result = replace(result, files={**result.files, "photo.png": to_png(photo)})
-        yield Update(given=given, frame=result, finished=True)
+        yield Update(given=given, frame=result, finished=True, baseline_title=title)
         yield from self._measured(result, given, request, owner)
 
     def result(
@@ -129,7 +161,9 @@ class Pipeline:
     def _measured(self, result: Frame, given: MethodInput, request: Request, owner: str) -> Iterator[Update]:
         """One update a metric, so that the cheap ones are seen while the expensive ones are computed; and some while
         they wait for the device."""
-        base = Update(given=given, frame=result, finished=True)
+        title, compared = baseline_of(request, given)
+        aim = _Aim(request, given, request.reads(given.low)[1])
+        base = Update(given=given, frame=result, finished=True, baseline_title=title)
         if self.draining:
             yield replace(base, done=True)
             return
@@ -140,37 +174,60 @@ class Pipeline:
                     yield replace(base, text=update.text)
             except (weights.WeightsError, MethodError):
                 pass  # the metric that needs it gives the reason
-        size = (result.image.shape[-2], result.image.shape[-1])
-        bicubic = imresize(given.low, size).clamp(0, 1)
+        pixels = result.image.shape[-2] * result.image.shape[-1]
         base = replace(base, baseline={})
         for metric in wanted:
-            row = yield from self._measure(result.image, given, metric, owner, base)
-            baseline = dict(base.baseline or {})
-            expensive = bool(metric.weights) and size[0] * size[1] > EXPENSIVE_PIXELS
-            if row.value is not None and not expensive:
-                other = yield from self._measure(bicubic, given, metric, owner, base)
+            row = yield from self._measure(result.image, aim, metric, owner, base)
+            if metric.against == "input" and aim.is_reached(result.image, metric):
+                row = MetricResult(metric, None, "the same by construction: these pixels are put back")
+            baseline, reasons = dict(base.baseline or {}), dict(base.baseline_reasons)
+            expensive = bool(metric.weights) and pixels > EXPENSIVE_PIXELS
+            if row.value is not None and aim.is_reached(compared, metric):
+                reasons[metric.name] = "it would be compared with itself"
+            elif row.value is not None and not expensive:
+                other = yield from self._measure(compared, aim, metric, owner, base)
                 baseline |= {metric.name: other.value} if other.value is not None else {}
-            base = replace(base, measured=(*base.measured, row), baseline=baseline)
+            base = replace(base, measured=(*base.measured, row), baseline=baseline, baseline_reasons=reasons)
             yield replace(base, text="measuring")
         each = tuple(metric for metric in wanted if metric.name in FOR_EACH_ANSWER)
         for title, answer in result.answers.items():
             rows: tuple[MetricResult, ...] = ()
             for metric in each:
-                row = yield from self._measure(answer, given, metric, owner, base)
+                row = yield from self._measure(answer, aim, metric, owner, base)
                 rows = (*rows, row)
             base = replace(base, answers={**base.answers, title: rows})
             yield replace(base, text="measuring")
         yield replace(base, done=True)
 
     def _measure(
-        self, image: Any, given: MethodInput, metric: Metric, owner: str, so_far: Update
+        self, image: Tensor, aim: _Aim, metric: Metric, owner: str, so_far: Update
     ) -> Generator[Update, None, MetricResult]:
         """The metric of a picture; `so_far` again whenever it has waited for the device."""
-        for found in self.engine.measuring(image, given.low, given.shrink, given.truth, metric, owner):
+        for found in self.engine.measuring(image, aim.read, aim.shrink, aim.given.truth, metric, owner):
             if found is not None:
                 return found
             yield replace(so_far, text="measuring")
         raise AssertionError("measuring ends with a result")
+
+
+def baseline_of(request: Request, given: MethodInput) -> tuple[str, Tensor]:
+    """What a result is compared with: the title, and what the method was given (`Method.reads`), enlarged by MATLAB's
+    bicubic to the result's size, (3,H,W) in [0,1]."""
+    title, read = request.reads(given.low)
+    height, width = (side * request.scale for side in given.low.shape[-2:])
+    factor = max(1, round(height / read.shape[-2]))
+    large = imresize(read, factor).clamp(0, 1) if factor > 1 else read
+    across, down = width - large.shape[-1], height - large.shape[-2]
+    if across or down:  # what was read had been cut to a multiple of the factor
+        large = F.pad(large[None], (0, across, 0, down), mode="replicate")[0]
+    return title, like_input(large, given.grey)
+
+
+def _with_truth(request: Request, given: MethodInput) -> MethodInput:
+    """Where the method itself shrinks its input (the kernel lab), the input is the truth."""
+    if request.reads(given.low)[1].shape == given.low.shape:
+        return given
+    return replace(given, truth=given.low, degradation=Degradation())
 
 
 def job_of(request: Request, given: MethodInput, threads: int | None = None, owner: str = "") -> Job:

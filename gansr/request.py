@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
+from torch import Tensor
+
 from gansr.method import Method, Precision
 from gansr.ops.degrade import Degradation
 from gansr.options import Option, OptionError, check_option, option, options_of, parse_text
@@ -110,6 +112,11 @@ class Request:
     def outputs_colour(self) -> bool:
         """Whether these options give a grey picture colours; otherwise its result is made grey."""
         return self.method.outputs_colour is not None and self.method.outputs_colour(self.options)
+
+    def reads(self, picture: Tensor) -> tuple[str, Tensor]:
+        """What a run reads of a picture (3,h,w) in [0,1], as `Method.reads` says, and its title."""
+        reads = self.method.reads
+        return reads(self.options, picture, self.seed) if reads is not None else ("Bicubic", picture)
 
     @property
     def finds_face(self) -> bool:

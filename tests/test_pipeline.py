@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 from gansr import metrics
 from gansr.engine import Engine
 from gansr.method import MethodError
+from gansr.ops.resize import imresize
 from gansr.picture import Picture
 from gansr.pipeline import CUT_SHORT, RESTARTS, Pipeline, Update
 from gansr.request import decode
@@ -69,3 +72,47 @@ def test_a_result_that_waits_to_be_measured_when_the_server_ends_is_kept():
     assert rest[-1].done and rest[-1].frame is result.frame
     assert all(row.value is None for row in rest[-1].measured)
     assert RESTARTS in {row.reason for row in rest[-1].measured}
+
+
+# ------------------------------------------------------------------------------------------- the baseline
+
+
+def half_read(options: object, picture: torch.Tensor, seed: int) -> tuple[str, torch.Tensor]:
+    return "Left half", torch.where(torch.arange(picture.shape[-1]) < picture.shape[-1] // 2, picture, 0.5)
+
+
+def test_a_result_is_compared_with_what_the_method_reads():
+    method = dataclasses.replace(FAKE, reads=half_read, scale=lambda method, options: 1)
+    request = decode(method, {"scale": 1, "steps": 1, "task": "known answer"})
+    first, *_, last = pipeline().run(PICTURE, request)
+    assert first.frame is not None and first.given is not None and first.given.truth is not None
+    expected = half_read(None, first.given.low, 0)[1]
+    assert torch.equal(first.frame.image, expected)
+    assert last.baseline_title == "Left half" and last.baseline is not None
+    error = float((expected - first.given.truth).square().mean())
+    assert last.baseline["psnr_rgb"] == pytest.approx(-10 * math.log10(error), abs=0.1)
+
+
+def test_a_comparison_of_a_picture_with_itself_is_left_out_with_its_reason():
+    method = dataclasses.replace(
+        FAKE, reads=lambda options, picture, seed: ("Input", picture), scale=lambda method, options: 1
+    )
+    request = decode(method, {"scale": 1, "steps": 1, "task": "known answer"})
+    *_, last = pipeline().run(PICTURE, request)
+    assert last.baseline is not None and not {"psnr_y", "ssim_rgb", "consistency"} & set(last.baseline)
+    assert set(last.baseline_reasons.values()) == {"it would be compared with itself"}
+    assert {row.metric.name: row.value for row in last.measured}["psnr_y"] is not None
+
+
+def test_a_picture_that_the_method_shrinks_itself_is_the_truth():
+    method = dataclasses.replace(
+        FAKE,
+        reads=lambda options, picture, seed: ("Bicubic", imresize(picture, 0.5).clamp(0, 1)),
+        scale=lambda method, options: 1,
+    )
+    odd = Picture(PICTURE.rgb[:, :23, :31], None, False, ())
+    for task in ("enlarge", "known answer"):
+        *_, last = pipeline().run(odd, decode(method, {"scale": 1, "steps": 1, "task": task}))
+        assert last.baseline is not None and last.given is not None and last.given.truth is not None
+        assert 5 < last.baseline["psnr_y"] < 40
+        assert set(last.baseline) == {row.metric.name for row in last.measured if row.value is not None}

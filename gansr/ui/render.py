@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -71,22 +72,29 @@ def caution(method: Method) -> str:
     )
 
 
-def metrics_table(rows: Sequence[MetricResult], baseline: Mapping[str, float] | None = None) -> str:
-    """The metrics of a result beside those of the bicubic enlargement (`baseline`, by metric name), the better in bold.
-
-    Metrics without a value are listed below the table with the reason.
+def metrics_table(
+    rows: Sequence[MetricResult],
+    baseline: Mapping[str, float] | None = None,
+    title: str = "Bicubic",
+    reasons: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The metrics of a result beside those of what it is compared with (`title`; `baseline`, by metric name), the
+    better in bold. Metrics without a value are listed below the table with the reason, and so is why the baseline has
+    none (`reasons`, by metric name).
     """
     if not rows:
         return ""
     cells = "".join(_metric_row(row, baseline or {}) for row in rows if row.value is not None)
-    reasons: dict[str, list[str]] = {}
+    listed: dict[str, list[str]] = {}
     for row in rows:
         if row.value is None:
-            reasons.setdefault(row.reason, []).append(row.metric.title)
-    missing = "".join(f"<li>{escape(', '.join(names))}: {escape(why)}</li>" for why, names in reasons.items())
+            listed.setdefault(row.reason, []).append(row.metric.title)
+        elif row.metric.name in reasons:
+            listed.setdefault(f"for “{title}”: {reasons[row.metric.name]}", []).append(row.metric.title)
+    missing = "".join(f"<li>{escape(', '.join(names))}: {escape(why)}</li>" for why, names in listed.items())
     return (
         '<table class="measures"><thead><tr><th scope="col">Metric</th><th scope="col">Result</th>'
-        f'<th scope="col">Bicubic</th></tr></thead><tbody>{cells}</tbody></table>'
+        f'<th scope="col">{escape(title)}</th></tr></thead><tbody>{cells}</tbody></table>'
         + (f'<div class="unmeasured">Not measured:<ul>{missing}</ul></div>' if missing else "")
     )
 
@@ -105,12 +113,14 @@ def _metric_row(row: MetricResult, baseline: Mapping[str, float]) -> str:
     metric, other = row.metric, baseline.get(row.metric.name)
     assert row.value is not None
     name = f'{escape(metric.title)} <abbr title="{metric.better} is better">{ARROWS[metric.better]}</abbr>'
-    against = "" if other is None else f"{_value(other, metric.digits)} {escape(metric.unit)}"
-    wins = other is None or (row.value >= other if metric.better == "higher" else row.value <= other)
-    value = f"{_value(row.value, metric.digits)} {escape(metric.unit)}"
+    cells = [row.value, other]
+    shown = ["–" if v is None else f"{_value(v, metric.digits)} {escape(metric.unit)}" for v in cells]
+    if other is not None:  # alone, none is the better one
+        loses = row.value < other if metric.better == "higher" else row.value > other
+        shown[loses] = f"<b>{shown[loses]}</b>"
     return (
         f'<tr><th scope="row">{name}<small>{escape(metric.explain)}</small></th>'
-        f"<td>{f'<b>{value}</b>' if wins else value}</td><td>{against if wins else f'<b>{against}</b>'}</td></tr>"
+        f"<td>{shown[0]}</td><td>{shown[1]}</td></tr>"
     )
 
 

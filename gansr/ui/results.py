@@ -11,12 +11,12 @@ from typing import Any
 
 import gradio as gr
 
-from gansr.engine import MetricResult, like_input
+from gansr.engine import MetricResult
 from gansr.inputs import MethodInput
 from gansr.method import Frame, Method
 from gansr.ops.resize import imresize
 from gansr.picture import to_png
-from gansr.pipeline import Update
+from gansr.pipeline import Update, baseline_of
 from gansr.receipt import result_png
 from gansr.request import Request
 from gansr.ui import files, render
@@ -93,18 +93,18 @@ class Results:
         assert frame is not None and given is not None
         image = kept.live.show(frame.image)
         if "live" not in kept.others:
-            kept.others["live"] = image  # the first frame is the bicubic one
+            kept.others["live"] = image  # the first frame is what went in
         if frame.step:
             kept.replay.append(image)
             if len(kept.replay) > KEPT:
                 del kept.replay[1::2]
-        share = frame.step / max(frame.steps, 1)
+        share, start = frame.step / max(frame.steps, 1), update.baseline_title
         text = f"step {frame.step} of {frame.steps}"
         so_far = tile("result", self.method.title, "running", text, image, progress=share)
         changed: dict[Any, Any] = {
             self.status: render.status(self.method, frame, given.notices),
             self.pictures: contents(
-                [tile("bicubic", "Bicubic", "done", picture=kept.others["live"]), so_far]
+                [tile(start.lower(), start, "done", picture=kept.others["live"]), so_far]
             ),
         }
         return changed | ({self.views: render.views(frame.views)} if frame.views else {})
@@ -130,9 +130,8 @@ class Results:
     def tiles(
         self, kept: RunFiles, measured: Mapping[str, Sequence[MetricResult]] = MappingProxyType({})
     ) -> dict[str, Any]:
-        """The viewer's tiles: bicubic and the result first, as the two that are compared; then the other answers."""
-        bicubic, *others = kept.others.items()
-        made = [tile(title.lower(), title, "done", picture=path) for title, path in [bicubic, *others]]
+        """The viewer's tiles: what went in and the result, which are compared; then the other answers."""
+        made = [tile(title.lower(), title, "done", picture=path) for title, path in kept.others.items()]
         made.insert(1, tile("result", self.method.title, "done", picture=kept.result))
         made[2:2] = [
             tile(
@@ -143,6 +142,7 @@ class Results:
                 note=render.metrics_line(measured.get(title, ())),
             )
             for title, path in kept.answers.items()
+            if title.capitalize() not in kept.others
         ]
         return contents(made, truth=kept.others.get("Original"))
 
@@ -152,12 +152,11 @@ def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -
     size = (frame.image.shape[-2], frame.image.shape[-1])
     name = f"gansr-{request.method.name}-{request.seed}"
     kept.result = files.save(result_png(request, given, frame), f"{name}.png")
-    bicubic = like_input(imresize(given.low, size).clamp(0, 1), given.grey)
-    nearest = imresize(given.low, size, kernel="nearest")
-    kept.others = {
-        "Bicubic": files.save(to_png(bicubic), "bicubic.png"),
-        "Nearest": files.save(to_png(nearest), "nearest.png"),
-    }
+    title, start = baseline_of(request, given)
+    kept.others = {title: files.save(to_png(start), f"{title.lower().replace(' ', '-')}.png")}
+    if request.scale > 1:
+        nearest = imresize(given.low, size, kernel="nearest")
+        kept.others["Nearest"] = files.save(to_png(nearest), "nearest.png")
     kept.answers = {
         title: files.save(to_png(answer), f"{title}.png") for title, answer in frame.answers.items()
     }

@@ -96,7 +96,9 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
             else:
                 if not kept.result:
                     yield results.finished(request, update, kept)
-                table = render.metrics_table(update.measured, update.baseline)
+                table = render.metrics_table(
+                    update.measured, update.baseline, update.baseline_title, update.baseline_reasons
+                )
                 yield {results.measures: table + ("" if update.done else render.message(update.text))}
                 if len(update.answers) > measured_answers:
                     measured_answers = len(update.answers)
@@ -154,7 +156,7 @@ def _report(request: Request, update: Update) -> dict[str, Any]:
             title: {row.metric.name: row.value for row in rows if row.value is not None}
             for title, rows in update.answers.items()
         },
-        "bicubic": dict(update.baseline or {}),
+        "baseline": {"title": update.baseline_title, "measures": dict(update.baseline or {})},
         "notices": [*update.given.notices, *update.frame.notices],
         "receipt": receipt.write(request, update.given, update.frame),
     }

@@ -37,6 +37,14 @@ def test_the_better_of_result_and_bicubic_is_bold():
     assert html.count("<b>") == 2 and "<b>0.20" in html
 
 
+def test_the_column_has_the_baselines_title_and_nothing_is_bold_without_a_value_to_beat():
+    rows = [MetricResult(PSNR, 30.0), MetricResult(LPIPS, 0.3)]
+    html = render.metrics_table(rows, {"lpips_alex": 0.3}, "Grey", {"psnr_y": "it is the original"})
+    assert '<th scope="col">Grey</th>' in html and "<td>30.00 dB</td><td>–</td>" in html
+    assert html.count("<b>") == 1 and "<td><b>0.3" in html  # of the equal ones the result
+    assert "<li>PSNR-Y: for “Grey”: it is the original</li>" in html
+
+
 def test_a_metric_without_a_value_is_listed_with_its_reason():
     html = render.metrics_table(
         [MetricResult(PSNR, None, "no original"), MetricResult(LPIPS, None, "no original")]

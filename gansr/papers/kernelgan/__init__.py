@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
 from gansr.papers.kernelgan.crops import MIN_SIDE
-from gansr.papers.kernelgan.lab import run_lab
+from gansr.papers.kernelgan.lab import reads, run_lab
 from gansr.papers.kernelgan.options import PRESETS, Options, kernelgan_steps, smaller_options, trains_zssr
 from gansr.papers.kernelgan.restore import restore
 
@@ -75,6 +75,7 @@ KERNELGAN = Method(
     cost=cost,
     run=run,
     scale=scale,
+    reads=reads,
     smaller=smaller_options,
     cli_flags={"kernel-only": {"mode": "kernel only"}},
     bench="gansr.papers.kernelgan.bench",

@@ -77,6 +77,15 @@ def run_lab(truth: Tensor, options: Options, nets: Nets, generator: torch.Genera
     yield Frame(image, total, total, readings, views, results, frame.files, frame.notices)
 
 
+def reads(options: Options, picture: Tensor, seed: int) -> tuple[str, Tensor]:
+    """What a run reads of a picture (3,h,w) in [0,1], and its title: in the kernel lab the small picture made of it,
+    with the kernel that a run with this seed draws. Raises InputError where the kernel's file is missing."""
+    if options.lab == "off":
+        return "Bicubic", picture
+    _, kernel = true_kernel(options, torch.Generator().manual_seed(seed))
+    return "Bicubic", to8bit(degrade_with_kernel(picture, kernel.to(picture), options.scale))
+
+
 def _views_beside_truth(frame: Frame, true: Tensor) -> tuple[Mapping[str, View], Tensor]:
     """The frame's views with the true kernel before them, on one scale; and the estimated kernel."""
     estimate = frame.views["Estimated kernel"]

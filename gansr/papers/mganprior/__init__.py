@@ -51,7 +51,7 @@ from gansr.papers.mganprior.cost import cost
 from gansr.papers.mganprior.edit import SWEEP, edit_frames
 from gansr.papers.mganprior.options import GENERATORS, Options, input_side
 from gansr.papers.mganprior.search import start_search
-from gansr.papers.mganprior.tasks import result_of
+from gansr.papers.mganprior.tasks import reads, result_of
 from gansr.papers.mganprior.views import final_views
 
 __all__ = ("MGANPRIOR", "Options")
@@ -146,6 +146,7 @@ MGANPRIOR = Method(
     needs=needs,
     scale=scale,
     outputs_colour=adds_colours,
+    reads=reads,
     bench="gansr.papers.mganprior.bench",
     caution=(
         "It can only draw faces similar to its training data. With few codes or a shallow composing layer the result "

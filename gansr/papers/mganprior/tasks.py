@@ -11,7 +11,7 @@ from torch import Tensor
 from gansr.nets.vgg import Vgg16
 from gansr.ops.colour import luma, pillow_ycbcr
 from gansr.ops.resize import imresize
-from gansr.papers.mganprior.options import Options
+from gansr.papers.mganprior.options import Options, hole_of
 
 VGG_DEPTH = 16  # feature layers of VGG16: up to ReLU 3_3
 VGG_SIDE = 256  # px of the picture it sees
@@ -45,6 +45,27 @@ def observe(x: Tensor, options: Options, side: int, hole: Tensor | None) -> Tens
     if options.job == "colour":
         return grey(x)
     return x * (1 - hole) if hole is not None else x
+
+
+READ = {
+    "sr": "Bicubic",
+    "colour": "Grey",
+    "inpaint": "With the hole",
+    "denoise": "Noisy",
+    "invert": "Input",
+    "edit": "Input",
+}  # job → the title of what it reads of its input
+EMPTY = 0.5  # the grey that is shown in a hole
+
+
+def reads(options: Options, picture: Tensor, seed: int) -> tuple[str, Tensor]:
+    """What the job reads of a picture (3,h,w) in [0,1]: its luma, what is outside the hole, or all; and its title."""
+    if options.job == "colour":
+        picture = luma(picture).expand(3, -1, -1)
+    elif options.job == "inpaint" and options.mask is not None:
+        hole = hole_of(options.mask).to(picture.device)
+        picture = torch.where(hole > 0, torch.full_like(picture, EMPTY), picture)
+    return READ[options.job], picture
 
 
 def vgg_features(trunk: Vgg16, x: Tensor) -> Tensor:

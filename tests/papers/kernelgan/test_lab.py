@@ -8,6 +8,8 @@ import torch
 from gansr.method import Heat, InputError, Nets
 from gansr.options import parse_options
 from gansr.papers.kernelgan import KERNELGAN, Options, run, scale
+from gansr.papers.kernelgan.lab import fit, reads
+from gansr.papers.kernelgan.views import bicubic
 from tests.papers.kernelgan.pictures import SHORT, frames, textured
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -36,3 +38,14 @@ def test_the_lab_says_how_large_a_picture_it_needs():
 def test_the_labs_kernel_only_runs_no_zssr():
     last = frames(textured(170, 170), lab="random blur", mode="kernel only")[-1]
     assert last.steps == 60 and set(last.answers) == {"bicubic"}
+
+
+@pytest.mark.parametrize("lab", ["random blur", "gaussian"])
+def test_what_the_lab_reads_is_the_small_picture_that_its_run_makes(lab):
+    truth = textured(171, 170)
+    last = frames(truth, lab=lab, mode="kernel only")[-1]
+    title, small = reads(parse_options(Options, {"lab": lab}), truth, 0)
+    assert title == "Bicubic" and small.shape == (3, 85, 85)
+    enlarged = fit(bicubic(small, 2), truth)
+    torch.testing.assert_close(enlarged, last.answers["bicubic"])
+    assert reads(Options(), truth, 0)[1] is truth
