@@ -234,6 +234,8 @@ class Method:
     # lies outside a hole. Enlarged, it is what a result is compared with. None: all of it, "Bicubic". Where it is
     # smaller than the picture, the run shrinks its input itself, and the input is the truth.
     reads: Callable[[Any, Tensor, int], tuple[str, Tensor]] | None = None
+    # Options → values of the quality test's degradation that suit them, by name: noise, where noise is to be removed.
+    degrades: Callable[[Any], Mapping[str, Any]] | None = None
     # Called once after the start with the networks of the default options: compiles them in the background.
     warm_up: Callable[[Nets], None] | None = None
     # The command's flag for writing one of the result's files, chosen by its ending.

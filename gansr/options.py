@@ -44,6 +44,10 @@ class Option:
     suffixes: tuple[str, ...] = ()  # file names a file option takes, e.g. (".npy", ".csv")
     paint: bool = False  # a mask: may be painted over the input as well as uploaded
     changes_input: bool = False  # changes what the method receives, so the preview must be made again
+    first: bool = False  # what a user chooses first: shown above the picture, as a row of choices
+    only: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # another option → its values for which this counts
 
 
 def option(
@@ -60,10 +64,24 @@ def option(
     suffixes: tuple[str, ...] = (),
     paint: bool = False,
     changes_input: bool = False,
+    first: bool = False,
+    only: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Any:
     """A field of an options dataclass, with its description in the field's metadata."""
     described = Option(
-        help, title, min, max, step, choices, labels or {}, read, suffixes, paint, changes_input
+        help,
+        title,
+        min,
+        max,
+        step,
+        choices,
+        labels or {},
+        read,
+        suffixes,
+        paint,
+        changes_input,
+        first,
+        only or {},
     )
     return field(default=default, metadata={"option": described})
 

@@ -21,8 +21,8 @@ from gansr.options import Option, OptionError, check_option, option, options_of,
 
 Task = Literal["enlarge", "known answer"]
 TASKS: dict[str, str] = {
-    "enlarge": "Enlarge my picture",
-    "known answer": "Test quality (shrink my picture, then compare with the original)",
+    "enlarge": "Run on my picture",
+    "known answer": "Test quality",
 }
 SHRINK, CROP = "shrink_", "crop_"  # prefixes in the flat form
 
@@ -57,24 +57,22 @@ class Request:
     options: Any  # of method.options
     task: Task = option(
         "enlarge",
-        "the quality test shrinks your picture first and measures the result against it",
-        title="What to do",
+        "the quality test makes the input from your picture (shrinks it, say), then compares the result with it",
+        title="Task",
         choices=tuple(TASKS),
         labels=TASKS,
         changes_input=True,
     )
     align: bool = option(
         True,
-        "rotate and crop the face automatically; off: the middle square is used",
+        "off: the middle square is used",
         title="Align the face",
         changes_input=True,
     )
-    face: int = option(
-        1, "1 is the largest face in the picture", title="Which face", min=1, max=99, changes_input=True
-    )
+    face: int = option(1, "1 is the largest", title="Which face", min=1, max=99, changes_input=True)
     paste_back: bool = option(
         False,
-        "also put the result back into the photograph, with a soft edge, as a separate file",
+        "also gives the photograph with the result in it",
         title="Paste back",
     )
     seed: int = option(0, "the same seed gives the same picture", title="Seed", min=0, max=2**31 - 1)

@@ -33,6 +33,7 @@ def picture_input(label: str, height: int, elem_id: str) -> gr.Image:
     """
     image = _Picture(
         label=label,
+        show_label=False,  # it would lie over the picture
         height=height,
         elem_id=elem_id,
         sources=["upload", "clipboard"],
@@ -113,11 +114,29 @@ def title_of(name: str, described: Option) -> str:
     return sentence_case(described.title or name.replace("_", " "))
 
 
-def control(name: str, described: Option, default: Any) -> Component:
-    """The control of one option, with its label, one-sentence help, range and default."""
+def choices(name: str, described: Option, default: Any, elem_id: str) -> gr.Radio:
+    """An option of few choices as a row of them. Its help is shown at the label, and for the keyboard."""
+    return gr.Radio(
+        [(described.labels.get(choice, choice), choice) for choice in described.choices or ()],
+        value=default,
+        label=title_of(name, described),
+        info=sentence_case(described.help),
+        elem_id=elem_id,
+        elem_classes="compact",
+    )
+
+
+def control(name: str, described: Option, default: Any, shown: bool = True) -> Component:
+    """The control of one option, with its label, one-sentence help, range and default; hidden unless `shown`."""
+    made = _control(name, described, default)
+    made.visible = shown or HIDDEN
+    return made
+
+
+def _control(name: str, described: Option, default: Any) -> Component:
     label, info = title_of(name, described), sentence_case(described.help)
     if described.paint:
-        return painted(label, described.help)
+        return painted(label)
     if described.read is not None:
         # gr.File has no `info`
         return gr.File(
@@ -126,10 +145,10 @@ def control(name: str, described: Option, default: Any) -> Component:
     if isinstance(default, bool):
         return gr.Checkbox(default, label=label, info=info)
     if described.choices is not None:
-        choices = [(described.labels.get(choice, choice), choice) for choice in described.choices]
-        if len(choices) <= 4 and sum(len(label) for label, _ in choices) < 40:
-            return gr.Radio(choices, value=default, label=label, info=info)
-        return gr.Dropdown(choices, value=default, label=label, info=info)
+        listed = [(described.labels.get(choice, choice), choice) for choice in described.choices]
+        if len(listed) <= 4 and sum(len(label) for label, _ in listed) < 40:
+            return gr.Radio(listed, value=default, label=label, info=info)
+        return gr.Dropdown(listed, value=default, label=label, info=info)
     if isinstance(default, (int, float)):
         whole = isinstance(default, int)
         if described.min is None or described.max is None:
@@ -144,10 +163,11 @@ def control(name: str, described: Option, default: Any) -> Component:
     return gr.Textbox(default, max_length=MAX_TEXT, label=label, info=info)
 
 
-def painted(label: str, help: str) -> gr.ImageEditor:
+def painted(label: str) -> gr.ImageEditor:
     """A mask, painted in white over the method's input (set by the tab) or uploaded."""
     return _Painted(
-        label=f"{label}: {help}",
+        label=label,
+        show_label=False,  # it would lie over the tools
         type="filepath",
         format="png",
         sources=("upload",),

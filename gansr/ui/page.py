@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from html import escape
 from pathlib import Path
@@ -42,13 +43,19 @@ THEME = Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mon
     checkbox_border_color="*neutral_400",  # unchecked boxes must be seen, in both themes
     checkbox_border_color_dark="*neutral_400",
 )
-# Gradio's example pictures are buttons without an accessible name, added when their tab is first opened.
-NAME_EXAMPLES = """() => {
-  const name = () => document.querySelectorAll("button.gallery-item:not([aria-label])").forEach(
-    (button, index) => button.setAttribute("aria-label", `Example ${index + 1}`));
+# Gradio's example pictures are buttons without a name, added when their tab is first opened. page.css shows the name.
+NAME_EXAMPLES = (
+    """() => {
+  const captions = CAPTIONS;
+  const name = () => document.querySelectorAll("button.gallery-item:not([data-caption]) img").forEach(image => {
+    const file = decodeURIComponent(image.src).split("/").pop(), button = image.closest("button");
+    button.dataset.caption = captions[file] || file;
+    button.setAttribute("aria-label", `Example: ${button.dataset.caption}`);
+  });
   new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   name();
 }"""
+).replace("CAPTIONS", json.dumps(examples.CAPTIONS))
 SOURCES = (
     "“own” is part of this repository; “registry” is a Python package index and “hub” the Hugging Face Hub, both "
     "downloaded at first use; for “yours”, import the authors' file with <code>python -m gansr weights import</code>."
@@ -74,7 +81,7 @@ def build() -> gr.Blocks:
     """The whole page, ready to launch."""
     with gr.Blocks(title="gansr: GAN super-resolution, side by side", analytics_enabled=False) as page:
         head = gr.HTML(_head())
-        with gr.Tabs() as tabs:
+        with gr.Tabs(overflow_behavior="wrap") as tabs:
             with gr.Tab("Compare", id="compare"):
                 picked = draw_compare(page, tabs, examples.paths(*examples.COMPARED))
             for method in papers.METHODS:
@@ -182,7 +189,7 @@ def _paper(method: Method) -> str:
 
 
 def _sentence(text: str) -> str:
-    return escape(text.rstrip(". ")) + "."
+    return escape(render.sentence_case(render.sentence(text)))
 
 
 def _entry(name: str, entry: weights.Entry) -> list[str]:

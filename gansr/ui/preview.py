@@ -14,6 +14,7 @@ from gansr.method import Method, refusal
 from gansr.options import options_of
 from gansr.picture import Picture, to_png
 from gansr.pipeline import USER_ERRORS
+from gansr.request import Request
 from gansr.ui import files, render, service
 from gansr.ui.handlers import index_of
 from gansr.ui.request_controls import QUIET, RequestControls
@@ -24,7 +25,8 @@ SHOWN = 8  # faces
 def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, seen: gr.HTML) -> None:
     """Make the preview whenever a control changes that changes the input."""
     described = options_of(method.options)
-    canvases = [controls.fields[name] for name, (option, _) in described.items() if option.paint]
+    painted = {name: option for name, (option, _) in described.items() if option.paint}
+    canvases = [controls.fields[name] for name in painted]
 
     def preview(*values: Any) -> Iterator[dict[Any, Any]]:
         try:
@@ -38,11 +40,17 @@ def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, s
                 for update in pipeline.fetch_detector():
                     yield {seen: render.message(update.text)}
                 thumbs = _thumbnails(opened, pipeline.inputs.faces(opened))
-                yield {found: gr.update(value=thumbs, visible=len(thumbs) > 0)}
+                yield {found: gr.update(value=thumbs, visible=len(thumbs) > 1)}
             given = pipeline.inputs.make(opened, request)
             height, width = given.low.shape[-2:]
             refused = refusal(method, height, width, request.options)
-            yield {seen: _seen(given, refused)} | {canvas: _canvas(given) for canvas in canvases}
+            counts = [
+                all(getattr(request.options, name) in wanted for name, wanted in option.only.items())
+                for option in painted.values()
+            ]
+            canvas = _canvas(given) if any(counts) else None
+            shown = {each: canvas for each, used in zip(canvases, counts, strict=True) if used}
+            yield {seen: _seen(request, given, refused)} | shown
         except USER_ERRORS as error:
             yield {seen: render.message(str(error))}
 
@@ -74,14 +82,15 @@ def _canvas(given: MethodInput) -> dict[str, Any]:
     return {"background": files.save(to_png(given.low), "input.png"), "layers": [], "composite": None}
 
 
-def _seen(given: MethodInput, refused: str | None) -> str:
-    """The input, its size and what was done to it; or why the method cannot take it."""
-    height, width = given.low.shape[-2:]
+def _seen(request: Request, given: MethodInput, refused: str | None) -> str:
+    """What the method reads, its size and what was done to it; or why the method cannot take it."""
+    read = given.low if refused is not None else request.reads(given.low)[1]
+    height, width = read.shape[-2:]
     head = f"Input used: {width}×{height} px" if refused is None else escape(refused)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in given.notices)
-    small = render.preview(given.low, 256)
+    notes = escape("; ".join(given.notices))
+    small = render.preview(read, 128)
     kind = "pixels" if max(height, width) <= 128 else ""
     return (
         f'<div class="seen"><img class="{kind}" alt="the input of the method" src="{render.data_uri(small)}">'
-        f"<div><b>{head}</b><ul>{notes}</ul></div></div>"
+        f"<div><b>{head}</b><small>{notes}</small></div></div>"
     )

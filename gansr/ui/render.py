@@ -58,17 +58,32 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:] if text[:1].isascii() else text
 
 
+def sentence(text: str) -> str:
+    """`text` with one full stop at its end."""
+    return text.rstrip(". ") + "." if text.strip() else ""
+
+
 def message(text: str) -> str:
     """A status line that screen readers announce."""
     return f'<div class="status" role="status" aria-live="polite"><b>{escape(sentence_case(text))}</b></div>'
 
 
+def summary(method: Method) -> str:
+    """What the method does, in one line; what it is good for behind a “?”."""
+    paper = method.paper
+    return (
+        f'<details class="summary"><summary>{escape(method.summary)} <b class="more" title="More">?</b></summary>'
+        f"<p>Good for: {escape(sentence(paper.good_for))} Not for: {escape(sentence(paper.not_for))}</p></details>"
+    )
+
+
 def caution(method: Method) -> str:
     """What the user must know about any result of the method; shown beside the result."""
     return (
-        f'<p class="caution">Details missing from your picture are <b>invented</b> by the method. '
-        f"LR-consistency measures how well the result, shrunk again, matches your picture. "
-        f"{escape(method.caution)} <span>Licence: {escape(method.paper.licence)}</span></p>"
+        '<details class="caution"><summary>Details missing from your picture are <b>invented</b> by the method. '
+        '<b class="more" title="More">?</b></summary><p>LR-consistency measures how well the result, shrunk again, '
+        f"matches your picture. {escape(sentence(method.caution))} "
+        f"<span>Licence: {escape(sentence(method.paper.licence))}</span></p></details>"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -11,10 +12,9 @@ from gradio.components import Component
 
 from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
-from gansr.options import options_of, parse_options, plain_values
+from gansr.options import Option, OptionError, options_of, parse_options, plain_values
 from gansr.request import PLAIN, SHRINK, Request, decode, encode, fields_of
-from gansr.ui import render
-from gansr.ui.controls import control, mask_of, picture_input
+from gansr.ui.controls import HIDDEN, choices, control, mask_of, picture_input
 
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private"}
 
@@ -63,19 +63,13 @@ class RequestControls:
 
 def task_control(elem_id: str) -> gr.Radio:
     """What to do with the picture."""
-    described, default = PLAIN["task"]
-    return gr.Radio(
-        [(title, name) for name, title in described.labels.items()],
-        value=default,
-        label=described.title,
-        info=render.sentence_case(described.help),
-        elem_id=elem_id,
-    )
+    return choices("task", *PLAIN["task"], elem_id)
 
 
 def degradation_controls() -> tuple[gr.Accordion, dict[str, Component]]:
-    """A closed group of controls: how the truth is shrunk. Shown for a known answer only (`shown_for_task`)."""
-    with gr.Accordion("How the picture is shrunk", open=True, visible=False) as group:
+    """A closed group of controls: how the input is made of the picture. Shown for a known answer only
+    (`shown_for_task`)."""
+    with gr.Accordion("Test quality: how the input is made", open=False, visible=HIDDEN) as group:
         preset = gr.Dropdown(
             list(DEGRADATIONS),
             value=next(iter(DEGRADATIONS)),
@@ -99,41 +93,152 @@ def degradation_controls() -> tuple[gr.Accordion, dict[str, Component]]:
 def shown_for_task(task: Component, group: gr.Accordion | gr.Group) -> None:
     """Show `group` where the picture is the truth."""
     task.change(  # type: ignore[attr-defined]
-        lambda name: gr.update(visible=name == "known answer"), task, group, **QUIET
+        lambda name: gr.update(visible=name == "known answer" or HIDDEN), task, group, **QUIET
     )
 
 
-def draw(method: Method, examples: list[str]) -> tuple[RequestControls, gr.Gallery, gr.HTML]:
-    """Every control of a method's request, inside an open column; and where the faces found and the input are shown."""
-    name = method.name
-    picture = picture_input(label="Picture", height=260, elem_id=f"{name}-picture")
-    gr.Examples([[path] for path in examples], [picture], label="Examples", examples_per_page=8)
-    made: dict[str, Component] = {"task": task_control(f"{name}-task")}
-    group, shrinking = degradation_controls()
-    shown_for_task(made["task"], group)
-    with gr.Group(visible=method.accepts.face):
-        made |= {field: control(field, *PLAIN[field]) for field in ("align", "face", "paste_back")}
-        found = gr.Gallery(
-            label="Faces found: click the one to use",
-            columns=4,
-            height=140,
-            fit_columns=False,
-            object_fit="contain",
-            format="png",
-            allow_preview=False,
-            visible=False,
-            buttons=[],
+class Form:
+    """The controls of a method's request. They are drawn in three parts of its tab, in this order, each inside an open
+    column: what is chosen first with the picture, the mask, and the settings. Then `wired`."""
+
+    def __init__(self, method: Method):
+        self.method = method
+        self.options = options_of(method.options)
+        self.made: dict[str, Component] = {}
+        self.hints: dict[str, Component] = {}  # option → a line shown with its control
+        self.shrinking: dict[str, Component] = {}
+
+    def draw_first(self, examples: Sequence[str]) -> gr.HTML:
+        """What to do, the picture, examples; and where the input is told, which is returned."""
+        name = self.method.name
+        for field, (described, default) in self.options.items():
+            if described.first:
+                self.made[field] = choices(field, described, default, f"{name}-{field}")
+        self.made["task"] = task_control(f"{name}-task")
+        self.picture = picture_input(label="Picture", height=200, elem_id=f"{name}-picture")
+        if examples:
+            gr.Examples(
+                [[path] for path in examples],
+                [self.picture],
+                label="Examples",
+                examples_per_page=8,
+                elem_id=f"{name}-examples",
+            )
+        return gr.HTML(elem_id=f"{name}-seen", elem_classes="seenbox")
+
+    def draw_masks(self) -> None:
+        """What is painted over the input."""
+        for field, (described, default) in self.options.items():
+            if described.paint:
+                counts = self._counts(described)
+                hint = f"<p class='paint'>{escape(described.help)}</p>"
+                self.hints[field] = gr.HTML(hint, visible=_visible(counts))
+                self.made[field] = control(field, described, default, counts)
+                self.made[field].elem_id = f"{self.method.name}-{field}"
+
+    def draw_settings(self) -> gr.Gallery:
+        """Faces, preset, options, and how a quality test makes its input; returns where the faces found are shown."""
+        method, name = self.method, self.method.name
+        with gr.Group(visible=method.accepts.face, elem_classes="faces"):
+            with gr.Row():
+                self.made |= {field: control(field, *PLAIN[field]) for field in ("align", "paste_back")}
+                described, first = PLAIN["face"]
+                self.made["face"] = gr.Number(
+                    first,
+                    precision=0,
+                    minimum=described.min,
+                    maximum=described.max,
+                    label=described.title,
+                    info=described.help.capitalize(),
+                    min_width=80,
+                )
+            found = gr.Gallery(
+                label="Faces found: click the one to use",
+                columns=8,
+                height=110,
+                fit_columns=False,
+                object_fit="contain",
+                format="png",
+                allow_preview=False,
+                visible=False,
+                buttons=[],
+            )
+        preset = gr.Radio(
+            list(method.presets), value=next(iter(method.presets)), label="Preset", elem_id=f"{name}-preset"
         )
-    seen = gr.HTML(elem_id=f"{name}-seen")
-    preset = gr.Radio(
-        list(method.presets), value=next(iter(method.presets)), label="Preset", elem_id=f"{name}-preset"
-    )
-    with gr.Accordion("Options", open=False):
-        own = {field: control(field, *described) for field, described in options_of(method.options).items()}
-        made |= own | {field: control(field, *PLAIN[field]) for field in ("seed", "precision")}
-    made |= shrinking
-    _wire_preset(method, preset, own)
-    return RequestControls(method, picture, {field: made[field] for field in fields_of(method)}), found, seen
+        group, self.shrinking = degradation_controls()
+        shown_for_task(self.made["task"], group)
+        with gr.Accordion("Options", open=False, elem_id=f"{name}-options") as self.folded:
+            for field, (described, default) in self.options.items():
+                if field not in self.made:
+                    self.made[field] = control(field, described, default, self._counts(described))
+            self.made |= {field: control(field, *PLAIN[field]) for field in ("seed", "precision")}
+        _wire_preset(method, preset, self.made)
+        return found
+
+    def wired(self) -> RequestControls:
+        """All controls, those that do not count hidden whenever what they depend on changes."""
+        self.made |= self.shrinking
+        controls = RequestControls(
+            self.method, self.picture, {field: self.made[field] for field in fields_of(self.method)}
+        )
+        self._wire_only()
+        self._wire_degradation(controls)
+        return controls
+
+    def _counts(self, described: Option, chosen: Mapping[str, Any] | None = None) -> bool:
+        """Whether an option counts beside the values `chosen` of the options that it depends on (their defaults)."""
+        values = chosen or {name: default for name, (_, default) in self.options.items()}
+        return all(values[name] in wanted for name, wanted in described.only.items())
+
+    def _wire_only(self) -> None:
+        depending = {name: one for name, (one, _) in self.options.items() if one.only}
+        deciding = sorted({name for one in depending.values() for name in one.only})
+        if not deciding:
+            return
+
+        def seen(*values: Any) -> Any:
+            chosen = dict(zip(deciding, values, strict=True))
+            counts = {name: _visible(self._counts(one, chosen)) for name, one in depending.items()}
+            return [gr.update(visible=counts[name]) for name in (*counts, *self.hints)]
+
+        # Also when the options are opened: Gradio draws them then, and has lost what was shown or hidden before.
+        gr.on(
+            [*(self.made[name].change for name in deciding), self.folded.expand],  # type: ignore[attr-defined]
+            seen,
+            [self.made[name] for name in deciding],
+            [*(self.made[name] for name in depending), *self.hints.values()],
+            show_progress="hidden",
+            **QUIET,
+        )
+
+    def _wire_degradation(self, controls: RequestControls) -> None:
+        """What the user chooses to do sets how a quality test makes its input; afterwards the user may change it."""
+        degrades = self.method.degrades
+        if degrades is None:
+            return
+        set_by = list(degrades(parse_options(self.method.options, {})))
+
+        def suited(*values: Any) -> Any:
+            try:
+                found = degrades(controls.request(values, painted=False)[1].options)
+            except OptionError:  # the preview says it
+                return [gr.skip()] * len(set_by) if len(set_by) > 1 else gr.skip()
+            return [found[name] for name in set_by] if len(set_by) > 1 else found[set_by[0]]
+
+        chosen = ["task", *(name for name, (described, _) in self.options.items() if described.first)]
+        gr.on(
+            [self.made[name].input for name in chosen],  # type: ignore[attr-defined]
+            suited,
+            controls.all(),
+            [self.made[SHRINK + name] for name in set_by],
+            show_progress="hidden",
+            **QUIET,
+        )
+
+
+def _visible(counts: bool) -> Any:
+    return counts or HIDDEN
 
 
 def _wire_preset(method: Method, preset: gr.Radio, own: Mapping[str, Component]) -> None:

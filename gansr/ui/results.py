@@ -46,11 +46,12 @@ class Results:
         name = method.name
         self.method = method
         self.status = gr.HTML(render.message(CHOOSE), elem_id=f"{name}-status")
+        self.verdict = gr.HTML(elem_id=f"{name}-verdict")  # one plain sentence on top of the result
         self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures")
-        gr.HTML(render.caution(method))
         # Plain links: Gradio's download button sometimes does nothing.
         self.downloads = gr.HTML(elem_id=f"{name}-files")
         self.measures = gr.HTML(elem_id=f"{name}-measures")  # below: it grows while the buttons are in use
+        gr.HTML(render.caution(method))
         self.views = gr.HTML(elem_id=f"{name}-views")
         self.replay = gr.Slider(
             0,
@@ -77,13 +78,13 @@ class Results:
     def all(self) -> list[Any]:
         """Every component that a run changes."""
         return [
-            self.status, self.pictures, self.measures, self.downloads, self.views, self.replay,
+            self.status, self.verdict, self.pictures, self.measures, self.downloads, self.views, self.replay,
             self.moment, self.files,
         ]  # fmt: skip
 
     def cleared(self) -> dict[Any, Any]:
         """What a new run begins with."""
-        empty: dict[Any, Any] = dict.fromkeys((self.measures, self.views, self.downloads), "")
+        empty: dict[Any, Any] = dict.fromkeys((self.verdict, self.measures, self.views, self.downloads), "")
         hidden = dict.fromkeys((self.replay, self.moment), gr.update(visible=HIDDEN))
         return {self.status: render.message("Starting …")} | empty | hidden
 

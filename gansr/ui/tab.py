@@ -16,7 +16,7 @@ from gansr.request import Request
 from gansr.ui import files, render, service
 from gansr.ui.handlers import user_errors
 from gansr.ui.preview import wire_preview
-from gansr.ui.request_controls import RequestControls, draw
+from gansr.ui.request_controls import Form, RequestControls
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.results import Results, RunFiles
 from gansr.ui.run_state import RunState, connect_picture, connect_run, connect_stop, news
@@ -29,17 +29,22 @@ RUNS: dict[str, Any] = {"concurrency_limit": None, "concurrency_id": "run"}
 def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.Button, RestoreButton]:
     """The whole tab of one paper, inside an open gr.Tab; returns its controls, the button that leads to the
     comparison, and the one that restores a result's settings."""
-    gr.HTML(f"<p class='summary'>{method.summary}</p>")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=320):
-            controls, found, seen = draw(method, examples)
-            restore = draw_restore(method.name, controls.picture)
-            with gr.Row():
-                run = gr.Button("Run", variant="primary", elem_id=f"{method.name}-run")
-                stop = gr.Button("Stop", elem_id=f"{method.name}-stop")
-            away = gr.Button("Compare with the other methods", size="sm", elem_id=f"{method.name}-away")
-        with gr.Column(scale=3, min_width=320):
+    gr.HTML(render.summary(method))
+    form = Form(method)
+    with gr.Row(equal_height=False, elem_classes="work"):
+        with gr.Column(min_width=320, elem_classes="work-first"):
+            seen = form.draw_first(examples)
+            with gr.Row(elem_classes="buttons"):
+                run = gr.Button("Run", variant="primary", min_width=80, elem_id=f"{method.name}-run")
+                stop = gr.Button("Stop", min_width=80, elem_id=f"{method.name}-stop")
+        with gr.Column(min_width=320, elem_classes="work-result"):
+            form.draw_masks()
             results = Results(method)
+        with gr.Column(min_width=320, elem_classes="work-settings"):
+            restore = draw_restore(method.name, form.picture)
+            found = form.draw_settings()
+            away = gr.Button("Compare with the other methods", size="sm", elem_id=f"{method.name}-away")
+    controls = form.wired()
     wire_preview(method, controls, found, seen)
     state = gr.State(RunState())
     connect_run(run, state)

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from gansr.ui import tab
-from gansr.ui.request_controls import RequestControls, draw
+from gansr.ui.request_controls import Form, RequestControls
 from gansr.ui.results import Results
 from gansr.ui.run_state import RunState
 
@@ -31,7 +31,11 @@ class Drawn:
 def drawn(method: Any) -> Drawn:
     async def made() -> tuple[Any, Any, Any]:  # in a running loop, or Gradio makes loops and leaves them open
         with gr.Blocks(analytics_enabled=False):
-            controls, *_ = draw(method, [])
+            form = Form(method)
+            form.draw_first([])
+            form.draw_masks()
+            form.draw_settings()
+            controls = form.wired()
             results = Results(method)
             return controls, results, tab.page_handler(controls, results)
 

@@ -44,7 +44,7 @@ def page() -> tuple[gr.Blocks, gr.Image, gr.ImageEditor]:
     async def made() -> Any:  # in a running loop, or Gradio makes loops and leaves them open
         with gr.Blocks(analytics_enabled=False) as blocks:
             picture = controls.picture_input("Picture", 100, "picture")
-            painted = controls.painted("Mask", "white marks the hole")
+            painted = controls.painted("Mask")
             gr.Button().click(
                 lambda: [gr.update(label="Another"), gr.update(label="Another")], None, [picture, painted]
             )

@@ -95,6 +95,11 @@ def needs(method: Method, options: Options) -> Mapping[str, str]:
     return {"generator": options.generator} | ({"vgg": "lpips-vgg"} if options.vgg else {})
 
 
+def degrades(options: Options) -> Mapping[str, float]:
+    """The noise (1/255) that the quality test adds: some, where it is to be removed."""
+    return {"noise": 25.0 if options.job == "denoise" else 0.0}
+
+
 def draws_no_faces(options: Options) -> bool:
     """Whether the generator was trained on something else than faces."""
     return not any(dataset in options.generator for dataset in ("ffhq", "celeba"))
@@ -147,6 +152,7 @@ MGANPRIOR = Method(
     scale=scale,
     outputs_colour=adds_colours,
     reads=reads,
+    degrades=degrades,
     bench="gansr.papers.mganprior.bench",
     caution=(
         "It can only draw faces similar to its training data. With few codes or a shallow composing layer the result "

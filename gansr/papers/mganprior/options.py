@@ -86,19 +86,20 @@ def _check_boundary_shape(shape: tuple[int, ...]) -> None:
 class Options:
     job: str = option(
         "sr",
-        "Colour adds colours to a grey picture, inpaint fills a masked hole, invert redraws the picture with the "
-        "generator, edit also changes the face along a direction.",
-        title="Job",
+        "Colour adds colours to a grey picture, inpaint fills a hole, invert redraws the picture with the generator, "
+        "edit also changes the face.",
+        title="What to do",
         choices=JOBS,
         labels={
             "sr": "Enlarge",
             "colour": "Colour",
             "inpaint": "Inpaint",
-            "denoise": "Remove noise",
+            "denoise": "Denoise",
             "invert": "Invert",
             "edit": "Edit",
         },
         changes_input=True,
+        first=True,
     )
     generator: str = option(
         next(iter(GENERATORS)),
@@ -109,25 +110,28 @@ class Options:
     )
     factor: int = option(
         16,
-        "Enlarge only: how many times larger the result is; the input gets the generator's side divided by this.",
+        "How many times larger the result is; the input gets the generator's side divided by this.",
         title="Enlargement (×)",
         min=2,
         max=1024,
         changes_input=True,
+        only={"job": ("sr",)},
     )
     down: str = option(
         "bicubic",
-        "Enlarge only: how the small picture is assumed to have been made; bicubic is MATLAB's, as inputs are made "
-        "here, and bilinear-point is the authors'.",
+        "How the small picture is assumed to have been made; bicubic is MATLAB's, as inputs are made here, and "
+        "bilinear-point is the authors'.",
         title="Assumed downscaling",
         choices=DOWNSCALINGS,
+        only={"job": ("sr",)},
     )
     side: str = option(
         "256",
-        "All jobs but Enlarge: the side of the square input and result; the face is aligned and shrunk to it.",
+        "The side of the square input and result; the face is aligned and shrunk to it.",
         title="Working size (px)",
         choices=("256", "512", "1024"),
         changes_input=True,
+        only={"job": JOBS[1:]},
     )
     codes: int = option(
         10,
@@ -172,45 +176,51 @@ class Options:
     )
     mask: Tensor | None = option(
         None,
-        "Inpaint only: white marks the hole; the mask has the working size.",
+        "Paint the hole, then press Run.",
         read=read_mask,
         suffixes=(".png",),
         paint=True,
+        only={"job": ("inpaint",)},
     )
     composite: bool = option(
-        True, "Inpaint only: put the input's own pixels back around the hole.", title="Keep the known pixels"
+        True,
+        "Puts the input's own pixels back around the hole.",
+        title="Keep the known pixels",
+        only={"job": ("inpaint",)},
     )
     direction: str = option(
         DIRECTIONS[0],
-        "Edit only: a principal direction of the generator's own codes, largest variance first; try it to see the "
-        "effect.",
+        "A principal direction of the generator's own codes, largest variance first; try it to see the effect.",
         title="Editing direction",
         choices=DIRECTIONS,
+        only={"job": ("edit",)},
     )
     boundary: Tensor | None = option(
         None,
-        "Edit with PGGAN only: one of the authors' boundary files (age, gender, pose or expression), in place of a "
-        "direction.",
+        "PGGAN only: one of the authors' boundary files (age, gender, pose or expression), in place of a direction.",
         title="Boundary file",
         read=read_boundary,
         suffixes=(".npy",),
+        only={"job": ("edit",)},
     )
     amount: float = option(
         2.0,
-        "Edit only: how far to move, in standard deviations of the direction (with a boundary file: in units of its "
+        "How far to move, in standard deviations of the direction (with a boundary file: in units of its "
         "normal).",
         title="Edit amount (σ)",
         min=-6,
         max=6,
         step=0.1,
+        only={"job": ("edit",)},
     )
     span: float = option(
         3.0,
-        "Edit only: the animation runs from minus this to plus this.",
+        "The animation runs from minus this to plus this.",
         title="Animation range (±σ)",
         min=0.1,
         max=6,
         step=0.1,
+        only={"job": ("edit",)},
     )
     roles: bool = option(
         True,

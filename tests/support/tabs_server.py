@@ -1,0 +1,50 @@
+"""The whole page with its five methods, each computing in a moment: their controls, inputs and sizes are the real ones,
+and every result is its input with some noise. Run by the tests in its own process.
+"""
+
+# ruff: noqa: E402 — the methods are exchanged before the page reads them
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import torch
+from torch import Tensor
+
+import gansr.metrics
+import gansr.papers
+from gansr.method import Frame, Method, Nets
+from gansr.options import OptionError
+
+STEPS = 3
+
+
+def quick(method: Method) -> Method:
+    """`method` without its networks."""
+
+    def run(low: Tensor, options: Any, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
+        if getattr(options, "job", "") == "inpaint" and options.mask is None:
+            raise OptionError("inpainting needs a mask")
+        scale = method.scale(method, options)
+        image = low.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        noise = 0.1 * torch.rand(image.shape, generator=generator)
+        for step in range(1, STEPS + 1):
+            yield Frame((image - noise * step / STEPS).clamp(0, 1), step, STEPS, {"loss": 1 / step})
+
+    none: Callable[..., dict[str, str]] = lambda method, options: {}  # noqa: E731
+    return dataclasses.replace(method, run=run, weights={}, needs=none, warm_up=None)
+
+
+gansr.papers.METHODS = tuple(map(quick, gansr.papers.METHODS))
+gansr.metrics.METRICS = tuple(metric for metric in gansr.metrics.METRICS if not metric.weights)
+
+from gansr.ui import page
+from gansr.ui.page import LAUNCH
+
+page.build().launch(**{**LAUNCH, "server_name": "127.0.0.1", "_frontend": False})
