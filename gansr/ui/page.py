@@ -189,7 +189,7 @@ def _paper(method: Method) -> str:
 
 
 def _sentence(text: str) -> str:
-    return escape(render.sentence_case(render.sentence(text)))
+    return escape(render.sentence(text))
 
 
 def _entry(name: str, entry: weights.Entry) -> list[str]:

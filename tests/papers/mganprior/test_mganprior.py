@@ -32,7 +32,6 @@ from gansr.papers.mganprior.tasks import (
     grey,
     loss_terms,
     observe,
-    reads,
     result_of,
     vgg_features,
     with_colours_of,
@@ -413,19 +412,3 @@ def test_frames_name_their_numerical_form(face: MobileStyleGAN, scene: PGGAN):
     options = Options(job="invert", layer="8", codes=2, iterations=2, roles=False)
     narrow = MGANPRIOR.run(low, options, Nets({"generator": scene}, torch.bfloat16), seeded())
     assert {frame.form for frame in narrow} == {"eager bf16"}
-
-
-def test_what_a_job_reads_is_what_its_result_is_compared_with():
-    picture = torch.rand(3, 256, 256, generator=seeded(1))
-    read = {
-        job: reads(Options(job=job, mask=half_mask() if job == "inpaint" else None), picture, 0)
-        for job in JOBS
-    }
-    assert [title for title, _ in read.values()] == [
-        "Bicubic", "Grey", "With the hole", "Noisy", "Input", "Input",
-    ]  # fmt: skip
-    assert torch.equal(read["colour"][1], luma(picture).expand(3, -1, -1))
-    hole = half_mask().bool().expand(3, -1, -1)
-    assert torch.equal(read["inpaint"][1][~hole], picture[~hole])
-    assert set(read["inpaint"][1][hole].tolist()) == {0.5}
-    assert all(read[job][1] is picture for job in ("sr", "denoise", "invert", "edit"))
