@@ -156,7 +156,7 @@ def test_the_page_is_light():
     """What we add to Gradio's own files: our scripts, styles and pictures of the first view, in bytes."""
     ours = sum(
         path.stat().st_size
-        for pattern in ("viewer/viewer.*", "table/table.*", "page.css")
+        for pattern in ("viewer/viewer.*", "viewer/js/*", "table/table.*", "page.css")
         for path in (ROOT / "gansr" / "ui").glob(pattern)
     )
     assert ours < 200_000

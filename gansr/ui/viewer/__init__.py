@@ -7,6 +7,7 @@ does not redraw what the script has drawn; the script reads the value whenever i
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -14,6 +15,11 @@ from urllib.parse import quote
 import gradio as gr
 
 HERE = Path(__file__).parent
+# The script, in the order in which its files are joined.
+SCRIPTS = (
+    "state", "tiles", "layout", "view", "hover", "ssim", "maps", "webp", "save", "actions", "dialogs", "pointer",
+    "start",
+)  # fmt: skip
 State = Literal["waiting", "running", "done", "error", "blocked"]
 
 
@@ -39,15 +45,18 @@ def tile(
     download: str = "",
     truth: str | Path | None = None,
     input: str | Path | None = None,
+    native: tuple[str | Path, str] | None = None,
 ) -> dict[str, Any]:
     """One tile.
 
     `text` is its progress, or the reason why it has no picture. `note` has its metrics. `progress` is in [0,1].
     `action` is the text of a button, see `viewer`. `download` is the file name of a link to the picture. `truth` and
-    `input` replace those of the whole viewer.
+    `input` replace those of the whole viewer. `native` is the path of the picture as the method gave it, of the same
+    field, and the text of the button that shows it, such as "1024² as the method gave it".
     """
     given: dict[str, Any] = {"note": note, "progress": progress, "action": action, "download": download}
     given |= {"truth": address(truth), "input": address(input)}
+    given["native"] = {"url": address(native[0]), "text": native[1]} if native else None
     optional = {name: content for name, content in given.items() if content}
     return {
         "id": id,
@@ -79,7 +88,15 @@ def viewer(
         .read_text("utf-8")
         .replace("data-zoom", f'data-start="{start}" data-zoom', 1),
         css_template=(HERE / "viewer.css").read_text("utf-8"),
-        js_on_load=(HERE / "viewer.js").read_text("utf-8"),
+        js_on_load=script(),
         apply_default_css=False,
         elem_id=elem_id,
     )
+
+
+@cache
+def script() -> str:
+    """The script of every viewer, without indentation and lines of comment: the page holds one for each viewer."""
+    texts = ((HERE / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
+    lines = (line.strip() for text in texts for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
