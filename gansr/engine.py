@@ -334,15 +334,20 @@ class Engine:
         truth: Tensor | None,
         metric: Metric,
         owner: str = "",
+        prepared: dict[str, Any] | None = None,
+        precision: Precision = "exact",
     ) -> Iterator[MetricResult | None]:
-        """`measure` of one metric: None about four times a second while it waits for its turn, then the result."""
+        """`measure` of one metric: None about four times a second while it waits for its turn, then the result.
+
+        prepared: a cache that the caller owns, for one truth and one precision: what the metrics keep of the truth.
+        """
         result = to8bit(image)
         a, b = result, result
         if metric.against == "input":
             a, b = shrink(result), low
         elif truth is not None and metric.against == "truth":
             b = truth
-        if reason := _immeasurable(metric, a, b, truth):
+        if reason := metric.hindrance(a, b, truth):
             yield MetricResult(metric, None, reason)
             return
         try:
@@ -351,7 +356,8 @@ class Engine:
             try:
                 while not turn.wait(self._pace):
                     yield None
-                value = measured(metric, a.to(self.device), b.to(self.device), nets)
+                half = metric.half and self.dtype(precision) == torch.bfloat16
+                value = measured(metric, a.to(self.device), b.to(self.device), nets, prepared, half)
             finally:
                 turn.leave()
         except (weights.WeightsError, ValueError, MethodError) as error:
@@ -360,20 +366,14 @@ class Engine:
         yield MetricResult(metric, value)
 
 
-def _immeasurable(metric: Metric, a: Tensor, b: Tensor, truth: Tensor | None) -> str:
-    """Why a metric cannot be measured on `a` against `b`; empty if it can."""
-    if metric.against == "truth" and truth is None:
-        return "needs the true picture: use the quality test"
-    if a.shape != b.shape:
-        return f"sizes differ: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}"
-    if min(a.shape[-2:]) < metric.min_side:
-        return f"needs at least {metric.min_side} px on the shorter side"
-    return ""
-
-
 @torch.no_grad()
-def measured(metric: Metric, a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
-    return float(metric.measure(a, b, nets))
+def measured(
+    metric: Metric, a: Tensor, b: Tensor, nets: Mapping[str, Any], prepared: dict[str, Any] | None, half: bool
+) -> float:
+    """`Metric.value`; half: in bfloat16. Without networks its operations are short: a second thread gains little, and
+    where the machine is busy each of them would wait for it."""
+    with threads(None if nets else 1), torch.autocast(a.device.type, torch.bfloat16, enabled=half):
+        return metric.value(a, b, nets, prepared)
 
 
 def like_input(image: Tensor, grey: bool) -> Tensor:

@@ -181,6 +181,45 @@ def test_a_measure_without_a_truth_gives_its_reason_and_others_their_value():
     assert "96 px" in readings[2].reason
 
 
+def _measured(machine, metric, image, **how):
+    truth = torch.zeros(3, 8, 8)
+    (found,) = machine.measuring(image, truth, lambda x: x, truth, metric, **how)
+    return found.value
+
+
+def test_what_a_metric_keeps_of_the_truth_serves_the_next_picture():
+    made = []
+    keep = lambda b, nets: made.append(b) or b  # noqa: E731
+    metric = Metric(
+        "m", "M", "", "lower", "truth", "…", _difference, prepare=keep, measure_prepared=_difference
+    )
+    machine, pictures, prepared = engine(), [torch.full((3, 8, 8), k / 255) for k in (0, 51, 255)], {}
+    found = [_measured(machine, metric, picture, prepared=prepared) for picture in pictures]
+    assert found == [_measured(machine, metric, picture) for picture in pictures]
+    assert len(made) == 1
+
+
+def test_a_metric_computes_in_bfloat16_only_where_it_may_and_nobody_asked_for_exactness(monkeypatch):
+    monkeypatch.setattr(Engine, "fast_bf16", True)
+    is_half = lambda a, b, nets: float(torch.is_autocast_enabled("cpu"))  # noqa: E731
+    may, may_not = (Metric("m", "M", "", "lower", "", "…", is_half, half=half) for half in (True, False))
+    picture, machine = torch.zeros(3, 8, 8), engine()
+    assert _measured(machine, may, picture, precision="fast") == 1
+    assert _measured(machine, may_not, picture, precision="fast") == 0
+    assert _measured(machine, may, picture) == 0
+
+
+def test_a_metric_without_networks_computes_in_one_thread():
+    metric = Metric("m", "M", "", "lower", "", "…", lambda a, b, nets: torch.get_num_threads())
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert _measured(engine(), metric, torch.zeros(3, 8, 8)) == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_grey_stays_grey():
     image = low()
     assert torch.equal(like_input(image, False), image)

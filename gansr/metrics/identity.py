@@ -66,15 +66,25 @@ def identity(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
     nets: the onnxruntime sessions "detector" and "arcface". Above about 0.3 two photographs mostly show one person.
     Raises ValueError if the sizes differ, or if the truth shows no face (a fixed crop would measure something else).
     """
-    from gansr import faces
-
     if a.shape != b.shape:
         raise ValueError(f"the pictures differ in size: {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
+    return identity_prepared(a, face_of(b, nets), nets)
+
+
+def face_of(b: Tensor, nets: Mapping[str, Any]) -> tuple[Tensor, Tensor] | None:
+    """The landmarks (5,2) and the embedding (512,) of the face in the truth (3,H,W) in [0,1]; None if there is none."""
+    from gansr import faces
+
     detected = faces.detect(b, nets["detector"])
-    if not detected:
+    return (detected[0].points, embed(b, detected[0].points, nets["arcface"])) if detected else None
+
+
+def identity_prepared(a: Tensor, face: tuple[Tensor, Tensor] | None, nets: Mapping[str, Any]) -> float:
+    """`identity` of a result (3,H,W) and of what `face_of` found in a truth of its size."""
+    if face is None:
         raise ValueError("no face was found in the true picture, so identity is not defined")
-    points = detected[0].points
-    return float(embed(a, points, nets["arcface"]) @ embed(b, points, nets["arcface"]))
+    points, embedding = face
+    return float(embed(a, points, nets["arcface"]) @ embedding)
 
 
 IDENTITY = Metric(
@@ -85,6 +95,8 @@ IDENTITY = Metric(
     against="truth",
     explain="How alike a face recognition network finds the two faces: 1 the same, around 0 two strangers.",
     measure=identity,
+    prepare=face_of,
+    measure_prepared=identity_prepared,
     weights={"detector": "scrfd-500m", "arcface": "arcface-mbf"},
     min_side=32,
     faces=True,

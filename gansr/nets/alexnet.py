@@ -6,13 +6,14 @@ torchvision has it. The distance at each level is that of gansr.nets.vgg.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gansr.nets.vgg import level_distance, standardised
+from gansr.nets.vgg import check_side, level_distance, standardised
 
 _CHANNELS = (64, 192, 384, 256, 256)
 
@@ -21,6 +22,7 @@ class LpipsAlex(nn.Module):
     """LPIPS v0.1 on AlexNet: the distance of two pictures, 0 for equal ones. Frozen."""
 
     min_side = 31  # px: the first convolution and two poolings leave one location
+    kept_bytes = 42  # a pixel, of what `features` gives
 
     def __init__(self):
         super().__init__()
@@ -31,18 +33,22 @@ class LpipsAlex(nn.Module):
         self.heads = nn.ParameterList(torch.full((channels,), 1 / channels) for channels in _CHANNELS)
         self.requires_grad_(False).eval()
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor | Sequence[Tensor]) -> Tensor:
         """Two batches of RGB pictures (N,3,H,W) in [0,1] → their distances (N,). Gradients reach both.
 
-        Raises ValueError for sides under 31 px.
+        `b` may also be the `features` of such a batch. Raises ValueError for sides under 31 px.
         """
-        if min(a.shape[-2:]) < self.min_side:
-            raise ValueError(f"LPIPS-Alex needs {self.min_side} px a side, not {a.shape[-2]}×{a.shape[-1]}")
-        a, b = standardised(a), standardised(b)
-        total = a.new_zeros(len(a))
-        for level, (layer, weight) in enumerate(zip(self.trunk, self.heads)):
-            if level in (1, 2):
-                a, b = F.max_pool2d(a, 3, 2), F.max_pool2d(b, 3, 2)
-            a, b = layer(a).relu_(), layer(b).relu_()
-            total = total + level_distance(a, b, weight).mean((1, 2))
-        return total
+        other = self.features(b) if isinstance(b, Tensor) else b
+        levels = zip(self.features(a), other, self.heads)
+        return sum(
+            (level_distance(x, y, weight).mean((1, 2)) for x, y, weight in levels), a.new_zeros(len(a))
+        )
+
+    def features(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Pictures (N,3,H,W) in [0,1] → their features at the five levels, for `forward` with several pictures."""
+        check_side("LPIPS-Alex", self.min_side, x)
+        x, found = standardised(x), list[Tensor]()
+        for level, layer in enumerate(self.trunk):
+            x = layer(F.max_pool2d(x, 3, 2) if level in (1, 2) else x).relu_()
+            found.append(x)
+        return tuple(found)

@@ -13,7 +13,7 @@ gradient 0, where that of the authors' code is undefined (0/0).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,7 @@ def level_distance(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
 
 
 def _unit(x: Tensor) -> Tensor:
+    x = x.float()  # features may be bfloat16
     return x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10)
 
 
@@ -74,6 +75,7 @@ class LpipsVgg(nn.Module):
     """LPIPS v0.1 on VGG16 (relu1_2, 2_2, 3_3, 4_3, 5_3): the distance of two pictures, 0 for equal ones."""
 
     min_side = 16  # px: four halvings
+    kept_bytes = 488  # a pixel, of what `features` gives, in float32
 
     def __init__(self):
         super().__init__()
@@ -81,40 +83,66 @@ class LpipsVgg(nn.Module):
         self.heads = nn.ParameterList(torch.full((channels,), 1 / channels) for channels, _ in _STAGES)
         self.requires_grad_(False).eval()
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor | Sequence[Tensor]) -> Tensor:
         """Two batches of RGB pictures (N,3,H,W) in [0,1] → their distances (N,). Gradients reach both.
 
-        Raises ValueError for sides under 16 px.
+        `b` may also be the `features` of such a batch. Raises ValueError for sides under 16 px.
         """
-        if min(a.shape[-2:]) < self.min_side:
-            raise ValueError(f"LPIPS-VGG needs {self.min_side} px a side, not {a.shape[-2]}×{a.shape[-1]}")
-        whole = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
-        a, b = standardised(a), standardised(b)
+        check_side("LPIPS-VGG", self.min_side, a)
+        kept = None if isinstance(b, Tensor) else b
+        pictures = [a, b] if isinstance(b, Tensor) else [a]
+        whole = torch.is_grad_enabled() and any(x.requires_grad for x in pictures)
         total = a.new_zeros(len(a))
-        start = 0
-        for weight, (channels, count) in zip(self.heads, _STAGES):
-            rows = a.shape[-2] if whole else max(16, _STRIP // (channels * a.shape[-1] * len(a)) // 2 * 2)
-            stage = self.trunk.features[start : start + 2 * count]
-            distance, a, b = _stage(stage, count, weight, a, b, rows)
-            total = total + distance
-            start += 2 * count + 1
+        maps = [standardised(x) for x in pictures]
+        for level, (weight, stage, (channels, count)) in enumerate(zip(self.heads, self._stages(), _STAGES)):
+            height, width = maps[0].shape[-2:]
+            rows = height if whole else _strip_rows(channels, maps[0])
+            distance, pooled = 0.0, list[list[Tensor]]()
+            for top in range(0, height, rows):
+                strips = [_strip(stage, count, x, top, rows) for x in maps]
+                other = strips[1] if kept is None else kept[level][..., top : top + rows, :]
+                distance = distance + level_distance(strips[0], other, weight).sum((1, 2))
+                pooled.append([_pooled(x) for x in strips])
+            total = total + distance / (height * width)
+            maps = [torch.cat(parts, 2) for parts in zip(*pooled)]
         return total
 
+    @torch.no_grad()
+    def features(self, b: Tensor) -> tuple[Tensor, ...]:
+        """Pictures (N,3,H,W) in [0,1] → their features at the five levels, for `forward` with several pictures."""
+        check_side("LPIPS-VGG", self.min_side, b)
+        x, kept = standardised(b), list[Tensor]()
+        for stage, (channels, count) in zip(self._stages(), _STAGES):
+            rows = _strip_rows(channels, x)
+            strips = [_strip(stage, count, x, top, rows) for top in range(0, x.shape[-2], rows)]
+            kept.append(strips[0] if len(strips) == 1 else torch.cat(strips, 2))
+            x = _pooled(kept[-1])
+        return tuple(kept)
 
-def _stage(
-    stage: nn.Module, overlap: int, weight: Tensor, a: Tensor, b: Tensor, rows: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One stage of both trunks, in strips of `rows` rows (even): its mean distance (N,), and both feature maps after
-    pooling. A strip overlaps its neighbours by `overlap` rows, which makes it exact."""
-    height = a.shape[-2]
-    total, pooled = 0.0, list[list[Tensor]]()
-    for top in range(0, height, rows):
-        first, last = max(0, top - overlap), min(height, top + rows + overlap)
-        fa, fb = (stage(x[..., first:last, :])[..., top - first :, :][..., :rows, :] for x in (a, b))
-        total = total + level_distance(fa, fb, weight).sum((1, 2))
-        if fa.shape[-2] > 1 and fa.shape[-1] > 1:
-            pooled.append([nn.functional.max_pool2d(f, 2) for f in (fa, fb)])
-    mean = torch.as_tensor(total) / (height * a.shape[-1])
-    if not pooled:
-        return mean, a, b
-    return mean, torch.cat([p[0] for p in pooled], 2), torch.cat([p[1] for p in pooled], 2)
+    def _stages(self) -> Iterator[nn.Module]:
+        start = 0
+        for _, count in _STAGES:
+            yield self.trunk.features[start : start + 2 * count]
+            start += 2 * count + 1
+
+
+def check_side(name: str, least: int, x: Tensor) -> None:
+    if min(x.shape[-2:]) < least:
+        raise ValueError(f"{name} needs {least} px a side, not {x.shape[-2]}×{x.shape[-1]}")
+
+
+def _strip_rows(channels: int, x: Tensor) -> int:
+    """The rows (even) of a strip of a stage with `channels` channels, for its input (N,C,H,W)."""
+    return max(16, _STRIP // (channels * x.shape[-1] * len(x)) // 2 * 2)
+
+
+def _strip(stage: nn.Module, overlap: int, x: Tensor, top: int, rows: int) -> Tensor:
+    """`rows` rows from `top` on of a stage's output. The strip of the input is larger by `overlap` rows above and
+    below, which makes it exact."""
+    first, last = max(0, top - overlap), min(x.shape[-2], top + rows + overlap)
+    return stage(x[..., first:last, :])[..., top - first :, :][..., :rows, :]
+
+
+def _pooled(x: Tensor) -> Tensor:
+    """Half the size, rounded down, also to nothing."""
+    return nn.functional.max_pool2d(x, 2) if min(x.shape[-2:]) > 1 else x[..., :0, : x.shape[-1] // 2]

@@ -13,7 +13,15 @@ import torch.nn.functional as F
 
 from gansr import faces, picture
 from gansr.metrics import METRICS
-from gansr.metrics.identity import IDENTITY, TEMPLATE, embed, identity, similarity
+from gansr.metrics.identity import (
+    IDENTITY,
+    TEMPLATE,
+    embed,
+    face_of,
+    identity,
+    identity_prepared,
+    similarity,
+)
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
@@ -74,6 +82,14 @@ def test_noise_in_the_place_of_the_face_is_no_match(nets, face):
 
 
 @pytest.mark.weights
+def test_the_truth_s_face_serves_several_pictures(nets, face):
+    found = face_of(face, nets)
+    for factor in (2, 8):
+        picture = blurred(face, factor)
+        assert identity_prepared(picture, found, nets) == identity(picture, face, nets)
+
+
+@pytest.mark.weights
 def test_the_measure_does_not_depend_on_where_the_face_lies(nets, face):
     points = faces.detect(face, nets["detector"])[0].points
     wide = torch.zeros(3, 400, 500)
@@ -87,6 +103,9 @@ def test_a_cat_has_no_identity_and_the_error_says_why(nets):
     cat = picture.open_picture(EXAMPLES / "chelsea.png").rgb
     with pytest.raises(ValueError, match="no face was found in the true picture"):
         IDENTITY.measure(cat, cat, nets)
+    assert face_of(cat, nets) is None  # so that a truth without a face is searched once
+    with pytest.raises(ValueError, match="no face was found in the true picture"):
+        identity_prepared(cat, None, nets)
 
 
 def test_metrics_import_without_face_detection():

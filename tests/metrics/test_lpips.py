@@ -9,7 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gansr.metrics.lpips import lpips
+from gansr.metrics import lpips as lpips_module
+from gansr.metrics.lpips import kept_of, lpips, lpips_prepared
 from gansr.nets import vgg as vgg_module
 from gansr.nets.alexnet import LpipsAlex
 from gansr.nets.vgg import LpipsVgg, Vgg16
@@ -111,6 +112,40 @@ def test_strips_give_what_the_whole_picture_gives(random_nets, monkeypatch):
         whole = net(a, b)
         monkeypatch.setattr(vgg_module, "_STRIP", 1)  # strips of 16 rows
         torch.testing.assert_close(net(a, b), whole, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("strip", [1, vgg_module._STRIP])
+@pytest.mark.parametrize("name", ["AlexNet_0", "VGG16_0"])
+def test_with_the_features_of_the_truth_kept_the_values_stay(random_nets, name, strip, monkeypatch):
+    monkeypatch.setattr(vgg_module, "_STRIP", strip)
+    net = random_nets[name]
+    a, b = _pair(41, 36)
+    kept = kept_of(b[0], net)
+    assert isinstance(kept, tuple) and len(kept) == 5
+    for picture in a:
+        assert lpips_prepared(picture, kept, net) == lpips(picture, b[0], net)
+    assert lpips_prepared(b[0], kept, net) == 0
+
+
+@pytest.mark.parametrize(("name", "side"), [("AlexNet_0", 64), ("VGG16_0", 32)])
+def test_what_is_kept_of_the_truth_is_bounded(random_nets, name, side, monkeypatch):
+    net, (a, b) = random_nets[name], _pair(side, side)
+    held = sum(features.nbytes for features in net.features(b[:1]))
+    assert held <= net.kept_bytes * side**2
+    monkeypatch.setattr(lpips_module, "KEPT_BYTES", net.kept_bytes * side**2 - 1)
+    kept = kept_of(b[0], net)
+    assert isinstance(kept, torch.Tensor) and kept.nbytes == b[0].nbytes
+    assert lpips_prepared(a[0], kept, net) == lpips(a[0], b[0], net)
+
+
+def test_in_bfloat16_the_distance_is_nearly_the_same_and_of_equals_zero(random_nets):
+    net, (a, b) = random_nets["VGG16_0"], _pair(64, 64)
+    exact = lpips(a[0], b[0], net)
+    with torch.autocast("cpu", torch.bfloat16):
+        kept = kept_of(b[0], net)
+        assert {features.dtype for features in kept} == {torch.bfloat16}
+        assert lpips_prepared(a[0], kept, net) == pytest.approx(exact, rel=5e-3)
+        assert lpips_prepared(b[0], kept, net) == 0
 
 
 @pytest.mark.parametrize("name", ["AlexNet_0", "VGG16_0"])
