@@ -6,8 +6,8 @@ get the same object. What was done to the picture is listed in `notices`; nothin
 Two tasks. *enlarge*: the picture is the input. *known answer*: the picture is the truth; it is shrunk by a chosen
 operator, and the result can be measured against it. Methods made for faces get the chosen face, aligned as FFHQ is.
 
-In a comparison (`CropPlan.side`) all methods get one square: the chosen face or the middle of the picture. For a known
-answer it is shrunk from LARGE px, and less for a method that needs more pixels.
+In a comparison a problem is set (gansr.problem): the small picture and the size asked for are the same for all methods.
+A method that takes another input size gets the small picture resampled; a result of another size is resampled.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from gansr import faces
 from gansr.method import InputError
@@ -33,7 +34,6 @@ from gansr.request import Request
 from gansr.uploads import Uploads
 
 DETECTOR = "scrfd-500m"  # the weights that find faces
-LARGE = 1024  # px: the square that a comparison shrinks for a known answer
 PHOTO_PIXELS = 16_000_000  # the largest photograph a face is pasted back into
 BUDGET = 400 * 2**20  # bytes of pictures that are kept
 EACH = 1024  # bytes that a kept value counts besides its tensors
@@ -46,7 +46,7 @@ T = TypeVar("T")
 class MethodInput:
     """What a method receives, and what is needed to measure its result."""
 
-    low: Tensor  # (3,h,w) float32 in [0,1]: the input
+    low: Tensor  # (3,h,w) float32 in [0,1]: the input, or the small picture of the problem
     truth: Tensor | None = None  # (3,H,W) in [0,1], where it is known
     degradation: Degradation = field(default_factory=Degradation)  # made `low` of `truth`
     alpha: Tensor | None = None  # (1,h,w) in [0,1]: enlarged separately
@@ -55,6 +55,23 @@ class MethodInput:
     quad: Tensor | None = None  # (4,2) px: corners of the aligned face in the photograph
     photo: Tensor | None = None  # (3,H,W) in [0,1]: the photograph that the face was found in
     notices: tuple[str, ...] = ()
+    resampled: Tensor | None = None  # (3,s,s) in [0,1]: for a method that takes another size than `low` has
+    size: tuple[int, int] | None = None  # (H,W) px that the problem asks for; None: as the method gives it
+
+    @property
+    def for_method(self) -> Tensor:
+        """What the method gets, (3,h,w) in [0,1]."""
+        return self.low if self.resampled is None else self.resampled
+
+    def resized(self, result: Tensor) -> Tensor:
+        """A result (3,H,W) in [0,1] at the size that the problem asks for: by the mean over squares where it is a
+        multiple, otherwise by MATLAB's bicubic."""
+        if self.size is None or result.shape[-2:] == self.size:
+            return result
+        multiple = result.shape[-2] // self.size[0]
+        if result.shape[-2:] == (multiple * self.size[0], multiple * self.size[1]):
+            return avg_pool2d(result[None], multiple)[0]
+        return imresize(result, self.size).clamp(0, 1)
 
     def shrink(self, result: Tensor) -> Tensor:
         """The result (3,H,W) made as small as the input was made: for the LR-consistency."""
@@ -117,49 +134,49 @@ class Inputs:
     def make(self, source: Source, request: Request) -> MethodInput:
         """The input of `request.method`. Raises PictureError, InputError, FaceError: the text says what to do."""
         picture = self.open(source)
-        key = ("input", _picture_key(picture), request.input_key)
-        return self._kept.get(key, lambda _: self._make(picture, request), _tensors)
+        name = _picture_key(picture)
+        common = self.problem(picture, request) if request.problem.scale else None
+
+        def made(_: Any) -> MethodInput:
+            return self._make(picture, request) if common is None else _for_method(common, request)
+
+        return self._kept.get(("input", name, request.input_key), made, _tensors)
+
+    def problem(self, source: Source, request: Request) -> MethodInput:
+        """The small picture of `request.problem`, and what is needed to measure results: equal for all methods. Raises
+        as `make` does."""
+        picture = self.open(source)
+        key = ("problem", _picture_key(picture), request.problem_key)
+        return self._kept.get(key, lambda _: self._posed(picture, request), _tensors)
 
     def _make(self, picture: Picture, request: Request) -> MethodInput:
-        whole = MethodInput(
-            picture.rgb,
-            None,
-            request.degradation,
-            picture.alpha,
-            picture.grey and not request.outputs_colour,
-            notices=picture.notices,
-        )
-        common = request.crop.shared
-        if common:
-            whole = self._common_square(picture, whole, request)
-        whole = _for_comparison(whole, request)
+        whole = _whole(picture, request)
+        if request.outputs_colour:
+            whole = replace(whole, grey=False)
         if request.side is not None:
-            whole = self._square(picture, whole, request, align=request.finds_face and not common)
-        return _shrunk(whole, request) if request.known else replace(whole, truth=None)
+            whole = self._square(picture, whole, request, request.side, request.scale)
+        return _shrunk(whole, request, request.scale) if request.known else replace(whole, truth=None)
 
-    def _common_square(self, picture: Picture, whole: MethodInput, request: Request) -> MethodInput:
-        """The square that all methods of a comparison get, as large as it is there (LARGE px for a face or a known
-        answer)."""
-        side = request.crop.side
-        if picture.rgb.shape[-2:] == (side, side) and not request.known:
-            return replace(whole, aligned=request.align)  # small already: a face is taken to be aligned
-        if request.align:
-            cut = self._aligned(picture, request.face, LARGE)
-            note = self._face_note(picture, request.face) + ", for every method"
-            return replace(
-                whole, low=cut.image, alpha=None, aligned=True, notices=(*whole.notices, note, *cut.notices)
-            )
-        middle = _middle(whole, ", for every method")
-        return _resized(middle, (LARGE, LARGE)) if request.known else middle
+    def _posed(self, picture: Picture, request: Request) -> MethodInput:
+        problem, whole = request.problem, _whole(picture, request)
+        if problem.side:
+            whole = self._square(picture, whole, request, problem.side, problem.scale)
+        elif problem.max_pixels:
+            whole = _at_most(whole, problem.max_pixels * (problem.scale**2 if request.known else 1))
+        whole = _shrunk(whole, request, problem.scale) if request.known else replace(whole, truth=None)
+        height, width = whole.low.shape[-2:]
+        return replace(whole, size=(height * problem.scale, width * problem.scale))
 
-    def _square(self, picture: Picture, whole: MethodInput, request: Request, align: bool) -> MethodInput:
-        """The square that the method takes (as `low`), and the same at the result's size (as `truth`)."""
-        side = request.side
-        assert side is not None
+    def _square(
+        self, picture: Picture, whole: MethodInput, request: Request, side: int, scale: int
+    ) -> MethodInput:
+        """A square of `side` px (as `low`), and the same `scale` times larger (as `truth`)."""
         if whole.low.shape[-2:] == (side, side) and not request.known:
-            return whole  # small already: taken as it is
-        large = side * request.scale
-        if not align:
+            return replace(
+                whole, aligned=request.problem.side > 0 and request.align
+            )  # small already: taken as it is
+        large = side * scale
+        if not request.finds_face:
             return _sized(_middle(whole), side, large)
         cut = self._aligned(picture, request.face, max(large, 256))
         note = self._face_note(picture, request.face)
@@ -186,13 +203,34 @@ class Inputs:
 # ------------------------------------------------------------------------------------------ the steps
 
 
-def _middle(whole: MethodInput, for_whom: str = "") -> MethodInput:
+def _whole(picture: Picture, request: Request) -> MethodInput:
+    """The whole picture."""
+    return MethodInput(
+        picture.rgb,
+        degradation=request.degradation,
+        alpha=picture.alpha,
+        grey=picture.grey,
+        notices=picture.notices,
+    )
+
+
+def _for_method(common: MethodInput, request: Request) -> MethodInput:
+    """The small picture of a problem, resampled where the method takes a square of another size."""
+    given, side = replace(common, grey=common.grey and not request.outputs_colour), request.side
+    if side is None or common.low.shape[-2:] == (side, side):
+        return given
+    if common.low.shape[-2] != common.low.shape[-1]:
+        raise InputError(f"{request.method.title} takes squares only: choose a problem with a face")
+    return replace(given, resampled=to8bit(imresize(common.low, (side, side)).clamp(0, 1)))
+
+
+def _middle(whole: MethodInput) -> MethodInput:
     """The middle square."""
     height, width = whole.low.shape[-2:]
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
     square = whole.low[:, top : top + edge, left : left + edge]
-    note = (f"the middle {edge}×{edge} px were taken{for_whom}",) if height != width else ()
+    note = (f"the middle {edge}×{edge} px were taken",) if height != width else ()
     return replace(whole, low=square, alpha=None, notices=(*whole.notices, *note))
 
 
@@ -204,63 +242,35 @@ def _sized(square: MethodInput, side: int, large: int) -> MethodInput:
     return replace(square, low=low, truth=truth, alpha=None, notices=notices)
 
 
-def _for_comparison(whole: MethodInput, request: Request) -> MethodInput:
-    """The size that lets the methods of a comparison be compared."""
-    crop, scale = request.crop, request.scale
-    any_size = request.side is None
-    if crop.shared and any_size:
-        edge = _at_least(crop.side, request.method.accepts.min_side) * scale if request.known else crop.side
-        return _resized(whole, (edge, edge))
-    if request.known and crop.factor and any_size:
-        return _by_factor(whole, crop.factor, scale)
-    if crop.max_pixels:
-        return _at_most(whole, crop.max_pixels * (scale**2 if request.known else 1))
-    return whole
-
-
-def _at_least(side: int, smallest: int) -> int:
-    """The common side; for a method that needs more, the next power of two: a known answer has pixels enough."""
-    return side if side >= smallest else 1 << (smallest - 1).bit_length()
-
-
-def _by_factor(whole: MethodInput, factor: int, scale: int) -> MethodInput:
-    """So large that the method's own factor makes of it what `factor` makes of the whole."""
-    if scale > factor:
-        return whole
-    height, width = whole.low.shape[-2] // factor * scale, whole.low.shape[-1] // factor * scale
-    return _resized(whole, (height, width)) if min(height, width) else whole
-
-
 def _at_most(whole: MethodInput, pixels: int) -> MethodInput:
+    """The picture, shrunk if it has more than `pixels`."""
     height, width = whole.low.shape[-2:]
     share = (pixels / (height * width)) ** 0.5
-    return whole if share >= 1 else _resized(whole, (int(height * share), int(width * share)))
-
-
-def _resized(whole: MethodInput, size: tuple[int, int]) -> MethodInput:
-    if whole.low.shape[-2:] == size:
+    if share >= 1:
         return whole
+    size = (max(1, int(height * share)), max(1, int(width * share)))
     alpha = None if whole.alpha is None else imresize(whole.alpha, size).clamp(0, 1)
-    note = (f"shrunk to {size[1]}×{size[0]} px first",) if size[0] < whole.low.shape[-2] else ()
     low = to8bit(imresize(whole.low, size).clamp(0, 1))
-    return replace(whole, low=low, alpha=alpha, notices=(*whole.notices, *note))
+    return replace(
+        whole, low=low, alpha=alpha, notices=(*whole.notices, f"shrunk to {size[1]}×{size[0]} px first")
+    )
 
 
-def _shrunk(whole: MethodInput, request: Request) -> MethodInput:
-    """The truth cut to a multiple of the factor and shrunk as the request says."""
+def _shrunk(whole: MethodInput, request: Request, scale: int) -> MethodInput:
+    """The truth cut to a multiple of `scale` and shrunk by it, as the request says."""
     try:
-        truth = to8bit(mod_crop(whole.truth if whole.truth is not None else whole.low, request.scale))
+        truth = to8bit(mod_crop(whole.truth if whole.truth is not None else whole.low, scale))
     except ValueError as error:
         raise InputError(str(error)) from None
     generator = torch.Generator().manual_seed(request.degradation.seed)
-    low = degrade(truth, request.scale, request.degradation, generator)
+    low = degrade(truth, scale, request.degradation, generator)
     alpha = whole.alpha
     if alpha is not None:
-        alpha = imresize(mod_crop(alpha, request.scale), (low.shape[-2], low.shape[-1])).clamp(0, 1)
+        alpha = imresize(mod_crop(alpha, scale), (low.shape[-2], low.shape[-1])).clamp(0, 1)
     notices = whole.notices
-    if request.side is None and truth.shape[-2:] != whole.low.shape[-2:]:
+    if whole.truth is None and truth.shape[-2:] != whole.low.shape[-2:]:
         height, width = truth.shape[-2:]
-        notices = (*notices, f"cut to {width}×{height}, a multiple of {request.scale}")
+        notices = (*notices, f"cut to {width}×{height}, a multiple of {scale}")
     return replace(whole, low=low, truth=truth, alpha=alpha, notices=notices)
 
 
@@ -353,4 +363,4 @@ def _picture_key(picture: Picture) -> Hashable:
 
 
 def _tensors(made: MethodInput) -> tuple[Tensor | None, ...]:
-    return made.low, made.truth, made.alpha, made.quad, made.photo
+    return made.low, made.resampled, made.truth, made.alpha, made.quad, made.photo

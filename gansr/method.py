@@ -220,6 +220,9 @@ class Method:
     needs: Callable[[Method, Any], Mapping[str, str]] = default_needs
     # The factor of these options.
     scale: Callable[[Method, Any], int] = default_scale
+    # (options, side of a square input in px or 0 for any size, factor) → the options that come closest to it, for a
+    # comparison; None: the options as they are.
+    fit: Callable[[Any, int, int], Any] | None = None
     # Options → options that need less memory, or None. Tried once when the memory is full.
     smaller: Callable[[Any], Any] | None = None
     # Options → whether they give a grey picture colours; otherwise its result is made grey.

@@ -6,7 +6,8 @@ there. A `Pipeline` holds what a request needs: the backend that runs jobs, the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -47,6 +48,7 @@ class Update:
     given: MethodInput | None = None
     frame: Frame | None = None
     finished: bool = False  # the frame is the result; measurements may follow
+    native: Tensor | None = None  # the result as the method gave it, where the problem asks for another size
     measured: tuple[MetricResult, ...] = ()
     baseline_title: str = "Bicubic"  # what the result is compared with, see `baseline_of`
     baseline: Mapping[str, float] | None = None  # the same metrics of it
@@ -103,9 +105,11 @@ class Pipeline:
         truth: Picture | None = None,
         threads: int | None = None,
         owner: str = "",
+        measure: bool = True,
     ) -> Generator[Update, None, None]:
         """The updates of one request. `truth` is the true picture where the user has both; `threads` the number of
         threads to compute with, for a replay; `owner` whose request it is: waiting owners are served in rotation.
+        Without `measure` the result is the last update.
 
         Raises one of USER_ERRORS.
         """
@@ -125,15 +129,17 @@ class Pipeline:
             if self.draining and 0 < frame.step < frame.steps:
                 frame = replace(frame, notices=(*frame.notices, CUT_SHORT))
                 break
-            image = like_input(frame.image, given.grey) if frame.step else start
-            yield Update(given=given, frame=replace(frame, image=image), baseline_title=title)
+            shown = _asked_for(frame, given) if frame.step else replace(frame, image=start)
+            yield Update(given=given, frame=shown, baseline_title=title)
         if frame is None or frame.step == 0:
             raise MethodError("the run ended before its first step: press Run again")
-        result = replace(frame, image=like_input(frame.image, given.grey))
+        result = _asked_for(frame, given)
+        native = None if result.image.shape == frame.image.shape else like_input(frame.image, given.grey)
         if request.paste_back and (photo := given.pasted(result.image)) is not None:
             result = replace(result, files={**result.files, "photo.png": to_png(photo)})
-        yield Update(given=given, frame=result, finished=True, baseline_title=title)
-        yield from self._measured(result, given, request, owner)
+        yield Update(given=given, frame=result, finished=True, native=native, baseline_title=title)
+        if measure:
+            yield from self._measured(result, given, request, owner)
 
     def result(
         self, source: Source, request: Request, threads: int | None = None
@@ -154,6 +160,12 @@ class Pipeline:
         """Bring what finds faces."""
         yield from self._fetch((DETECTOR,))
 
+    def fetch_metrics(self, wanted: Iterable[Metric]) -> Iterator[Update]:
+        """Bring what metrics load. One that cannot be brought is no error: its metric gives the reason."""
+        for name in dict.fromkeys(name for metric in wanted for name in metric.weights.values()):
+            with suppress(weights.WeightsError, MethodError):
+                yield from self._fetch((name,))
+
     def _fetch(self, names: tuple[str, ...]) -> Iterator[Update]:
         for text, share in self.engine.fetch(names):
             yield Update(text=text if share is None else f"{text}: {100 * share:.0f} %")
@@ -168,12 +180,8 @@ class Pipeline:
             yield replace(base, done=True)
             return
         wanted = tuple(m for m in metrics.METRICS if request.for_faces or not m.faces)
-        for name in {name for metric in wanted for name in metric.weights.values()}:
-            try:
-                for update in self._fetch((name,)):
-                    yield replace(base, text=update.text)
-            except (weights.WeightsError, MethodError):
-                pass  # the metric that needs it gives the reason
+        for update in self.fetch_metrics(wanted):
+            yield replace(base, text=update.text)
         pixels = result.image.shape[-2] * result.image.shape[-1]
         base = replace(base, baseline={})
         for metric in wanted:
@@ -214,7 +222,7 @@ def baseline_of(request: Request, given: MethodInput) -> tuple[str, Tensor]:
     """What a result is compared with: the title, and what the method was given (`Method.reads`), enlarged by MATLAB's
     bicubic to the result's size, (3,H,W) in [0,1]."""
     title, read = request.reads(given.low)
-    height, width = (side * request.scale for side in given.low.shape[-2:])
+    height, width = given.size or [side * request.scale for side in given.low.shape[-2:]]
     factor = max(1, round(height / read.shape[-2]))
     large = imresize(read, factor).clamp(0, 1) if factor > 1 else read
     across, down = width - large.shape[-1], height - large.shape[-2]
@@ -230,9 +238,23 @@ def _with_truth(request: Request, given: MethodInput) -> MethodInput:
     return replace(given, truth=given.low, degradation=Degradation())
 
 
+def _asked_for(frame: Frame, given: MethodInput) -> Frame:
+    """The frame at the size that the problem asks for, and grey where the input is."""
+
+    def shown(image: Tensor) -> Tensor:
+        return like_input(given.resized(image), given.grey)
+
+    answers = (
+        {title: shown(answer) for title, answer in frame.answers.items()} if given.size else frame.answers
+    )
+    return replace(frame, image=shown(frame.image), answers=answers)
+
+
 def job_of(request: Request, given: MethodInput, threads: int | None = None, owner: str = "") -> Job:
     """What the backend computes for a request."""
-    return Job(request.method, given.low, request.options, request.seed, request.precision, threads, owner)
+    return Job(
+        request.method, given.for_method, request.options, request.seed, request.precision, threads, owner
+    )
 
 
 def local(device: str | None = None) -> Pipeline:

@@ -28,7 +28,8 @@ from gansr.inputs import MethodInput
 from gansr.method import Frame
 from gansr.options import OptionError, options_of
 from gansr.picture import PictureError, read_text, to_array, to_png
-from gansr.request import CROP, CropPlan, Request, decode, encode, fields_of
+from gansr.problem import Problem
+from gansr.request import PROBLEM, Request, decode, encode, fields_of
 from gansr.version import version
 
 STORED = 64 * 2**10  # bytes: an option's file is stored in the receipt up to this size, compressed
@@ -131,7 +132,7 @@ def request_of(receipt: Mapping[str, Any], given: Mapping[str, Any] | None = Non
     a request that cannot be run here, or a given file that is not the recorded one.
     """
     method = papers.by_name(receipt["method"])
-    known = {*fields_of(method), *(CROP + f.name for f in fields(CropPlan))}
+    known = {*fields_of(method), *(PROBLEM + f.name for f in fields(Problem))}
     values = {name: value for name, value in receipt["request"].items() if name in known}
     for name in file_options(receipt):
         recorded, values[name] = values[name], (given or {}).get(name)

@@ -3,7 +3,7 @@
 The page, the API, the command line, share links, receipts and the comparison all speak the flat form; its names are
 the API's argument names. `fields_of` lists them for a method, `decode` checks untrusted values, `encode` writes them.
 
-    task, shrink_<degradation>, align, face, paste_back, <the method's options>, seed, precision, crop_<crop plan>
+    task, shrink_<degradation>, align, face, paste_back, <the method's options>, seed, precision, problem_<problem>
 """
 
 from __future__ import annotations
@@ -18,35 +18,14 @@ from torch import Tensor
 from gansr.method import Method, Precision
 from gansr.ops.degrade import Degradation
 from gansr.options import Option, OptionError, check_option, option, options_of, parse_text
+from gansr.problem import Problem
 
 Task = Literal["enlarge", "known answer"]
 TASKS: dict[str, str] = {
     "enlarge": "Run on my picture",
     "known answer": "Test quality",
 }
-SHRINK, CROP = "shrink_", "crop_"  # prefixes in the flat form
-
-
-@dataclass(frozen=True)
-class CropPlan:
-    """Which part of the picture a comparison gives to a method, so that methods can be compared on one picture.
-
-    The defaults mean: the method gets the picture as its own tab would give it.
-    """
-
-    side: int = option(
-        0, "all methods get the same square, this many px after shrinking; 0: none", min=0, max=8192
-    )
-    factor: int = option(
-        0, "how much smaller the known answer is made; 0: the method's factor", min=0, max=64
-    )
-    whole: bool = option(False, "this method gets the whole picture, whatever the others get")
-    max_pixels: int = option(0, "the picture is first shrunk to at most this many pixels; 0: no limit", min=0)
-
-    @property
-    def shared(self) -> bool:
-        """Whether the method gets the square that all methods get."""
-        return self.side > 0 and not self.whole
+SHRINK, PROBLEM = "shrink_", "problem_"  # prefixes in the flat form
 
 
 @dataclass(frozen=True)
@@ -83,7 +62,7 @@ class Request:
         choices=("fast", "exact"),
     )
     degradation: Degradation = field(default_factory=Degradation)
-    crop: CropPlan = field(default_factory=CropPlan)
+    problem: Problem = field(default_factory=Problem)
 
     @property
     def scale(self) -> int:
@@ -118,10 +97,8 @@ class Request:
 
     @property
     def finds_face(self) -> bool:
-        """Whether a face is looked for in the picture: by this method, or by the comparison for its square."""
-        if self.crop.shared:
-            return self.align
-        return self.align and self.for_faces
+        """Whether a face is looked for in the picture: for this method, or for the problem's square."""
+        return self.align and (self.problem.side > 0 if self.problem.scale else self.for_faces)
 
     @property
     def known(self) -> bool:
@@ -131,15 +108,19 @@ class Request:
     @cached_property
     def input_key(self) -> tuple[Any, ...]:
         """All that the method's input depends on besides the picture: equal keys, equal inputs."""
-        size = (self.side, self.scale, self.method.accepts.min_side, self.for_faces, self.outputs_colour)
-        return (*size, self.task, self.align, self.face, self.degradation, self.crop)
+        return (self.side, self.scale, self.for_faces, self.outputs_colour, *self.problem_key)
+
+    @property
+    def problem_key(self) -> tuple[Any, ...]:
+        """The part of `input_key` that is the same for all methods of a comparison."""
+        return (self.task, self.align, self.face, self.degradation, self.problem)
 
 
 PLAIN = options_of(Request)  # the fields every method has, besides the prefixed ones
 
 
 def fields_of(method: Method) -> dict[str, tuple[Option, Any]]:
-    """name → (Option, default) of the flat form, in the order of the API's arguments; without the crop plan, which
+    """name → (Option, default) of the flat form, in the order of the API's arguments; without the problem, which
     only a comparison sets."""
     last = ("seed", "precision")
     first = {name: PLAIN[name] for name in PLAIN if name not in last}
@@ -150,7 +131,7 @@ def fields_of(method: Method) -> dict[str, tuple[Option, Any]]:
 
 def decode(method: Method, values: Mapping[str, Any]) -> Request:
     """Untrusted flat values → a checked request. Missing names take their default. Raises OptionError."""
-    known = fields_of(method) | {CROP + name: described for name, described in options_of(CropPlan).items()}
+    known = fields_of(method) | {PROBLEM + name: described for name, described in options_of(Problem).items()}
     if unknown := [name for name in values if name not in known]:
         raise OptionError(f"unknown option {str(unknown[0])[:40]!r}; there are: {', '.join(known)}")
     checked = {name: check_option(name, *known[name], value) for name, value in values.items()}
@@ -159,19 +140,19 @@ def decode(method: Method, values: Mapping[str, Any]) -> Request:
         method.options(**{name: checked[name] for name in options_of(method.options) if name in checked}),
         **{name: checked[name] for name in PLAIN if name in checked},
         degradation=Degradation(**_prefixed(checked, SHRINK)),
-        crop=CropPlan(**_prefixed(checked, CROP)),
+        problem=Problem(**_prefixed(checked, PROBLEM)),
     )
 
 
 def encode(request: Request) -> dict[str, Any]:
-    """The flat form of a request. Options that are files are tensors (or None); the crop plan is there if it is
-    not the default."""
+    """The flat form of a request. Options that are files are tensors (or None); the problem is there if one
+    is set."""
     values = {name: getattr(request, name) for name in PLAIN}
     values |= {SHRINK + f.name: getattr(request.degradation, f.name) for f in fields(request.degradation)}
     values |= {name: getattr(request.options, name) for name in options_of(request.method.options)}
     flat = {name: values[name] for name in fields_of(request.method)}
-    if request.crop != CropPlan():
-        flat |= {CROP + f.name: getattr(request.crop, f.name) for f in fields(request.crop)}
+    if request.problem.scale:
+        flat |= {PROBLEM + f.name: getattr(request.problem, f.name) for f in fields(request.problem)}
     return flat
 
 

@@ -33,19 +33,20 @@ MAY = {
     "papers": ("method", "options", "nets", "ops", "picture"),
     "metrics": ("metric", "method", "nets", "ops", "faces"),
     "weights": ("method", "nets", "ops", "version"),
-    "request": ("method", "options", "ops"),
+    "problem": ("options",),
+    "request": ("method", "options", "ops", "problem"),
     "engine": ("memory", "weights", "method", "papers", "metric", "ops", "progress", "turns"),
     "uploads": ("picture",),
     "inputs": ("faces", "method", "ops", "picture", "request", "uploads"),
-    "receipt": ("papers", "weights", "inputs", "method", "options", "picture", "request", "version"),
+    "receipt": ("papers", "weights", "inputs", "method", "options", "picture", "problem", "request", "version"),
     "backends": ("engine", "papers", "weights", "method"),
     "pipeline": (
         "backends", "engine", "faces", "inputs", "method", "metric", "metrics", "ops", "options", "picture",
         "request", "weights",
     ),
     "compare": (
-        "engine", "inputs", "method", "metrics", "ops", "options", "papers", "picture", "pipeline", "progress",
-        "receipt", "request", "weights",
+        "engine", "inputs", "method", "metric", "metrics", "ops", "options", "papers", "picture", "pipeline",
+        "problem", "progress", "receipt", "request", "weights",
     ),
 }  # fmt: skip
 # package → the only place that imports it

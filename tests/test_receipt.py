@@ -17,7 +17,8 @@ from gansr.method import Frame
 from gansr.options import OptionError, option
 from gansr.picture import PictureError, to_png
 from gansr.pipeline import Pipeline
-from gansr.request import CropPlan, decode
+from gansr.problem import Problem
+from gansr.request import decode
 from tests.support.comparing import picture
 from tests.support.fakes import FAKE, Options, run
 
@@ -51,13 +52,13 @@ def test_everything_survives_the_round_trip():
     values = {
         "steps": 3, "kind": "memory", "task": "known answer", "shrink_operator": "gaussian", "shrink_noise": 2.5,
         "align": False, "face": 2, "paste_back": True, "seed": 5, "precision": "exact",
-        "crop_side": 8, "crop_factor": 4, "crop_whole": True, "crop_max_pixels": 4096,
+        "problem_side": 8, "problem_scale": 4, "problem_max_pixels": 4096,
     }  # fmt: skip
     request = decode(FAKE, values)
     recorded, given, _ = made(request)
     again = receipt.request_of(recorded)
     assert again == request
-    assert again.crop == CropPlan(8, 4, True, 4096) and again.paste_back
+    assert again.problem == Problem(8, 4, 4096) and again.paste_back
     assert recorded["input"]["sha256"] == given.sha256
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gansr import papers
 from gansr.compare import plan, table
-from gansr.compare.plan import Entry
+from gansr.compare.plan import Comparison
 from gansr.compare.run import run as run_entries
 from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
@@ -19,6 +19,7 @@ from gansr.options import OptionError, plain_values
 from gansr.picture import open_picture, to_png
 from gansr.picture.strip import strip
 from gansr.pipeline import local
+from gansr.problem import PROBLEMS, title_of
 from gansr.receipt import result_png
 from gansr.request import SHRINK, Request, decode, from_texts
 
@@ -37,7 +38,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--truth", type=Path, metavar="HR.png", help="the true picture, to measure against")
     parser.add_argument("--known-answer", action="store_true", help="IN is the truth: shrink it first")
     parser.add_argument("--degradation", choices=DEGRADATIONS, default=next(iter(DEGRADATIONS)))
-    parser.add_argument("--factor", type=int, choices=plan.FACTORS, help="how much smaller the truth is made")
+    parser.add_argument(
+        "--problem", choices=PROBLEMS, help="what every method is asked for; default: by the picture"
+    )
     parser.add_argument("--no-align", action="store_true", help="use the middle square, look for no face")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=("fast", "exact"), default="fast")
@@ -46,24 +49,25 @@ def add_parser(commands: Any) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Write each result, table.{md,csv,json} and strip.png. Returns 1 if a method failed or was refused."""
+    """Write each result, table.{md,csv,json} and strip.png. Returns 1 if a method failed or something that it needs is
+    missing; a method that does not solve the problem is no failure."""
     pipeline = local(parsed.device)
     requests = [_request(method, parsed) for method in chosen(parsed.methods)]
-    for update in pipeline.fetch_detector() if plan.finds_face(requests) else ():
+    for update in pipeline.fetch_detector() if any(request.align for request in requests) else ():
         _progress(update.text)
-    entries = plan.plan(open_picture(parsed.input), requests, pipeline, parsed.factor)
-    if parsed.truth:
-        truth = open_picture(parsed.truth)
-        for entry in entries:
-            entry.truth = truth
-    for entry in run_entries(entries, pipeline):
-        _progress(f"{entry.method.title}: {entry.text}")
+    picture = open_picture(parsed.input)
+    name = parsed.problem or plan.default_problem(picture, requests, pipeline)
+    truth = open_picture(parsed.truth) if parsed.truth else None
+    comparison = plan.plan(picture, requests, PROBLEMS[name], pipeline, truth)
+    for entry in run_entries(comparison, pipeline):
+        there, of = comparison.measurements
+        _progress(f"measuring, {there} of {of}" if entry is None else f"{entry.method.title}: {entry.text}")
     _progress("")
-    _write(entries, parsed.output)
-    for entry in entries:
+    _write(comparison, parsed.output)
+    for entry in comparison:
         if entry.state != "done":
             print(f"gansr: {entry.method.title}: {entry.text}", file=sys.stderr)
-    return 0 if all(entry.state == "done" for entry in entries) else 1
+    return 0 if all(entry.state in ("done", "unsuitable") for entry in comparison) else 1
 
 
 def chosen(names: str) -> list[Method]:
@@ -95,29 +99,30 @@ def _request(method: Method, parsed: argparse.Namespace) -> Request:
     return decode(method, {SHRINK + name: value for name, value in shrinking.items()} | common | values)
 
 
-def _write(entries: list[Entry], folder: Path) -> None:
+def _write(comparison: Comparison, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    reference = plan.largest(entries)
-    rows = table.rows(entries)
+    rows = table.rows(comparison)
     (folder / "table.md").write_text(table.markdown(rows), "utf-8")
     (folder / "table.csv").write_text(table.comma_separated(rows), "utf-8")
-    (folder / "table.json").write_text(table.as_json(rows), "utf-8")
+    (folder / "table.json").write_text(table.as_json(comparison, rows), "utf-8")
     captions = {row.name: table.brief(row) for row in rows}
     items: list[tuple[str, str, Tensor]] = []
-    if reference is not None:
-        first = plan.bicubic(reference)
-        (folder / "bicubic.png").write_bytes(to_png(first))
-        items.append(("Bicubic", captions.get("bicubic", ""), first))
-    for entry in entries:
+    if comparison.bicubic is not None and comparison.given is not None:
+        (folder / "input.png").write_bytes(to_png(comparison.given.low))
+        (folder / "bicubic.png").write_bytes(to_png(comparison.bicubic))
+        items.append(("Bicubic", captions.get("bicubic", ""), comparison.bicubic))
+    for entry in comparison:
         if entry.state == "done" and entry.frame is not None and entry.given is not None:
             png = result_png(entry.request, entry.given, entry.frame)
             (folder / f"{entry.method.name}.png").write_bytes(png)
             items.append((entry.method.title, captions.get(entry.method.name, ""), entry.frame.image))
-    if reference is not None and reference.given is not None and reference.given.truth is not None:
-        items.append(("Original", "", reference.given.truth))
+            if entry.native is not None:
+                (folder / f"{entry.method.name}-native.png").write_bytes(to_png(entry.native))
+    if comparison.given is not None and comparison.given.truth is not None:
+        items.append(("Original", "", comparison.given.truth))
     if items:
         (folder / "strip.png").write_bytes(strip(items))
-    print(table.markdown(rows), end="")
+    print(f"{title_of(comparison.problem)}\n\n{table.markdown(rows)}", end="")
 
 
 def _progress(text: str) -> None:

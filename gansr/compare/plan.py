@@ -1,51 +1,49 @@
-"""What each method of a comparison receives, and which ones cannot run.
+"""What a comparison poses: one problem, which methods solve it and how, and which cannot.
 
-A method that takes squares of a fixed side (those for faces do) sees another part of a photograph than one that takes
-any picture. So where one of the chosen methods wants a square, all get the same one: the chosen face, aligned as FFHQ
-does, or the middle of the picture, at the largest side that is wanted. The user may give a method the whole picture
-after all (`CropPlan.whole`).
+All methods get the same small picture and are asked for the same size (gansr.problem). What a method cannot take is
+said before anything runs, with the nearest problem that it can solve; it never keeps the others from running.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from torch import Tensor
 
 from gansr import weights
-from gansr.engine import like_input
+from gansr.engine import MetricResult, like_input
 from gansr.inputs import MethodInput
 from gansr.method import Frame, Method
 from gansr.ops.resize import imresize
+from gansr.options import OptionError
 from gansr.picture import Picture
-from gansr.pipeline import USER_ERRORS, Pipeline, Update, job_of
-from gansr.request import CropPlan, Request
+from gansr.pipeline import USER_ERRORS, Pipeline, job_of
+from gansr.problem import MEGAPIXEL, PROBLEMS, TITLES, Problem, name_of
+from gansr.request import Request
 
-FACTORS = (4, 8, 16)  # of a known answer, where no method wants a square
-
-State = Literal["waiting", "running", "done", "error", "blocked"]
-Remedy = Literal["", "middle", "whole", "shrink"]
-REMEDIES: dict[Remedy, str] = {
-    "middle": "Use the middle square",
-    "whole": "Give it the whole picture",
-    "shrink": "Shrink the picture for it",
+# "unsuitable": the method does not solve this problem. "blocked": something is missing here, or no face was found.
+State = Literal["waiting", "running", "done", "error", "unsuitable", "blocked"]
+FACE, PHOTOGRAPH = "face-64-512", "photo-x4"  # the defaults with and without a face
+MIDDLE, SHRINK = "middle", "shrink"
+REMEDIES = {MIDDLE: "Use the middle square", SHRINK: "Shrink the picture to 1 megapixel"} | {
+    name: f"Choose “{title}”" for name, title in TITLES.items()
 }
 
 
 @dataclass
 class Entry:
-    """One method's part of a comparison: how it stands now. `update` holds the newest frame and measurements."""
+    """One method's part of a comparison: how it stands now."""
 
     request: Request
-    picture: Picture
-    truth: Picture | None = None  # where the user has both pictures
     given: MethodInput | None = None
     state: State = "waiting"
     text: str = ""
-    remedy: Remedy = ""
-    update: Update | None = None
+    remedy: str = ""  # one of REMEDIES
+    frame: Frame | None = None  # the newest, at the size that the problem asks for
+    native: Tensor | None = None  # the result as the method gave it, where that has another size
+    measured: tuple[MetricResult, ...] = ()
 
     @property
     def method(self) -> Method:
@@ -53,72 +51,143 @@ class Entry:
         return self.request.method
 
     @property
-    def frame(self) -> Frame | None:
-        """The newest frame."""
-        return self.update.frame if self.update else None
+    def runs(self) -> bool:
+        """Whether it runs, ran or will run."""
+        return self.state not in ("unsuitable", "blocked")
 
     @property
     def operations(self) -> float:
         """Floating-point operations, roughly."""
         assert self.given is not None
-        height, width = self.given.low.shape[-2:]
+        height, width = self.given.for_method.shape[-2:]
         return self.method.cost(height, width, self.request.options).operations
 
+    @property
+    def how(self) -> str:
+        """How the method solves the problem where it does not so by itself; empty where it does."""
+        given, scale = self.given, self.request.scale
+        if given is None or given.size is None:
+            return ""
+        low, (height, width) = given.for_method, given.size
+        made = (low.shape[-2] * scale, low.shape[-1] * scale)
+        texts: list[str] = []
+        if given.resampled is not None:
+            texts.append(f"input resampled to {low.shape[-1]}×{low.shape[-2]} px")
+        if made != given.size:
+            verb = "reduced" if made[0] > height else "enlarged by bicubic"
+            texts.append(f"its result of {made[1]}×{made[0]} px {verb} to {width}×{height}")
+        return "; ".join(texts)
 
-def common_side(requests: Iterable[Request]) -> int:
-    """The largest side that one of the methods wants, px; 0 where all take any picture."""
-    return max((request.side or 0 for request in requests), default=0)
+
+@dataclass
+class Comparison:
+    """Several methods on one problem. `given` is its small picture and truth; None where they could not be made."""
+
+    problem: Problem
+    picture: Picture
+    entries: list[Entry]
+    given: MethodInput | None = None
+    bicubic: Tensor | None = None  # (3,H,W) in [0,1], of the size asked for
+    baseline: tuple[MetricResult, ...] = ()  # the metrics of `bicubic`
+    measurements: tuple[int, int] = field(default=(0, 0))  # how many are there, and how many there will be
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    @property
+    def can_run(self) -> bool:
+        """Whether one of the methods runs."""
+        return any(entry.runs for entry in self.entries)
 
 
-def finds_face(requests: Sequence[Request]) -> bool:
-    """Whether the comparison looks for a face: one of the methods draws faces, and none forbids aligning."""
+def default_problem(picture: Picture, requests: Sequence[Request], pipeline: Pipeline) -> str:
+    """The name of the problem for a picture: a face problem where one of the methods draws faces and there is a face,
+    or a square so small that it is one; otherwise a photograph. Raises one of USER_ERRORS."""
+    if not looks_for_face(requests):
+        return PHOTOGRAPH
+    sides = {(problem.side, problem.side): name for name, problem in PROBLEMS.items() if problem.side}
+    size = (picture.rgb.shape[-2], picture.rgb.shape[-1])
+    if size in sides and not any(request.known for request in requests):
+        return sides[size]
+    return FACE if pipeline.inputs.faces(picture) else PHOTOGRAPH
+
+
+def looks_for_face(requests: Sequence[Request]) -> bool:
+    """Whether the comparison looks for a face to choose the problem."""
     return any(request.for_faces for request in requests) and all(request.align for request in requests)
 
 
 def plan(
     picture: Picture,
     requests: Sequence[Request],
+    problem: Problem,
     pipeline: Pipeline,
-    factor: int | None = None,
-    remedies: Mapping[str, Remedy] | None = None,
-) -> list[Entry]:
-    """An entry for each request, checked: what a method cannot take is `blocked`, with the reason and the remedy.
-
-    `factor` is that of the known answer (None: each method's own); `remedies` are those the user chose, by method.
-    """
-    side, chosen = common_side(requests), dict(remedies or {})
-    align = finds_face(requests) and "middle" not in chosen.values()
-    entries: list[Entry] = []
-    for one in requests:
-        remedy = chosen.get(one.method.name, "")
-        pixels = one.method.accepts.max_pixels if remedy == "shrink" else 0
-        crop = CropPlan(side, factor or 0, remedy == "whole", pixels)
-        request = replace(one, crop=crop, align=align if side else one.align)
-        entries.append(_checked(Entry(request, picture), pipeline))
-    return entries
+    truth: Picture | None = None,
+) -> Comparison:
+    """An entry for each request, checked. `truth` is the true picture where the user has both."""
+    made = Comparison(problem, picture, [_entry(request, problem) for request in requests])
+    for entry in made.entries:
+        if entry.state == "waiting":
+            _check(entry, picture, pipeline)
+        if made.given is None and entry.given is not None:
+            made.given = pipeline.inputs.problem(picture, entry.request)
+    if made.given is not None:
+        if truth is not None:
+            made.given = replace(made.given, truth=truth.rgb)
+        enlarged = imresize(made.given.low, made.given.size or problem.scale).clamp(0, 1)
+        made.bicubic = like_input(enlarged, made.given.grey)
+    return made
 
 
-def _checked(entry: Entry, pipeline: Pipeline) -> Entry:
+def _entry(request: Request, problem: Problem) -> Entry:
+    method, options = request.method, request.options
+    posed = replace(request, problem=problem)
+    try:
+        if method.fit is not None:
+            posed = replace(posed, options=method.fit(options, problem.side, problem.scale))
+    except OptionError as error:
+        return Entry(posed, state="unsuitable", text=str(error))
+    if posed.scale == 1:
+        return Entry(posed, state="unsuitable", text="with these options it does not enlarge")
+    if posed.side is not None and not problem.side:
+        what = "works on faces only" if posed.for_faces else f"takes squares of {posed.side} px only"
+        return Entry(posed, state="unsuitable", text=what, remedy=FACE if posed.for_faces else "")
+    least = method.accepts.min_side
+    if 0 < problem.side < least and posed.side is None:
+        text = f"needs at least {least} px on the shorter side, the problem has {problem.side}"
+        fitting = (name for name, other in PROBLEMS.items() if other.side >= least)
+        return Entry(posed, state="unsuitable", text=text, remedy=next(fitting, ""))
+    return Entry(posed)
+
+
+def _check(entry: Entry, picture: Picture, pipeline: Pipeline) -> None:
     try:
         _refuse_missing_weights(entry.request)
-        entry.given = pipeline.inputs.make(entry.picture, entry.request)
+        entry.given = pipeline.inputs.make(picture, entry.request)
         job = job_of(entry.request, entry.given)
         pipeline.engine.check(job)
         about = pipeline.engine.seconds(job)
         entry.text = "waiting for its turn" + ("" if about is None else f", about {max(about, 1):.0f} s")
     except USER_ERRORS as error:
-        entry.state, entry.text, entry.remedy = "blocked", str(error), _remedy(entry)
-    return entry
+        entry.state, entry.text, entry.remedy = _state_of(entry), str(error), _remedy(entry)
 
 
-def _remedy(entry: Entry) -> Remedy:
-    crop, accepts = entry.request.crop, entry.method.accepts
+def _state_of(entry: Entry) -> State:
+    """A size that the method does not take is the method's; all else is missing here."""
     if entry.given is None:
-        return "middle" if crop.shared and entry.request.align else ""
-    height, width = entry.given.low.shape[-2:]
-    if height * width > accepts.max_pixels and accepts.side is None:
-        return "shrink"
-    return "whole" if crop.shared and min(height, width) < accepts.min_side else ""
+        return "blocked"
+    accepts, (height, width) = entry.method.accepts, entry.given.for_method.shape[-2:]
+    fits = min(height, width) >= accepts.min_side and height * width <= accepts.max_pixels
+    return "blocked" if fits else "unsuitable"
+
+
+def _remedy(entry: Entry) -> str:
+    if entry.given is None:
+        face = entry.request.problem.side and entry.request.align
+        return MIDDLE if face and name_of(entry.request.problem) else ""
+    height, width = entry.given.for_method.shape[-2:]
+    shrinks = height * width > min(entry.method.accepts.max_pixels, MEGAPIXEL)
+    return SHRINK if shrinks and not entry.request.problem.side else ""
 
 
 def _refuse_missing_weights(request: Request) -> None:
@@ -129,23 +198,3 @@ def _refuse_missing_weights(request: Request) -> None:
                 f"the weights {name} are not here: import the authors' file with "
                 "`python -m gansr weights import`, or choose others"
             )
-
-
-# ------------------------------------------------------------------------------ what stands beside them
-
-
-def largest(entries: Iterable[Entry]) -> Entry | None:
-    """The entry with the largest result: its input and truth stand for all."""
-
-    def pixels(entry: Entry) -> int:
-        assert entry.given is not None
-        return entry.given.low[0].numel() * entry.request.scale**2
-
-    return max((entry for entry in entries if entry.given is not None), key=pixels, default=None)
-
-
-def bicubic(entry: Entry) -> Tensor:
-    """The bicubic enlargement of an entry's input, (3,sH,sW) in [0,1]."""
-    assert entry.given is not None
-    enlarged = imresize(entry.given.low, entry.request.scale).clamp(0, 1)
-    return like_input(enlarged, entry.given.grey)

@@ -1,55 +1,60 @@
-"""Run the entries of a comparison one after the other, cheap ones first.
+"""Run the entries of a comparison one after the other, cheap ones first, and measure them.
 
-A failure stays in its own entry. The expensive metrics of every result are measured once all results are there.
+A failure stays in its own entry. The metrics without a network are measured after each result; those with one, when all
+results are there: each metric on all results, which share the part of it that depends on the truth alone.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
 
 from gansr import metrics
-from gansr.compare.plan import Entry
-from gansr.pipeline import USER_ERRORS, Pipeline, Update
+from gansr.compare.plan import Comparison, Entry
+from gansr.engine import MetricResult
+from gansr.metric import Metric
+from gansr.pipeline import EXPENSIVE_PIXELS, USER_ERRORS, Pipeline, Update
+from gansr.progress import progress_text
 
-Updates = Generator[Update, None, None]
 
-
-def run(entries: Sequence[Entry], pipeline: Pipeline, owner: str = "") -> Iterator[Entry]:
-    """Run every entry that is not blocked, as jobs of `owner`; yields an entry whenever something in it is new, and
-    about four times a second while it waits for the device.
+def run(comparison: Comparison, pipeline: Pipeline, owner: str = "") -> Iterator[Entry | None]:
+    """Run every entry that can run, as jobs of `owner`. Yields an entry whenever something in it is new, and None while
+    it waits or when the bicubic enlargement was measured, about four times a second.
 
     Closing the iterator stops the running method at its next step. Raises nothing of a method's own.
     """
-    cheap = len(list(itertools.takewhile(lambda metric: not metric.weights, metrics.METRICS)))
-    begun: list[tuple[Entry, Updates]] = []
-    try:
-        for entry in sorted(
-            (one for one in entries if one.state != "blocked"), key=lambda one: one.operations
-        ):
-            updates = pipeline.run(entry.picture, entry.request, entry.truth, owner=owner)
-            begun.append((entry, updates))
-            yield from _advance(
-                entry, updates, lambda update: update.finished and len(update.measured) >= cheap
-            )
-        for entry, updates in begun:
-            if entry.state == "done":
-                yield from _advance(entry, updates, lambda update: False)
-    finally:
-        for _, updates in begun:
-            updates.close()
+    runs = sorted((entry for entry in comparison if entry.runs), key=lambda entry: entry.operations)
+    given = comparison.given
+    if not runs or given is None:
+        return
+    wanted = [m for m in metrics.METRICS if given.aligned or not m.faces]
+    cheap, expensive = [m for m in wanted if not m.weights], [m for m in wanted if m.weights]
+    comparison.measurements = (0, (len(runs) + 1) * len(wanted))
+    measure = _Measure(comparison, pipeline, owner)
+    for metric in cheap:
+        yield from measure(metric, None)
+    for entry in runs:
+        yield from _computed(entry, comparison, pipeline, owner)
+        if entry.state == "done":
+            for metric in cheap:
+                yield from measure(metric, entry)
+    done = [entry for entry in runs if entry.state == "done"]
+    comparison.measurements = (comparison.measurements[0], (len(done) + 1) * len(wanted))
+    for _ in pipeline.fetch_metrics(expensive):
+        yield None
+    for metric in expensive:
+        for entry in (None, *done):
+            yield from measure(metric, entry)
 
 
-def _advance(entry: Entry, updates: Updates, enough: Callable[[Update], bool]) -> Iterator[Entry]:
-    measured = 0
+def _computed(entry: Entry, comparison: Comparison, pipeline: Pipeline, owner: str) -> Iterator[Entry]:
     try:
-        for update in updates:
+        for update in pipeline.run(comparison.picture, entry.request, owner=owner, measure=False):
             _take(entry, update)
             yield entry
-            fresh, measured = len(update.measured) > measured, len(update.measured)
-            if fresh and enough(update):  # at any other update it may stand in the line before the device
-                return
     except USER_ERRORS as error:
         entry.state, entry.text = "error", str(error)
         yield entry
@@ -63,14 +68,43 @@ def _take(entry: Entry, update: Update) -> None:
     if update.frame is None:
         entry.state, entry.text = "running", update.text
         return
-    entry.update, entry.given = update, update.given
-    frame = update.frame
-    entry.state = "done" if update.finished else "running"
+    entry.frame, entry.given, entry.native, frame = update.frame, update.given, update.native, update.frame
     if update.finished:
         height, width = frame.image.shape[-2:]
-        before = "" if entry.given is None else "{1}×{0} → ".format(*entry.given.low.shape[-2:])
-        entry.text = f"{before}{width}×{height} · {frame.computed:.1f} s"
-    elif frame.step == 0:
-        entry.text = "waiting for the device" if frame.waited > 0.5 else "starting"
+        entry.state, entry.text = "done", f"{width}×{height} px · {frame.computed:.1f} s"
     else:
-        entry.text = f"step {frame.step} of {frame.steps} · {frame.computed:.1f} s"
+        entry.state = "running" if frame.ahead is None else "waiting"
+        entry.text = progress_text(frame)
+
+
+class _Measure:
+    """Measures one metric of one result, or of the bicubic enlargement, and keeps the value in its place."""
+
+    def __init__(self, comparison: Comparison, pipeline: Pipeline, owner: str) -> None:
+        self.comparison, self.pipeline, self.owner = comparison, pipeline, owner
+        self.prepared: dict[str, Any] = {}  # of the truth, by metric
+
+    def __call__(self, metric: Metric, entry: Entry | None) -> Iterator[Entry | None]:
+        comparison = self.comparison
+        image = comparison.bicubic if entry is None else entry.frame and entry.frame.image
+        assert image is not None
+        for found in self._values(metric, image):
+            if found is None:
+                yield None
+            elif entry is None:
+                comparison.baseline = (*comparison.baseline, found)
+            else:
+                entry.measured = (*entry.measured, found)
+        there, of = comparison.measurements
+        comparison.measurements = (there + 1, of)
+        yield entry
+
+    def _values(self, metric: Metric, image: Tensor) -> Iterator[MetricResult | None]:
+        given = self.comparison.given
+        assert given is not None
+        if metric.weights and image.shape[-2] * image.shape[-1] > EXPENSIVE_PIXELS:
+            limit = f"{EXPENSIVE_PIXELS / 1e6:.1f} megapixels"
+            yield MetricResult(metric, None, f"the pictures have more than {limit}, which would take minutes")
+            return
+        engine = self.pipeline.engine
+        yield from engine.measuring(image, given.low, given.shrink, given.truth, metric, self.owner)

@@ -7,12 +7,14 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from gansr import receipt
-from gansr.compare.plan import Entry, largest
+from gansr.compare.plan import Comparison, Entry
+from gansr.engine import MetricResult
 from gansr.metrics import METRICS
+from gansr.problem import name_of
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
@@ -25,7 +27,6 @@ class Column:
     better: Literal["higher", "lower", ""]
     explain: str
     digits: int
-    sized: bool = False  # means something else at another size of the result
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Row:
     title: str
     values: Mapping[str, float]
     reasons: Mapping[str, str] = field(default_factory=dict)  # why a value is missing
+    how: str = ""  # how the method solved the problem where it does not so by itself
     receipt: Mapping[str, Any] | None = None
-    size: tuple[int, int] | None = None  # width, height of the result, px
 
 
 OWN = (
@@ -58,46 +59,36 @@ OWN = (
     ),
 )
 COLUMNS = (
-    *(Column(m.name, m.title, m.unit, m.better, m.explain, m.digits, m.against != "input") for m in METRICS),
+    *(Column(m.name, m.title, m.unit, m.better, m.explain, m.digits) for m in METRICS),
     *OWN,
 )
-SIZES_DIFFER = "The results were measured at different sizes. Compare only columns with a bold value."
 
 
-def rows(entries: Sequence[Entry], receipts: bool = True) -> list[Row]:
-    """A row for each entry that has a result, with its receipt; before them bicubic, as the entry with the largest
-    result has measured it."""
-    done = [entry for entry in entries if entry.state == "done" and entry.frame is not None]
-    reference = largest(done)
+def rows(comparison: Comparison, receipts: bool = True) -> list[Row]:
+    """A row for each entry that has a result, with its receipt; before them the bicubic enlargement."""
     found: list[Row] = []
-    if reference is not None and reference.update is not None and reference.update.baseline:
-        baseline = dict(reference.update.baseline)
-        found.append(Row("bicubic", f"Bicubic ×{reference.request.scale}", baseline, size=_size(reference)))
-    return found + [_row(entry, receipts) for entry in done]
+    if comparison.baseline:
+        found.append(_row("bicubic", f"Bicubic ×{comparison.problem.scale}", comparison.baseline))
+    return found + [_entry_row(entry, receipts) for entry in comparison if entry.state == "done"]
 
 
-def _row(entry: Entry, receipts: bool) -> Row:
-    assert entry.update is not None and entry.frame is not None and entry.given is not None
-    values = {r.metric.name: r.value for r in entry.update.measured if r.value is not None}
-    reasons = {r.metric.name: r.reason for r in entry.update.measured if r.value is None}
-    height, width = entry.given.low.shape[-2:]
+def _row(name: str, title: str, measured: Sequence[MetricResult], **more: Any) -> Row:
+    values = {result.metric.name: result.value for result in measured if result.value is not None}
+    reasons = {result.metric.name: result.reason for result in measured if result.value is None}
+    return Row(name, title, values | more.pop("own", {}), reasons, **more)
+
+
+def _entry_row(entry: Entry, receipts: bool) -> Row:
+    assert entry.frame is not None and entry.given is not None
+    height, width = entry.given.for_method.shape[-2:]
     estimate = entry.method.cost(height, width, entry.request.options).memory
-    measured = entry.frame.memory
-    memory = {"estimated_memory": estimate / 1e6} if measured is None else {"memory": measured / 1e6}
+    peak = entry.frame.memory
+    memory = {"estimated_memory": estimate / 1e6} if peak is None else {"memory": peak / 1e6}
     written = receipt.write(entry.request, entry.given, entry.frame) if receipts else None
     own = {"seconds": entry.frame.computed} | memory
-    title = f"{entry.method.title} ×{entry.request.scale}"
-    return Row(entry.method.name, title, values | own, reasons, written, _size(entry))
-
-
-def _size(entry: Entry) -> tuple[int, int]:
-    assert entry.frame is not None
-    height, width = entry.frame.image.shape[-2:]
-    return width, height
-
-
-def sizes_differ(found: Sequence[Row]) -> bool:
-    return len({row.size for row in found}) > 1
+    return _row(
+        entry.method.name, entry.method.title, entry.measured, own=own, how=entry.how, receipt=written
+    )
 
 
 def columns(found: Sequence[Row]) -> list[Column]:
@@ -117,10 +108,7 @@ def unmeasured(found: Sequence[Row]) -> dict[str, str]:
 
 
 def best(found: Sequence[Row], column: Column) -> set[str]:
-    """The names of the rows that share the best value, as it is written; empty for fewer than two rows, and where
-    their sizes make the values another measure."""
-    if column.sized and sizes_differ(found):
-        return set()
+    """The names of the rows that share the best value, as it is written; empty for fewer than two rows."""
     texts = {row.name: written(row, column) for row in found if column.name in row.values}
     if len(texts) < 2 or not column.better:
         return set()
@@ -150,7 +138,8 @@ def markdown(found: Sequence[Row]) -> str:
     for row in found:
         cells = [f"**{written(row, c)}**" if row.name in winners[c.name] else written(row, c) for c in shown]
         lines.append(f"| {row.title} | " + " | ".join(cells) + " |")
-    return "\n".join(lines + (["", SIZES_DIFFER] if sizes_differ(found) else [])) + "\n"
+    notes = [f"{row.title}: {row.how}." for row in found if row.how]
+    return "\n".join(lines + ([""] if notes else []) + notes) + "\n"
 
 
 def comma_separated(found: Sequence[Row]) -> str:
@@ -163,18 +152,21 @@ def comma_separated(found: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def as_json(found: Sequence[Row]) -> str:
-    """Values, reasons and receipts; infinity is the text "inf"."""
+def as_json(comparison: Comparison, found: Sequence[Row]) -> str:
+    """The problem; of each row its values, reasons and receipt. Infinity is the text "inf"."""
 
     def plain(value: float) -> float | str:
         return value if math.isfinite(value) else str(value)
 
     listed = [
         {"method": row.name, "title": row.title, "values": {k: plain(v) for k, v in row.values.items()},
-         "unmeasured": dict(row.reasons), "receipt": row.receipt}
+         "unmeasured": dict(row.reasons), "how": row.how, "receipt": row.receipt}
         for row in found
     ]  # fmt: skip
-    return json.dumps(listed, indent=1, ensure_ascii=False)
+    unsuitable = {entry.method.name: entry.text for entry in comparison if entry.state == "unsuitable"}
+    problem = {"name": name_of(comparison.problem), **asdict(comparison.problem)}
+    document = {"problem": problem, "methods": listed, "unsuitable": unsuitable}
+    return json.dumps(document, indent=1, ensure_ascii=False)
 
 
 def brief(row: Row) -> str:

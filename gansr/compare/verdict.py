@@ -1,22 +1,22 @@
-"""Does a result agree with the picture it was made of, and where does it not?
+"""What a result's numbers say, in one line; and where it does not agree with the picture it was made of.
 
-The result is shrunk as the input was made. The difference is shown as a map and summed up in a sentence. The sentence
-names a region: of an aligned face (measured on FFHQ's mean face), otherwise a ninth of the picture. The limits, 45 and
-27 dB, are those of gansr.metrics.consistency.
+For the map, the result is shrunk as the input was made. The difference is shown and summed up in a sentence, which
+names a region: of an aligned face (measured on FFHQ's mean face), otherwise a ninth of the picture.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from gansr.engine import MetricResult
 from gansr.method import Heat
-from gansr.metrics.consistency import consistency
+from gansr.metrics.consistency import CLOSELY, agreement, consistency
+from gansr.metrics.identity import person
 from gansr.ops.colour import to8bit
 
-AGREES, DEPARTS = 45.0, 27.0  # dB
 SCALE = 32.0  # steps of 255 at the ends of the map's colours
 STANDS_OUT = 1.5  # a region is named if its mean squared error is this many times that of the picture
 
@@ -51,17 +51,30 @@ def verdict(shrunk: Tensor, low: Tensor, face: bool = False) -> Verdict:
     psnr = consistency(shrunk, low)
     heat = Heat(difference.mean(0), min=-SCALE, max=SCALE, signed=True)
     where = _where(difference.square().mean(0), FACE if face else NINTHS)
-    return Verdict(psnr, _sentence(psnr, where), heat)
+    return Verdict(psnr, agreement(psnr) + (where if psnr < CLOSELY else ""), heat)
 
 
-def _sentence(psnr: float, where: str) -> str:
-    if math.isinf(psnr):
-        return "agrees with your picture exactly"
-    if psnr >= AGREES:
-        return f"agrees with your picture to {psnr:.0f} dB"
-    if psnr >= DEPARTS:
-        return f"stays close to your picture: {psnr:.0f} dB{where}"
-    return f"departs from your picture: {psnr:.0f} dB{where}"
+def summary(
+    measured: Sequence[MetricResult], baseline: Mapping[str, float] | None = None, title: str = "bicubic"
+) -> str:
+    """The verdict on a result: how many measures against the original are better than those of the baseline (values by
+    metric name, called `title`), whether it agrees with the input, and whether a face is the same person. Empty where
+    nothing of this was measured."""
+    values = {result.metric.name: result.value for result in measured if result.value is not None}
+    other = dict(baseline or {})
+    against = [
+        (found.metric, found.value, other[found.metric.name])
+        for found in measured
+        if found.metric.against == "truth" and found.value is not None and found.metric.name in other
+    ]
+    better = sum(a > b if metric.better == "higher" else a < b for metric, a, b in against)
+    texts = [f"closer to the original than {title} in {better} of {len(against)} measures"] if against else []
+    if (psnr := values.get("consistency")) is not None:
+        texts.append(agreement(psnr))
+    if (same := values.get("identity")) is not None:
+        compared = f" ({title} {other['identity']:.2f})" if "identity" in other else ""
+        texts.append(f"identity {same:.2f}{compared}: {person(same)}")
+    return "; ".join(texts)
 
 
 def _where(error: Tensor, regions: dict[str, Box]) -> str:

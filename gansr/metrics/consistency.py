@@ -18,6 +18,8 @@ from torch import Tensor
 from gansr.metric import Metric
 from gansr.ops.colour import to8bit
 
+CLOSELY, ROUGHLY = 45.0, 32.0  # dB
+
 
 def consistency_mse(downscaled: Tensor, low: Tensor) -> float:
     """Mean squared error of the downscaled result and the input, both (3,h,w) in [0,1], rounded to 8 bits here."""
@@ -30,6 +32,14 @@ def consistency(downscaled: Tensor, low: Tensor) -> float:
     return math.inf if mse == 0 else -10 * math.log10(mse)
 
 
+def agreement(psnr: float) -> str:
+    """An LR-consistency in words, with its value in dB: the only scale for it on the page."""
+    if math.isinf(psnr):
+        return "agrees with your picture exactly"
+    grade = "closely" if psnr >= CLOSELY else "roughly" if psnr >= ROUGHLY else "poorly"
+    return f"agrees with your picture {grade} ({psnr:.0f} dB)"
+
+
 def _measure(a: Tensor, b: Tensor, nets: Mapping[str, Any]) -> float:
     return consistency(a, b)
 
@@ -40,7 +50,7 @@ CONSISTENCY = Metric(
     unit="dB",
     better="higher",
     against="input",
-    explain="The result is shrunk again and compared with your picture: over 45 dB it agrees, under 27 dB it shows "
-    "something else.",
+    explain="The result is shrunk again and compared with your picture: from 45 dB on it agrees closely, from 32 dB on "
+    "roughly.",
     measure=_measure,
 )

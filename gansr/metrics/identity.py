@@ -27,6 +27,16 @@ TEMPLATE = torch.tensor(  # (x, y) in the 112 px picture: eyes, nose, corners of
     dtype=torch.float64,
 )
 SIDE = 112
+# Of the same person in another resolution: a face shrunk to 64 px and enlarged by bicubic has 0.92 to 0.97, from 32 px
+# 0.49 to 0.79 (19 real faces). Of two people: 0.03 on average, at most 0.23 (171 pairs).
+SAME, RESEMBLES = 0.7, 0.5
+
+
+def person(value: float) -> str:
+    """An identity in words."""
+    if value >= SAME:
+        return "the same person"
+    return "resembles the person" if value >= RESEMBLES else "another person"
 
 
 def similarity(source: Tensor, target: Tensor) -> Tensor:

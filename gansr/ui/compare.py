@@ -10,22 +10,23 @@ import gradio as gr
 from gradio.components import Component
 
 from gansr import papers, weights
-from gansr.compare import plan, table
-from gansr.compare.plan import REMEDIES, Entry, Remedy
+from gansr.compare import plan
+from gansr.compare.plan import MIDDLE, REMEDIES, SHRINK, Comparison
 from gansr.compare.run import run
 from gansr.inputs import DETECTOR
 from gansr.method import Method
 from gansr.options import OptionError, options_of
-from gansr.pipeline import USER_ERRORS
-from gansr.request import PLAIN
+from gansr.pipeline import USER_ERRORS, Update
+from gansr.problem import PROBLEMS
+from gansr.request import PLAIN, Request
 from gansr.ui import compare_view, render, service
 from gansr.ui import table as table_view
 from gansr.ui.compare_values import (
-    FACTOR_NAMES,
+    AUTOMATIC,
     LONGEST,
-    OWN_FACTOR,
-    factor_of,
+    PROBLEM_TITLES,
     names,
+    problem_of,
     query,
     requests_of,
     restored,
@@ -40,6 +41,8 @@ from gansr.ui.run_state import RunState, connect_run, connect_stop
 from gansr.ui.tab import RUNS
 from gansr.ui.viewer import contents, viewer
 from gansr.ui.visitors import Visitor, visitor_of
+
+CHOOSE = "Choose a picture and press Run all."
 
 
 @dataclass(frozen=True)
@@ -68,21 +71,21 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
     gr.HTML(
         "<p class='summary'>One picture, every method, side by side: what each recovered and what it invented.</p>"
     )
-    named, open_tab, restore = _draw_inputs(examples)
-    with gr.Row():
-        start = gr.Button("Run all", variant="primary", elem_id="compare-run")
-        stop = gr.Button("Stop", elem_id="compare-stop")
-    status = gr.HTML(render.message("Choose a picture and press Run all."), elem_id="compare-status")
-    pictures = viewer(elem_id="compare-viewer")
-    measures = table_view.metrics_table(elem_id="compare-table")
-    verdicts = gr.HTML(elem_id="compare-verdicts")
-    remedies, state = gr.State({}), gr.State(RunState())
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=320):
+            named, open_tab, restore, start, stop = _draw_inputs(examples)
+        with gr.Column(scale=5, min_width=320):
+            status = gr.HTML(render.message(CHOOSE), elem_id="compare-status")
+            pictures = viewer(elem_id="compare-viewer")
+            measures = table_view.metrics_table(elem_id="compare-table")
+            verdicts = gr.HTML(elem_id="compare-verdicts")
+    state, unticked = gr.State(RunState()), gr.State([])
     controls = CompareControls(named, open_tab, restore, _draw_share(named))
-    _wire_preview(controls, pictures, status, remedies, state)
+    _wire_preview(controls, pictures, status, state, unticked)
     connect_run(start, state)
     started = start.click(
         _run,
-        [state, remedies, *controls.all()],
+        [state, *controls.all()],
         [status, pictures, measures, verdicts],
         show_progress="hidden",
         api_visibility="private",
@@ -96,46 +99,46 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
 
 def _draw_inputs(
     examples: Sequence[str],
-) -> tuple[dict[str, Component], dict[str, gr.Button], RestoreButton]:
+) -> tuple[dict[str, Component], dict[str, gr.Button], RestoreButton, gr.Button, gr.Button]:
     methods = papers.METHODS
     named: dict[str, Component] = {}
     open_tab: dict[str, gr.Button] = {}
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=300):
-            named["picture"] = picture_input(label="Picture", height=240, elem_id="compare-picture")
-            gr.Examples(
-                [[path] for path in examples], [named["picture"]], label="Examples", examples_per_page=8
+    named["picture"] = picture_input(label="Picture", height=200, elem_id="compare-picture")
+    gr.Examples([[path] for path in examples], [named["picture"]], label="Examples", examples_per_page=8)
+    restore = draw_restore("compare", named["picture"])
+    named["problem"] = gr.Dropdown(
+        [(title, name) for name, title in PROBLEM_TITLES.items()],
+        value=AUTOMATIC,
+        label="Problem",
+        info="All methods get the same small picture and are asked for the same size",
+        elem_id="compare-problem",
+    )
+    named["methods"] = gr.CheckboxGroup(
+        [(m.title, m.name) for m in methods],
+        value=[m.name for m in methods],
+        label="Methods",
+        elem_id="compare-methods",
+    )
+    with gr.Row():
+        start = gr.Button("Run all", variant="primary", elem_id="compare-run", min_width=100)
+        stop = gr.Button("Stop", elem_id="compare-stop", min_width=100)
+    named["task"] = task_control("compare-task")
+    shrinking, made = degradation_controls()
+    named |= made
+    shown_for_task(named["task"], shrinking)
+    with gr.Accordion("Options", open=False, elem_id="compare-options"):
+        with gr.Row(visible=any(m.accepts.face for m in methods)):
+            named |= {name: control(name, *PLAIN[name]) for name in ("align", "face")}
+        named["shrink"] = gr.Checkbox(
+            False, label="Shrink large photographs", info="To at most 1 megapixel, before anything else"
+        )
+        for method in methods:
+            named |= _draw_method(method)
+            open_tab[method.name] = gr.Button(
+                f"Open the tab of {method.title} with these settings", size="sm"
             )
-            restore = draw_restore("compare", named["picture"])
-        with gr.Column(scale=3, min_width=300):
-            named["methods"] = gr.CheckboxGroup(
-                [(m.title, m.name) for m in methods],
-                value=[m.name for m in methods],
-                label="Methods",
-                elem_id="compare-methods",
-            )
-            named["task"] = task_control("compare-task")
-            with gr.Group(visible=False) as shrinking:
-                named["factor"] = gr.Radio(
-                    list(FACTOR_NAMES),
-                    value=OWN_FACTOR,
-                    label="How much smaller",
-                    info="Ignored by methods with a fixed input size",
-                )
-                group, made = degradation_controls()
-                group.visible = True
-            named |= made
-            shown_for_task(named["task"], shrinking)
-            with gr.Row(visible=any(m.accepts.face for m in methods)):
-                named |= {name: control(name, *PLAIN[name]) for name in ("align", "face")}
-            with gr.Accordion("Presets and options", open=False):
-                for method in methods:
-                    named |= _draw_method(method)
-                    open_tab[method.name] = gr.Button(
-                        f"Open the tab of {method.title} with these settings", size="sm"
-                    )
-                named |= {name: control(name, *PLAIN[name]) for name in ("seed", "precision")}
-    return named, open_tab, restore
+        named |= {name: control(name, *PLAIN[name]) for name in ("seed", "precision")}
+    return named, open_tab, restore, start, stop
 
 
 def _draw_method(method: Method) -> dict[str, Component]:
@@ -207,48 +210,62 @@ def _from_link(request: gr.Request) -> list[Any]:
 # ---------------------------------------------------------------------------------------------- preview
 
 
-def _plan(remedies: Mapping[str, Remedy], values: Mapping[str, Any]) -> list[Entry]:
+def _plan(values: Mapping[str, Any], requests: Sequence[Request]) -> Comparison:
     if values["picture"] is None:
         raise OptionError("no picture yet: drop one, paste one, or choose an example")
     pipeline = service.PIPELINE
     picture = pipeline.inputs.open(values["picture"])
-    return plan.plan(picture, requests_of(values), pipeline, factor_of(values), remedies)
+    problem = problem_of(values, lambda: plan.default_problem(picture, requests, pipeline))
+    return plan.plan(picture, requests, problem, pipeline)
+
+
+def _fetch_detector(values: Mapping[str, Any], requests: Sequence[Request]) -> Iterator[Update]:
+    """Bring what finds faces, where one is looked for."""
+    chosen = PROBLEMS.get(values["problem"]) if isinstance(values["problem"], str) else None
+    if plan.looks_for_face(requests) or (chosen is not None and chosen.side and requests[0].align):
+        yield from service.PIPELINE.fetch_detector()
 
 
 def _wire_preview(
-    controls: CompareControls, pictures: gr.HTML, status: gr.HTML, remedies: gr.State, state: gr.State
+    controls: CompareControls, pictures: gr.HTML, status: gr.HTML, state: gr.State, unticked: gr.State
 ) -> None:
     # Two functions that each answer once: a generator's last answer is sent again when it ends, and might arrive
     # after a short run has ended.
-    def announce(state: RunState, chosen: Mapping[str, Remedy], *given: Any) -> Any:
+    def announce(state: RunState, removed: list[str], *given: Any) -> Any:
         values = controls.values(given)
         wanted = values["picture"] is not None and values["align"] is True and not state.running
         if not wanted or weights.ready(DETECTOR) or not _draws_faces(values):
             return gr.skip()
         return render.message("Downloading the face detector, once …")
 
-    def preview(state: RunState, chosen: Mapping[str, Remedy], *given: Any) -> tuple[Any, Any]:
+    def preview(state: RunState, removed: list[str], *given: Any) -> tuple[Any, ...]:
         values = controls.values(given)
-        found = state.unless_running(lambda: previewed(chosen, values), (chosen, values))
-        return found or (gr.skip(), gr.skip())
+        found = state.unless_running(lambda: previewed(values, removed), values)
+        return found or (gr.skip(),) * 4
 
-    def previewed(chosen: Mapping[str, Remedy], values: Mapping[str, Any]) -> tuple[Any, Any]:
+    def previewed(values: Mapping[str, Any], removed: list[str]) -> tuple[Any, ...]:
+        """Values of the viewer, the status, the methods and those that were unticked here. A method that cannot solve
+        the problem is unticked, and ticked again with a problem that it can solve."""
         if values["picture"] is None:
-            return contents(), render.message("Choose a picture and press Run all.")
+            return contents(), render.message(CHOOSE), gr.skip(), gr.skip()
         try:
-            if plan.finds_face(requests_of(values)):
-                for _ in service.PIPELINE.fetch_detector():
-                    pass
-            entries = _plan(chosen, values)
-            return compare_view.tiles(entries, RunFiles()), compare_view.ready(entries)
+            chosen = values["methods"] if isinstance(values["methods"], list) else []
+            requests = requests_of({**values, "methods": [*chosen, *removed]})
+            for _ in _fetch_detector(values, requests):
+                pass
+            comparison = _plan(values, requests)
         except USER_ERRORS as error:
-            return contents(), render.message(str(error))
+            return contents(), render.message(str(error)), gr.skip(), gr.skip()
+        shown = compare_view.tiles(comparison, RunFiles()), compare_view.ready(comparison)
+        ticked = [entry.method.name for entry in comparison if entry.state != "unsuitable"]
+        return *shown, gr.update(value=ticked), [n for n in (*chosen, *removed) if n not in ticked]
 
-    def remedy(chosen: dict[str, Remedy], event: gr.EventData) -> dict[str, Remedy]:
-        by_title: dict[str, Remedy] = {title: name for name, title in REMEDIES.items()}
-        tile, action = text_of(event, "tile"), text_of(event, "action")
-        known = tile in {m.name for m in papers.METHODS} and action in by_title
-        return {**chosen, tile: by_title[action]} if known else chosen
+    def remedy(event: gr.EventData) -> tuple[Any, Any, Any]:
+        """Updates of the problem, the alignment and the shrinking."""
+        by_title = {title: name for name, title in REMEDIES.items()}
+        name = by_title.get(text_of(event, "action"), "")
+        problem = name if name in PROBLEMS else gr.skip()
+        return problem, False if name == MIDDLE else gr.skip(), True if name == SHRINK else gr.skip()
 
     settings: dict[str, Any] = {
         "show_progress": "hidden",
@@ -257,17 +274,14 @@ def _wire_preview(
         "concurrency_limit": 4,
         "concurrency_id": "look",
     }
-    unwatched = ("picture", "seed", "precision")
-    watched = [made for name, made in controls.named.items() if name not in unwatched]
-    inputs = [state, remedies, *controls.all()]
-
-    def previews(event: Any) -> None:
-        event.then(preview, inputs, [pictures, status], **settings)
-
-    previews(gr.on([c.change for c in watched], announce, inputs, status, **settings))  # type: ignore[attr-defined]
-    fresh = controls.named["picture"].change(dict, None, remedies, **QUIET)  # type: ignore[attr-defined]
-    previews(fresh.then(announce, inputs, status, **settings))
-    previews(pictures.select(remedy, remedies, remedies, **QUIET))
+    unwatched = ("methods", "seed", "precision")
+    changes = [made.change for name, made in controls.named.items() if name not in unwatched]  # type: ignore[attr-defined]
+    inputs = [state, unticked, *controls.all()]
+    # The page ticks and unticks methods itself: only the user's own clicks ask for a new preview.
+    changed = gr.on([*changes, controls.named["methods"].input], announce, inputs, status, **settings)  # type: ignore[attr-defined]
+    changed.then(preview, inputs, [pictures, status, controls.named["methods"], unticked], **settings)
+    remedied = [controls.named[name] for name in ("problem", "align", "shrink")]
+    pictures.select(remedy, None, remedied, **QUIET)
 
 
 def _draws_faces(values: Mapping[str, Any]) -> bool:
@@ -280,16 +294,13 @@ def _draws_faces(values: Mapping[str, Any]) -> bool:
 # ----------------------------------------------------------------------------------------------- running
 
 
-def _run(
-    state: RunState, remedies: Mapping[str, Remedy], asked: gr.Request | None, *given: Any
-) -> Iterator[tuple[Any, ...]]:
+def _run(state: RunState, asked: gr.Request | None, *given: Any) -> Iterator[tuple[Any, ...]]:
     """(status, viewer, table, verdicts) whenever something is new."""
     visitor = visitor_of(asked)
     watch = service.LISTENERS.watch(visitor.session)
     with user_errors():
         values = dict(zip(names(), given, strict=True))
-        updates = _updates(remedies, values, visitor)
-        yield from watch.sent(_wholes(state.until_stopped(updates, (remedies, values), watch)))
+        yield from watch.sent(_wholes(state.until_stopped(_updates(values, visitor), values, watch)))
 
 
 def _wholes(items: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
@@ -301,37 +312,30 @@ def _wholes(items: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         yield whole
 
 
-def _updates(
-    remedies: Mapping[str, Remedy], values: Mapping[str, Any], visitor: Visitor
-) -> Generator[tuple[Any, ...] | None]:
+def _updates(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[Any, ...] | None]:
     with service.VISITORS.admitted(visitor):
-        yield from _admitted(remedies, values, visitor)
+        yield from _admitted(values, visitor)
 
 
-def _admitted(
-    remedies: Mapping[str, Remedy], values: Mapping[str, Any], visitor: Visitor
-) -> Generator[tuple[Any, ...] | None]:
+def _admitted(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[Any, ...] | None]:
     if values["picture"] is None:
         raise OptionError("no picture yet: drop one, paste one, or choose an example")
-    yield render.message("Starting …"), gr.skip(), table_view.contents(()), ""
-    if plan.finds_face(requests_of(values)):
-        for update in service.PIPELINE.fetch_detector():
-            yield render.message(update.text), gr.skip(), gr.skip(), gr.skip()
-    entries, kept, measured = _plan(remedies, values), RunFiles(), 0
-    yield compare_view.status(entries), compare_view.tiles(entries, kept), gr.skip(), gr.skip()
+    yield render.message("Starting …"), gr.skip(), table_view.contents(), ""
+    requests = requests_of(values)
+    for update in _fetch_detector(values, requests):
+        yield render.message(update.text), gr.skip(), gr.skip(), gr.skip()
+    comparison, kept, measured = _plan(values, requests), RunFiles(), 0
+    yield compare_view.status(comparison), compare_view.tiles(comparison, kept), gr.skip(), gr.skip()
     told: Any = None
-    for one in run(entries, service.PIPELINE, visitor.session):
-        now = sum(len(entry.update.measured) for entry in entries if entry.update)
-        if (new := (one.method.name, one.state, one.text, now)) == told:
+    for entry in run(comparison, service.PIPELINE, visitor.session):
+        there, _ = comparison.measurements
+        if (new := (entry and (entry.method.name, entry.state, entry.text), there)) == told:
             yield None  # it waits in line
             continue
         told = new
-        rows: Any = gr.skip()
-        if now != measured:
-            rows = table_view.contents(table.rows(entries), "measuring")
-        measured = now
-        shown = compare_view.tiles(entries, kept)
-        yield compare_view.status(entries), shown, rows, compare_view.verdicts(entries, kept)
-    rows = table_view.contents(table.rows(entries))
-    shown = compare_view.tiles(entries, kept)
-    yield compare_view.status(entries, done=True), shown, rows, compare_view.verdicts(entries, kept)
+        rows = table_view.contents(comparison, "measuring") if there != measured else gr.skip()
+        measured = there
+        shown = compare_view.tiles(comparison, kept)
+        yield compare_view.status(comparison), shown, rows, compare_view.verdicts(comparison, kept)
+    shown, rows = compare_view.tiles(comparison, kept), table_view.contents(comparison)
+    yield compare_view.status(comparison, done=True), shown, rows, compare_view.verdicts(comparison, kept)

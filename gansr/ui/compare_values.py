@@ -1,14 +1,16 @@
 """The Compare tab's settings: plain values by name, for its controls, share links and receipts.
 
-The names are those of the request's flat form (gansr.request), and besides them `picture`, `methods`, `factor`, and
-for each method `<method>.preset` and `<method>.options` ("name=value name=value"). Nothing is kept on the server.
+The names are those of the request's flat form (gansr.request), and besides them `picture`, `methods`, `problem`,
+`shrink`, and for each method `<method>.preset` and `<method>.options` ("name=value name=value"). Nothing is kept on the
+server.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,15 +18,15 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from gansr import papers
-from gansr.compare.plan import FACTORS
 from gansr.method import Method
 from gansr.ops.degrade import Degradation
 from gansr.options import OptionError, options_of, parse_options, parse_text, plain_values
+from gansr.problem import MEGAPIXEL, PROBLEMS, TITLES, Problem, name_of
 from gansr.request import PLAIN, SHRINK, Request, decode, encode, from_texts
 from gansr.ui.examples import EXAMPLES
 
-OWN_FACTOR = "each method's own"
-FACTOR_NAMES = {OWN_FACTOR: 0} | {f"×{factor}": factor for factor in FACTORS}
+AUTOMATIC = "auto"
+PROBLEM_TITLES = {AUTOMATIC: "Automatic: by the picture", **TITLES}
 LONGEST = 400  # characters of a method's options, and of one value of a link
 
 
@@ -37,7 +39,11 @@ def shared_defaults() -> dict[str, Any]:
 def defaults() -> dict[str, Any]:
     """name → default of every control but the picture."""
     methods = papers.METHODS
-    found: dict[str, Any] = {"methods": [method.name for method in methods], "factor": OWN_FACTOR}
+    found: dict[str, Any] = {
+        "methods": [method.name for method in methods],
+        "problem": AUTOMATIC,
+        "shrink": False,
+    }
     for method in methods:
         found |= {f"{method.name}.preset": next(iter(method.presets)), f"{method.name}.options": ""}
     return found | shared_defaults()
@@ -92,10 +98,14 @@ def _options(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
     return {**method.presets[preset], **from_texts(method, typed)}
 
 
-def factor_of(values: Mapping[str, Any]) -> int:
-    """The factor of the known answer; 0: each method's own."""
-    name = values["factor"]
-    return FACTOR_NAMES.get(name, 0) if isinstance(name, str) else 0
+def problem_of(values: Mapping[str, Any], automatic: Callable[[], str]) -> Problem:
+    """The problem; `automatic` gives the name of the one that suits the picture. Raises OptionError."""
+    name = values["problem"]
+    if not isinstance(name, str) or name not in PROBLEM_TITLES:
+        raise OptionError(f"the problem must be one of {', '.join(PROBLEM_TITLES)}")
+    problem = PROBLEMS[automatic() if name == AUTOMATIC else name]
+    shrinks = values["shrink"] is True and not problem.side
+    return replace(problem, max_pixels=MEGAPIXEL) if shrinks else problem
 
 
 # -------------------------------------------------------------------------------------- requests → values
@@ -112,10 +122,10 @@ def values_for(request: Request) -> dict[str, Any]:
     if len(text) > LONGEST:
         raise OptionError("these are more options than the comparison takes: use the method's own tab")
     flat = encode(request)
-    factor = next((name for name, value in FACTOR_NAMES.items() if value == request.crop.factor), OWN_FACTOR)
     return {name: flat[name] for name in shared_defaults()} | {
         "methods": [method.name],
-        "factor": factor,
+        "problem": name_of(request.problem) or AUTOMATIC,
+        "shrink": request.problem.max_pixels > 0,
         f"{method.name}.preset": preset,
         f"{method.name}.options": text,
     }

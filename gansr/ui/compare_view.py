@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -10,14 +9,16 @@ from typing import Any
 import gradio as gr
 
 from gansr import papers
-from gansr.compare import plan, table
-from gansr.compare.plan import REMEDIES, Entry
-from gansr.compare.verdict import verdict
+from gansr.compare.plan import REMEDIES, Comparison, Entry
+from gansr.compare.verdict import summary, verdict
 from gansr.picture import to_png
+from gansr.problem import title_of
 from gansr.receipt import result_png
 from gansr.ui import files, render
 from gansr.ui.live_picture import LivePicture
 from gansr.ui.viewer import contents, tile
+
+MEASURING = 0.25  # the share of the bar that measuring takes
 
 
 @dataclass
@@ -30,66 +31,89 @@ class RunFiles:
     verdicts: dict[str, str] = field(default_factory=dict)
 
 
-def ready(entries: Sequence[Entry]) -> str:
-    """What each method receives, or why it will not run, before the run."""
-    items: list[str] = []
-    for entry in entries:
-        text = escape(entry.text)
-        if entry.state != "blocked" and entry.given is not None:
-            height, width = entry.given.low.shape[-2:]
-            notes = "; ".join(map(escape, entry.given.notices))
-            text = f"input used: {width}×{height} px" + (f": {notes}" if notes else "")
-        items.append(f"<li><b>{escape(entry.method.title)}</b> {text}</li>")
-    can_run = any(entry.state != "blocked" for entry in entries)
-    head = "Ready" if can_run else "No method can use this picture"
+def ready(comparison: Comparison) -> str:
+    """The problem, what was done to the picture, and which methods will not run, before the run."""
+    head = "Ready" if comparison.can_run else "No method can use this picture"
+    items = [escape(note) for note in comparison.given.notices] if comparison.given else []
+    for entry in comparison:
+        if text := entry.how if entry.runs else entry.text:
+            items.append(f"<b>{escape(entry.method.title)}</b>: {escape(text)}")
+    return _status(f"{head} · {_posed(comparison)}", items)
+
+
+def _posed(comparison: Comparison) -> str:
+    given = comparison.given
+    if given is None or given.size is None:
+        return title_of(comparison.problem)
+    (height, width), (high, wide) = given.low.shape[-2:], given.size
+    return f"{title_of(comparison.problem)}: {width}×{height} → {wide}×{high} px"
+
+
+def _status(head: str, items: list[str], share: float | None = None) -> str:
+    bar = "" if share is None else f'<div class="bar"><i style="width:{100 * share:.0f}%"></i></div>'
+    listed = "".join(f"<li>{item}</li>" for item in items)
     return (
-        f'<div class="status" role="status" aria-live="polite"><b>{head}</b><ul>{"".join(items)}</ul></div>'
+        f'<div class="status" role="status" aria-live="polite"><b>{escape(head)}</b>{bar}'
+        f"<ul>{listed}</ul></div>"
     )
 
 
-def status(entries: Sequence[Entry], done: bool = False) -> str:
-    """How far the comparison is."""
-    finished = sum(entry.state == "done" for entry in entries)
-    failed = sum(entry.state in ("error", "blocked") for entry in entries)
-    now = next((entry for entry in entries if entry.state == "running"), None)
-    count = f"{finished} of {len(entries)} methods"
-    text = f"Done: {count}" if done else f"{count} are done"
-    text += f"; {failed} failed" if failed else ""
+def status(comparison: Comparison, done: bool = False) -> str:
+    """How far the comparison is: methods, then measurements."""
+    runs = [entry for entry in comparison if entry.runs]
+    finished = sum(entry.state == "done" for entry in runs)
+    failed = [entry for entry in comparison if entry.state in ("error", "blocked")]
+    there, of = comparison.measurements
+    text = f"{'Done: ' if done else ''}{finished} of {len(runs)} methods"
+    text += f"; {len(failed)} failed" if failed else ""
+    now = next((entry for entry in runs if entry.state == "running" or _waits(entry)), None)
     if now is not None and not done:
         text += f" · {now.method.title}: {now.text}"
-    return render.message(text)
+    elif not done and finished and all(entry.state in ("done", "error") for entry in runs):
+        text += f" · measuring, {there} of {of}; Stop skips the rest"
+    ended = sum(_share(entry) for entry in runs) / max(len(runs), 1)
+    share = (1 - MEASURING) * ended + MEASURING * there / max(of, 1)
+    return _status(text, [], None if done else share)
 
 
-def tiles(entries: Sequence[Entry], kept: RunFiles) -> dict[str, Any]:
+def _waits(entry: Entry) -> bool:
+    """Whether it stands in the line before the device."""
+    return entry.state == "waiting" and entry.frame is not None
+
+
+def _share(entry: Entry) -> float:
+    if entry.state in ("done", "error"):
+        return 1.0
+    return entry.frame.step / max(entry.frame.steps, 1) if entry.frame is not None else 0.0
+
+
+def tiles(comparison: Comparison, kept: RunFiles) -> dict[str, Any]:
     """The viewer's value: bicubic first, then the methods, the original last."""
-    reference = plan.largest(entry for entry in entries if entry.state != "blocked")
     made: list[dict[str, Any]] = []
-    captions: dict[str, str] = {}
-    if reference is not None and reference.given is not None:
-        _write_reference(reference, kept)
-        height, width = reference.given.low.shape[-2:]
-        captions = {row.name: table.brief(row) for row in table.rows(entries, receipts=False)}
-        note = captions.get("bicubic", "")
+    if comparison.bicubic is not None and comparison.given is not None:
+        _write_references(comparison, kept)
+        height, width = comparison.given.low.shape[-2:]
+        note = summary(comparison.baseline)
         made.append(
             tile("bicubic", "Bicubic", "done", f"of {width}×{height} px", kept.paths["bicubic"], note=note)
         )
-    made += [_tile(entry, kept, captions.get(entry.method.name, ""), entry is reference) for entry in entries]
+    made += [_tile(entry, comparison, kept) for entry in comparison]
     if "truth" in kept.paths:
         made.append(tile("truth", "Original", "done", "", kept.paths["truth"]))
     return contents(made, kept.paths.get("truth"), kept.paths.get("input"))
 
 
-def _write_reference(reference: Entry, kept: RunFiles) -> None:
-    assert reference.given is not None
+def _write_references(comparison: Comparison, kept: RunFiles) -> None:
+    assert comparison.given is not None and comparison.bicubic is not None
     if "bicubic" in kept.paths:
         return
-    kept.paths["bicubic"] = files.save(to_png(plan.bicubic(reference)), "bicubic.png")
-    kept.paths["input"] = files.save(to_png(reference.given.low), "input.png")
-    if reference.given.truth is not None:
-        kept.paths["truth"] = files.save(to_png(reference.given.truth), "original.png")
+    kept.paths["bicubic"] = files.save(to_png(comparison.bicubic), "bicubic.png")
+    kept.paths["input"] = files.save(to_png(comparison.given.low), "input.png")
+    if comparison.given.truth is not None:
+        kept.paths["truth"] = files.save(to_png(comparison.given.truth), "original.png")
 
 
-def _tile(entry: Entry, kept: RunFiles, note: str, common: bool) -> dict[str, Any]:
+def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any]:
     name, frame, done = entry.method.name, entry.frame, entry.state == "done"
     file = f"gansr-{name}-{entry.request.seed}.png"
     if frame is not None and frame.step and kept.frames.get(name) != (frame.step, entry.state):
@@ -99,44 +123,34 @@ def _tile(entry: Entry, kept: RunFiles, note: str, common: bool) -> dict[str, An
         else:
             kept.paths[name] = kept.live.setdefault(name, LivePicture()).show(frame.image)
         kept.frames[name] = (frame.step, entry.state)
-    own: dict[str, Any] = {} if common else _own_references(entry, kept)
+    baseline = {r.metric.name: r.value for r in comparison.baseline if r.value is not None}
+    text = f"{entry.text}; {entry.how}" if done and entry.how else entry.text
     return tile(
         name,
         entry.method.title,
-        entry.state,
-        entry.text,
+        "blocked" if entry.state == "unsuitable" else entry.state,
+        text,
         kept.paths.get(name),
-        note=note,
-        progress=frame.step / max(frame.steps, 1) if frame is not None else 0.0,
-        action=REMEDIES[entry.remedy] if entry.remedy else "",
+        note=summary(entry.measured, baseline) if done else "",
+        progress=_share(entry),
+        action=REMEDIES.get(entry.remedy, ""),
         download=file if done else "",
-        **own,
     )
 
 
-def _own_references(entry: Entry, kept: RunFiles) -> dict[str, Any]:
-    """A finished entry's own input and truth, for the differences."""
-    if entry.state != "done" or entry.given is None:
-        return {}
-    for name, picture in (("input", entry.given.low), ("truth", entry.given.truth)):
-        key = f"{entry.method.name}.{name}"
-        if picture is not None and key not in kept.paths:
-            kept.paths[key] = files.save(to_png(picture), f"{name}.png")
-    return {name: kept.paths.get(f"{entry.method.name}.{name}") for name in ("input", "truth")}
-
-
-def verdicts(entries: Sequence[Entry], kept: RunFiles) -> Any:
+def verdicts(comparison: Comparison, kept: RunFiles) -> Any:
     """Sentence and map for each new result; nothing to do where all are there."""
-    new = [e for e in entries if e.state == "done" and e.method.name not in kept.verdicts]
+    given = comparison.given
+    new = [e for e in comparison if e.state == "done" and e.method.name not in kept.verdicts]
+    if not new or given is None:
+        return gr.skip()
     for entry in new:
-        assert entry.given is not None and entry.frame is not None
-        found = verdict(entry.given.shrink(entry.frame.image), entry.given.low, entry.given.aligned)
+        assert entry.frame is not None
+        found = verdict(given.shrink(entry.frame.image), given.low, given.aligned)
         kept.verdicts[entry.method.name] = (
             f"<figure>{render.heat_html(found.heat)}<figcaption><b>{escape(entry.method.title)}</b> "
             f"{escape(found.sentence)}</figcaption></figure>"
         )
-    if not new:
-        return gr.skip()
     figures = "".join(kept.verdicts[m.name] for m in papers.METHODS if m.name in kept.verdicts)
     return (
         "<h2>Does each result agree with your picture?</h2><p>Each result, shrunk again, minus the input: "

@@ -11,7 +11,7 @@ from gradio.components import Component
 from gansr import receipt
 from gansr.options import OptionError
 from gansr.picture import PictureError
-from gansr.request import CropPlan, Request
+from gansr.request import Request
 from gansr.ui import render
 from gansr.ui.controls import HIDDEN
 
@@ -34,7 +34,7 @@ class FromResult:
     @property
     def of_a_comparison(self) -> bool:
         """The method received another part or size of the picture than its own tab gives it."""
-        return self.request.crop != CropPlan()
+        return self.request.problem.scale > 0
 
     def title(self) -> str:
         """The method and the seed."""

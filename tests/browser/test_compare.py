@@ -80,7 +80,7 @@ def test_one_fails_in_its_own_tile_and_the_result_is_measured_sorted_and_copied(
     assert "64×48" in cell(page, "works").inner_text()
     body = page.locator("#compare-table tbody")
     names = body.locator("th")
-    assert names.all_inner_texts() == ["Bicubic ×2", "Works ×2"]
+    assert [text.splitlines()[0] for text in names.all_inner_texts()] == ["Bicubic ×4", "Works"]
     page.get_by_role("button", name="PSNR-Y").click()
     values = [float(text) for text in body.locator("td:nth-child(3)").all_inner_texts()]
     assert values == sorted(values, reverse=True)
@@ -93,7 +93,7 @@ def test_one_fails_in_its_own_tile_and_the_result_is_measured_sorted_and_copied(
     with page.expect_download() as download:
         page.get_by_role("button", name="Download JSON").click()
     read = json.loads(Path(download.value.path()).read_text("utf-8"))
-    assert read[1]["receipt"]["method"] == "works"
+    assert read["methods"][1]["receipt"]["method"] == "works" and read["problem"]["name"] == "photo-x4"
     assert "your picture" in page.locator("#compare-verdicts").inner_text()
 
 
@@ -103,19 +103,51 @@ def test_what_a_method_cannot_take_stands_in_its_tile_before_the_run(visit, phot
     give(page, photo)
     page.locator("#compare-viewer", has_text="needs at least 200 px").wait_for()
     run_all(page)
-    assert cell(page, "wide").get_attribute("data-state") == "blocked"
     assert cell(page, "works").get_attribute("data-state") == "done"
 
 
 @pytest.mark.browser
-def test_the_remedy_is_one_click(visit, photo):
-    page = visit("?tab=compare&methods=square,needy")
+def test_a_method_that_does_not_suit_is_unticked_and_the_others_run(visit, photo):
+    page = visit("?tab=compare&methods=works,square,wide")
     give(page, photo)
-    page.get_by_role("button", name="Give it the whole picture").click()
-    cell(page, "needy").get_by_text("waiting for its turn").wait_for()
+    page.locator("#compare-status", has_text="Ready").wait_for()
+    page.locator("#compare-status", has_text="Square: takes squares of 16 px only").wait_for()
+    page.wait_for_function("document.querySelectorAll('#compare-methods input:checked').length === 1")
     run_all(page)
-    assert "32×32" in cell(page, "square").inner_text()
-    assert "128×96" in cell(page, "needy").inner_text()
+    assert "1 of 1" in page.locator("#compare-status").inner_text()
+
+
+@pytest.mark.browser
+def test_the_nearest_problem_is_one_click_and_ticks_the_method_again(visit, photo):
+    page = visit("?tab=compare&methods=square,needy&problem=face-16-256&align=false")
+    give(page, photo)
+    cell(page, "needy").get_by_text("needs at least 24 px").wait_for()
+    assert not page.locator("#compare-methods").get_by_label("Needy").is_checked()
+    cell(page, "needy").get_by_role("button", name="Face ×8: 64 → 512 px").click()
+    cell(page, "needy").get_by_text("waiting for its turn").wait_for()
+    assert page.locator("#compare-methods").get_by_label("Needy").is_checked()
+    run_all(page)
+    page.wait_for_function(
+        """() => {
+        const widths = [...document.querySelectorAll('#compare-viewer .gv-layer img')].map(i => i.naturalWidth);
+        return widths.length === 3 && widths.every(w => w === 512); }"""
+    )
+    assert "input resampled to 16×16 px" in cell(page, "square").inner_text()
+
+
+@pytest.mark.browser
+def test_the_bar_goes_on_while_results_are_measured(visit, photo):
+    page = visit("?tab=compare&methods=works")
+    give(page, photo, 2)
+    page.evaluate(
+        """() => { window.seen = []; new MutationObserver(() => {
+        const bar = document.querySelector('#compare-status .bar i');
+        if (bar) window.seen.push(parseInt(bar.style.width)); }).observe(
+        document.querySelector('#compare-status'), {subtree: true, childList: true, attributes: true}); }"""
+    )
+    run_all(page)
+    seen = page.evaluate("window.seen")
+    assert seen == sorted(seen) and seen[0] < 75 < seen[-1]
 
 
 @pytest.mark.browser
@@ -150,7 +182,7 @@ def test_a_link_opened_in_a_fresh_browser_restores_all(visit):
     assert "example=chelsea-small-x4.png" in link
     other = visit(link[link.index("?") :])
     other.wait_for_function("document.querySelectorAll('#compare-viewer .gv-tile').length === 2")
-    other.get_by_role("button", name="Presets and options").click()
+    other.locator("#compare-options button").first.click()
     assert (
         other.locator("#compare-works-options textarea, #compare-works-options input").first.input_value()
         == "scale=4"
@@ -208,8 +240,8 @@ def test_two_visitors_see_their_own_pictures(visit, photo, tmp_path):
     run_all(two)
     one.locator("#compare-status", has_text="Done:").wait_for()
     sizes = "() => [...document.querySelectorAll('#compare-viewer .gv-layer img')].map(i => i.naturalWidth)"
-    assert one.evaluate(sizes) == [128, 128]
-    assert two.evaluate(sizes) == [80, 80]
+    assert one.evaluate(sizes) == [256, 256]
+    assert two.evaluate(sizes) == [160, 160]
 
 
 @pytest.mark.browser

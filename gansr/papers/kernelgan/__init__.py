@@ -12,6 +12,7 @@ enlarge.py; `paper` undoes each.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -49,6 +50,11 @@ def cost(height: int, width: int, options: Options) -> Cost:
     return Cost(operations, strip + 12.0 * pixels * (views * s**2 + phases + 8) + 300e6)
 
 
+def fit(options: Options, side: int, scale: int) -> Options:
+    """The factor that is nearest to a problem's."""
+    return replace(options, scale=2 if scale <= 2 else 4)
+
+
 def scale(method: Method, options: Options) -> int:
     """The factor of the result: 1 in the kernel lab, whose result has the size of the user's picture."""
     return 1 if options.lab != "off" else options.scale
@@ -77,6 +83,7 @@ KERNELGAN = Method(
     scale=scale,
     reads=reads,
     smaller=smaller_options,
+    fit=fit,
     cli_flags={"kernel-only": {"mode": "kernel only"}},
     bench="gansr.papers.kernelgan.bench",
     save="save-kernel",

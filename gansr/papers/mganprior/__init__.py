@@ -41,6 +41,7 @@ loss and result; `search` optimises; `views` and `edit` make what is shown at th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -88,6 +89,15 @@ def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -
 def scale(method: Method, options: Options) -> int:
     """The factor from the input's side to the result's."""
     return options.factor if options.job == "sr" else 1
+
+
+def fit(options: Options, side: int, scale: int) -> Options:
+    """The factor at which the input has a problem's side. Raises OptionError where the generator is too small."""
+    return (
+        replace(options, factor=GENERATORS[options.generator] // side)
+        if options.job == "sr" and side
+        else options
+    )
 
 
 def needs(method: Method, options: Options) -> Mapping[str, str]:
@@ -153,6 +163,7 @@ MGANPRIOR = Method(
     outputs_colour=adds_colours,
     reads=reads,
     degrades=degrades,
+    fit=fit,
     bench="gansr.papers.mganprior.bench",
     caution=(
         "It can only draw faces similar to its training data. With few codes or a shallow composing layer the result "

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
 from gansr.nets.mobilestylegan import MobileStyleGAN
-from gansr.papers.pulse.options import CAREFUL, GENERATORS, PAPER, QUICK, Options
+from gansr.papers.pulse.options import CAREFUL, GENERATORS, PAPER, QUICK, SIDES, Options
 from gansr.papers.pulse.search import Search, optimised
 from gansr.papers.pulse.views import frame_of
 
@@ -56,6 +56,11 @@ def input_side(options: Options) -> int:
 def faceless(options: Options) -> bool:
     """Whether the generator draws something other than faces."""
     return "ffhq" not in options.generator
+
+
+def fit(options: Options, side: int, scale: int) -> Options:
+    """The input side of a problem, where the search has it."""
+    return replace(options, side=str(side)) if str(side) in SIDES else options
 
 
 def scale(method: Method, options: Options) -> int:
@@ -104,6 +109,7 @@ PULSE = Method(
     weights={"generator": tuple(GENERATORS)},
     scale=scale,
     smaller=smaller,
+    fit=fit,
     bench="gansr.papers.pulse.bench",
     warm_up=warm_up,
     caution=(

@@ -25,6 +25,7 @@ GENERATORS: Mapping[str, Generator] = {
     "stylegan2-car": Generator(512, 240e9, 2.4e9),
     "stylegan2-horse": Generator(256, 181e9, 1.5e9),
 }
+SIDES = ("16", "32", "64", "128")  # of the input, px
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Options:
         "32",
         "width and height of the input picture",
         title="Input side (px)",
-        choices=("16", "32", "64", "128"),
+        choices=SIDES,
         changes_input=True,
     )
     samples: int = option(1, "how many results, each from its own random start", min=1, max=8)

@@ -6,21 +6,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from gansr.compare import table
-from gansr.compare.table import Row
+from gansr.compare.plan import Comparison
 
 HERE = Path(__file__).parent
 
 
-def contents(found: Sequence[Row], note: str = "") -> dict[str, Any]:
+def contents(comparison: Comparison | None = None, note: str = "") -> dict[str, Any]:
     """The value of the component. `note` is shown below the table, for example while metrics are being computed."""
-    if not found:
+    found = table.rows(comparison) if comparison is not None else []
+    if comparison is None or not found:
         return {"columns": [], "rows": [], "missing": {}, "note": note}
     shown = table.columns(found)
     winners = {column.name: table.best(found, column) for column in shown}
@@ -28,10 +28,10 @@ def contents(found: Sequence[Row], note: str = "") -> dict[str, Any]:
         {"title": c.title, "unit": c.unit, "arrow": table.ARROWS[c.better], "better": c.better, "explain": c.explain}
         for c in shown
     ]  # fmt: skip
-    note = " ".join(filter(None, (note, table.SIZES_DIFFER if table.sizes_differ(found) else "")))
     rows = [
         {
             "title": row.title,
+            "how": row.how,
             "texts": [table.written(row, c) for c in shown],
             "values": [_plain(row.values.get(c.name)) for c in shown],
             "best": [row.name in winners[c.name] for c in shown],
@@ -42,7 +42,7 @@ def contents(found: Sequence[Row], note: str = "") -> dict[str, Any]:
     texts = {
         "markdown": table.markdown(found),
         "csv": table.comma_separated(found),
-        "json": table.as_json(found),
+        "json": table.as_json(comparison, found),
     }
     return {"columns": heads, "rows": rows, "missing": table.unmeasured(found), "note": note, **texts}
 
@@ -55,7 +55,7 @@ def _plain(value: float | None) -> float | None:
 def metrics_table(value: dict[str, Any] | None = None, *, elem_id: str) -> gr.HTML:
     """The component: a sortable table whose value comes from `contents`."""
     return gr.HTML(
-        value or contents(()),
+        value or contents(),
         html_template=(HERE / "table.html").read_text("utf-8"),
         css_template=(HERE / "table.css").read_text("utf-8"),
         js_on_load=(HERE / "table.js").read_text("utf-8"),

@@ -32,7 +32,8 @@ function line(row) {
     if (row.reasons[index]) attributes.title = row.reasons[index];
     return make("td", attributes, text);
   });
-  return make("tr", {}, make("th", { scope: "row" }, row.title), ...cells);
+  const how = row.how ? [make("small", {}, row.how)] : [];
+  return make("tr", {}, make("th", { scope: "row" }, row.title, ...how), ...cells);
 }
 
 function sorted(rows) {
