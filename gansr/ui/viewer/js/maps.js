@@ -102,7 +102,9 @@ function difference(one, two, absolute) {
   const values = new Float32Array(one.length / 4);
   let sum = 0;
   for (let i = 0, p = 0; i < values.length; i++, p += 4) {
-    const [r, g, b] = [one[p] - two[p], one[p + 1] - two[p + 1], one[p + 2] - two[p + 2]];
+    const r = one[p] - two[p];
+    const g = one[p + 1] - two[p + 1];
+    const b = one[p + 2] - two[p + 2];
     values[i] = (absolute ? Math.abs(r) + Math.abs(g) + Math.abs(b) : r + g + b) / 3;
     sum += values[i];
   }

@@ -6,31 +6,40 @@
 function ssimMap(a, b, w, h) {
   const [C1, C2, R] = [(0.01 * 255) ** 2, (0.03 * 255) ** 2, 5];
   const line = Array.from({ length: 2 * R + 1 }, (_, i) => Math.exp(-((i - R) ** 2) / (2 * 1.5 ** 2)));
-  const total = line.reduce((sum, weight) => sum + weight, 0);
   const luma = (p, i) => 16 + (65.481 * p[i] + 128.553 * p[i + 1] + 24.966 * p[i + 2]) / 255;
   const maps = Array.from({ length: 4 }, () => new Float64Array(w * h));
   for (let i = 0; i < w * h; i++) {
-    const [x, y] = [luma(a, 4 * i), luma(b, 4 * i)];
-    [maps[0][i], maps[1][i], maps[2][i], maps[3][i]] = [x, y, x * x + y * y, x * y];
+    const x = luma(a, 4 * i);
+    const y = luma(b, 4 * i);
+    maps[0][i] = x;
+    maps[1][i] = y;
+    maps[2][i] = x * x + y * y;
+    maps[3][i] = x * y;
   }
-  const blur = (from, to, count, length, step, stride) => {
-    for (let k = 0; k < count; k++) {
-      for (let i = 0; i < length; i++) {
-        const [first, last] = [Math.max(0, i - R), Math.min(length - 1, i + R)];
-        let [sum, weights] = [0, total];
-        if (last - first < 2 * R) {
-          weights = 0;
-          for (let j = first; j <= last; j++) weights += line[j - i + R];
-        }
-        for (let j = first; j <= last; j++) sum += line[j - i + R] * from[k * step + j * stride];
-        to[k * step + i * stride] = sum / weights;
-      }
-    }
-  };
+  // The weights of the window that lie inside the picture, for each of `length` places.
+  const sums = (length) => Float64Array.from({ length }, (_, i) => {
+    let sum = 0;
+    for (let j = Math.max(-R, -i); j <= Math.min(R, length - 1 - i); j++) sum += line[j + R];
+    return sum;
+  });
+  const [sumsX, sumsY] = [sums(w), sums(h)];
   const other = new Float64Array(w * h);
   for (const map of maps) {
-    blur(map, other, h, w, w, 1);
-    blur(other, map, w, h, 1, w);
+    other.fill(0);
+    for (let y = 0; y < h; y++) {
+      for (let j = -R; j <= R; j++) {
+        const [weight, first, last] = [line[j + R], y * w + Math.max(0, -j), y * w + Math.min(w, w - j)];
+        for (let i = first; i < last; i++) other[i] += weight * map[i + j];
+      }
+    }
+    map.fill(0);
+    for (let y = 0; y < h; y++) {
+      for (let j = Math.max(-R, -y); j <= Math.min(R, h - 1 - y); j++) {
+        const [weight, shift] = [line[j + R], j * w];
+        for (let i = y * w; i < (y + 1) * w; i++) map[i] += weight * other[i + shift];
+      }
+      for (let x = 0, i = y * w; x < w; x++, i++) map[i] /= sumsX[x] * sumsY[y];
+    }
   }
   const values = new Float32Array(w * h);
   let [sum, count] = [0, 0];

@@ -8,7 +8,8 @@ function newTile(id) {
   tile.img = make("img", { alt: "", decoding: "sync", draggable: "false" });
   tile.layer = make("div", { class: "gv-layer", hidden: "" }, tile.img);
   tile.slot = make("div", { class: "gv-slot" }, tile.layer);
-  tile.note = make("div", { class: "gv-note" });
+  tile.wait = make("span");
+  tile.note = make("div", { class: "gv-note" }, tile.wait);
   tile.bit = make("div", { class: "gv-bit", hidden: "" });
   tile.lens = make("div", { class: "gv-lens", hidden: "" });
   tile.cross = make("div", { class: "gv-cross", hidden: "" });
@@ -64,10 +65,12 @@ function fill(tile, data) {
   const line = bad && seen && text ? `${word}: ${text}` : bad ? word : text;
   tile.text.textContent = seen || bad ? line : "";
   const noteText = seen ? "" : text || word;
-  tile.note.replaceChildren(...(noteText ? [make("span", {}, noteText)] : []));
+  if (tile.wait.textContent !== noteText) tile.wait.textContent = noteText;
+  tile.note.hidden = seen;
+  const home = seen ? tile.cap : tile.note;
+  if (tile.remedy.parentNode !== home) home.append(tile.remedy);
   tile.remedy.hidden = !data.action;
   tile.remedy.textContent = data.action || "";
-  (seen ? tile.cap : tile.note).append(tile.remedy);
   tile.measures.textContent = (seen && data.note) || "";
   tile.bit.hidden = state !== "running";
   tile.bit.style.transform = `scaleX(${clamp(data.progress || 0, 0, 1)})`;
