@@ -82,7 +82,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
     state, unticked = gr.State(RunState()), gr.State([])
     controls = CompareControls(named, open_tab, restore, _draw_share(named))
     _wire_preview(controls, pictures, status, state, unticked)
-    connect_run(start, state)
+    connect_run(start, stop, state)
     started = start.click(
         _run,
         [state, *controls.all()],
@@ -92,7 +92,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
         trigger_mode="once",
         **RUNS,
     )
-    connect_stop(stop, started, state, status, pictures)
+    connect_stop(start, stop, started, state, status, pictures)
     page.load(_from_link, None, [tabs, restore.note, *controls.all()], **QUIET)
     return controls
 

@@ -17,6 +17,7 @@ from gansr.method import Frame, Method
 from gansr.ops.resize import imresize
 from gansr.picture import to_png
 from gansr.pipeline import Update, baseline_of
+from gansr.progress import progress_text
 from gansr.receipt import result_png
 from gansr.request import Request
 from gansr.ui import files, render
@@ -73,7 +74,13 @@ class Results:
             elem_id=f"{name}-moment",
         )
         self.files = gr.State(RunFiles())
-        self.replay.input(_replayed, [self.replay, self.files], self.moment, api_visibility="private")
+        self.replay.input(
+            _replayed,
+            [self.replay, self.files],
+            self.moment,
+            api_visibility="private",
+            show_progress="hidden",
+        )
 
     def all(self) -> list[Any]:
         """Every component that a run changes."""
@@ -86,27 +93,32 @@ class Results:
         """What a new run begins with."""
         empty: dict[Any, Any] = dict.fromkeys((self.verdict, self.measures, self.views, self.downloads), "")
         hidden = dict.fromkeys((self.replay, self.moment), gr.update(visible=HIDDEN))
-        return {self.status: render.message("Starting …")} | empty | hidden
+        shown = {self.status: render.message("Starting …"), self.pictures: contents()}
+        return shown | empty | hidden | {self.files: RunFiles()}
 
     def live(self, update: Update, kept: RunFiles) -> dict[Any, Any]:
         """A frame on its way: small pictures only."""
         frame, given = update.frame, update.given
         assert frame is not None and given is not None
         image = kept.live.show(frame.image)
-        if "live" not in kept.others:
-            kept.others["live"] = image  # the first frame is what went in
-        if frame.step:
+        start = kept.others.setdefault("live", image)  # the first frame is what went in
+        own = kept.live.own  # a method may show the same for some steps more
+        if own:
             kept.replay.append(image)
             if len(kept.replay) > KEPT:
                 del kept.replay[1::2]
-        share, start = frame.step / max(frame.steps, 1), update.baseline_title
-        text = f"step {frame.step} of {frame.steps}"
-        so_far = tile("result", self.method.title, "running", text, image, progress=share)
+        share, title = frame.step / max(frame.steps, 1), update.baseline_title
+        so_far = tile(
+            "result",
+            self.method.title,
+            "running" if frame.ahead is None else "waiting",
+            progress_text(frame),
+            image if own else None,
+            progress=share,
+        )
         changed: dict[Any, Any] = {
             self.status: render.status(self.method, frame, given.notices),
-            self.pictures: contents(
-                [tile(start.lower(), start, "done", picture=kept.others["live"]), so_far]
-            ),
+            self.pictures: contents([tile(title.lower(), title, "done", picture=start), so_far]),
         }
         return changed | ({self.views: render.views(frame.views)} if frame.views else {})
 
@@ -158,6 +170,7 @@ def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -
     if request.scale > 1:
         nearest = imresize(given.low, size, kernel="nearest")
         kept.others["Nearest"] = files.save(to_png(nearest), "nearest.png")
+    kept.live = LivePicture()  # `kept` stays in the session
     kept.answers = {
         title: files.save(to_png(answer), f"{title}.png") for title, answer in frame.answers.items()
     }

@@ -7,6 +7,7 @@ error. Here a stopped run ends its own generator, like any other run.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -118,10 +119,15 @@ def news(updates: Iterable[Update]) -> Iterator[Update | None]:
         before = now
 
 
-def connect_run(run: gr.Button, state: gr.State) -> None:
-    """Note each press of `run` in `state`. Call it before the run's own listener is added: the page calls the
-    listeners of a button in their order."""
-    run.click(RunState.request, state, None, queue=False, api_visibility="private")
+SILENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+
+
+def connect_run(run: gr.Button, stop: gr.Button, state: gr.State) -> None:
+    """Note each press of `run` in `state`, and let only `stop` be pressed then. Call it before the run's own listener
+    is added: the page calls the listeners of a button in their order, each when the one before has ended."""
+    stop.interactive = False
+    run.click(None, None, [run, stop], js=_pressable(run=False), **SILENT)
+    run.click(RunState.request, state, None, **SILENT)
 
 
 def connect_picture(picture: Component, state: gr.State, status: gr.HTML) -> None:
@@ -133,36 +139,49 @@ def connect_picture(picture: Component, state: gr.State, status: gr.HTML) -> Non
         state.failed = False
         return render.message(CHOOSE if value is None else "Press Run.")
 
-    picture.change(  # type: ignore[attr-defined]
-        changed, [state, picture], status, queue=False, api_visibility="private", show_progress="hidden"
-    )
+    picture.change(changed, [state, picture], status, **SILENT)  # type: ignore[attr-defined]
 
 
-def connect_stop(stop: gr.Button, started: Any, state: gr.State, status: gr.HTML, pictures: gr.HTML) -> None:
-    """Let `stop` end the run `started`, whose handler goes through `RunState.until_stopped`, and show the end of the
-    run in `status` and `pictures` (a viewer). Gradio raises `then` and `failure` when the page accepts a new Run."""
+def connect_stop(
+    run: gr.Button, stop: gr.Button, started: Any, state: gr.State, status: gr.HTML, pictures: gr.HTML
+) -> None:
+    """Let `stop` end the run `started` of the button `run`, whose handler goes through `RunState.until_stopped`, and
+    show the end of the run in `status` and `pictures` (a viewer). Gradio raises `then` or `failure` when the page
+    accepts a new Run: only then can `run` be pressed again."""
 
     def ended(state: RunState, value: Any) -> tuple[Any, Any]:
         stopped = state.stopping and not state.running
         state.stopping = state.stopping and state.running
-        return (render.message(STOPPED), _mark_stopped(value)) if stopped else (gr.skip(), gr.skip())
+        if not stopped:
+            return gr.skip(), gr.skip()
+        return render.message(STOPPED), _marked(value, {"state": "waiting", "text": "stopped"})
 
-    def failed(state: RunState) -> str:
+    def failed(state: RunState, value: Any) -> tuple[str, Any]:
         state.requested, state.stopping, error, state.error = False, False, state.error, ""
         state.failed = True
-        return render.message(error or NO_ANSWER)
+        return render.message(error or NO_ANSWER), _marked(
+            value, {"state": "error", "text": "failed", "url": None}
+        )
 
-    settings: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-    stop.click(RunState.stop, state, status, **settings)
-    started.then(ended, [state, pictures], [status, pictures], **settings)
-    started.failure(failed, state, status, **settings)
+    stop.click(RunState.stop, state, status, **SILENT)
+    started.then(ended, [state, pictures], [status, pictures], **SILENT)
+    started.failure(failed, [state, pictures], [status, pictures], **SILENT)
+    for end in (started.then, started.failure):  # Gradio calls one of the two
+        end(None, None, [run, stop], js=_pressable(run=True), **SILENT)
 
 
-def _mark_stopped(value: Any) -> Any:
-    """The viewer's value, as the user's browser returns it, with every unfinished tile marked as stopped."""
+def _pressable(run: bool) -> str:
+    """JavaScript that gives updates of [Run, Stop]: one of them can be pressed. It runs in the browser alone, so a
+    press shows at once, and Run can be pressed again where the server does not answer."""
+    updates = ({"__type__": "update", "interactive": can} for can in (run, not run))
+    return f"() => {json.dumps([*updates])}"
+
+
+def _marked(value: Any, mark: dict[str, Any]) -> Any:
+    """The viewer's value, as the user's browser returns it, with `mark` in every unfinished tile."""
     if not isinstance(value, dict) or not isinstance(value.get("tiles"), list):
         return gr.skip()
     for tile in value["tiles"]:
         if isinstance(tile, dict) and tile.get("state") in ("running", "waiting"):
-            tile |= {"state": "waiting", "text": "stopped", "progress": 0}
+            tile |= {**mark, "progress": 0}
     return value

@@ -47,7 +47,7 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.B
     controls = form.wired()
     wire_preview(method, controls, found, seen)
     state = gr.State(RunState())
-    connect_run(run, state)
+    connect_run(run, stop, state)
     started = run.click(
         page_handler(controls, results),
         [state, *controls.all()],
@@ -57,7 +57,7 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.B
         trigger_mode="once",
         **RUNS,
     )
-    connect_stop(stop, started, state, results.status, results.pictures)
+    connect_stop(run, stop, started, state, results.status, results.pictures)
     connect_picture(controls.picture, state, results.status)
     _draw_api(method, controls)
     return controls, away, restore
@@ -82,6 +82,7 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
             yield dict(whole)
 
     def admitted(visitor: Visitor, values: tuple[Any, ...]) -> Generator[dict[Any, Any] | None]:
+        yield results.cleared()  # first: what an earlier run left must not stand beside this one's refusal
         with service.VISITORS.admitted(visitor):
             yield from updates(visitor, values)
 
@@ -90,7 +91,6 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
         if picture is None:
             raise OptionError("no picture yet: drop one, paste one, or choose an example")
         kept, measured_answers = RunFiles(), 0
-        yield results.cleared()
         for update in news(service.PIPELINE.run(picture, request, owner=visitor.session)):
             if update is None:
                 yield None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import gradio as gr
 import pytest
 import torch
 
 from gansr.compare.plan import plan
 from gansr.engine import Engine
+from gansr.ops.resize import imresize
 from gansr.pipeline import Pipeline
 from gansr.problem import Problem
 from gansr.ui import compare_view, files, service
@@ -41,6 +43,7 @@ def test_a_run_that_waits_writes_its_first_frame_once_and_tells_once_a_second(mo
     monkeypatch.setattr("gansr.papers.METHODS", (FAKE,))
     monkeypatch.setattr(service, "PIPELINE", Pipeline(machine))
     holder = machine.turns.join("another")
+    assert holder.wait(0)
     page = drawn(FAKE)
     running = page.run(picture=str(ROOT / "assets" / "examples" / "chelsea-small-x4.png"))
     waited = []
@@ -85,3 +88,38 @@ def test_a_search_whose_picture_stays_the_same_writes_it_once(monkeypatch, writt
     updates = list(page.run(picture=str(ROOT / "assets" / "examples" / "chelsea-small-x4.png"), steps=9))
     assert any("Step 8" in update[page.results.status] for update in updates)
     assert written.count("live.png") == 2  # the bicubic one, and the search's
+
+
+def test_a_method_that_still_shows_the_bicubic_picture_has_none_of_its_own(monkeypatch):
+    """Nor does the replay begin with it."""
+
+    def late(low, options, nets, generator):
+        for frame in run(low, options, nets, generator):
+            yield replace(frame, image=imresize(low, 2).clamp(0, 1)) if frame.step < 4 else frame
+
+    method = replace(FAKE, run=late)
+    monkeypatch.setattr("gansr.papers.METHODS", (method,))
+    monkeypatch.setattr("gansr.metrics.METRICS", ())
+    monkeypatch.setattr(service, "PIPELINE", Pipeline(Engine("cpu", load=lambda name: None, pace=0.0)))
+    page = drawn(method)
+    updates = list(page.run(picture=str(ROOT / "assets" / "examples" / "chelsea-small-x4.png"), steps=9))
+    pictured = {}
+    for update in updates:
+        tiles = {tile["id"]: tile for tile in update[page.results.pictures]["tiles"]}
+        if "result" in tiles:
+            assert tiles["bicubic"]["url"]
+            pictured[tiles["result"]["text"].split(" · ")[0]] = bool(tiles["result"]["url"])
+    steps = {f"Step {step} of 9": step >= 4 for step in range(1, 10)}
+    assert pictured == {"Starting": False, **steps, "": True}
+    assert len(updates[-1][page.results.files].replay) == 6
+
+
+def test_a_run_begins_with_nothing_of_an_older_one(monkeypatch):
+    monkeypatch.setattr(service, "PIPELINE", Pipeline(Engine("cpu", load=lambda name: None)))
+    page = drawn(FAKE)
+    running = page.run(picture=None)
+    first = next(running)
+    assert set(first) == set(page.results.all())
+    assert first[page.results.pictures]["tiles"] == []
+    with pytest.raises(gr.Error, match="No picture yet"):
+        next(running)
