@@ -126,6 +126,10 @@ class Inputs:
             key, lambda reserve: self._uploads.open(source, reserve), lambda p: (p.rgb, p.alpha)
         )
 
+    def stands_for(self, path: str | Path, picture: Picture) -> None:
+        """The file at `path` was made of an upload that gave `picture`, whose notices it keeps."""
+        self._uploads.stands_for(path, picture.notices)
+
     def faces(self, picture: Picture) -> list[faces.Face]:
         """The faces of a picture, largest first; empty where there is none."""
         key = ("faces", _picture_key(picture))

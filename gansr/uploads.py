@@ -68,7 +68,12 @@ class Uploads:
         if original is None:
             self._change(path, _Original(before, picture.sha256, picture.notices))
             return picture
-        return replace(picture, sha256=original.sha256, notices=original.notices)
+        return replace(picture, sha256=original.sha256 or picture.sha256, notices=original.notices)
+
+    def stands_for(self, path: str | Path, notices: tuple[str, ...]) -> None:
+        """The file at `path` was made of an upload: its picture has the notices of that."""
+        made = _identity(path)
+        self._remember(made, _Original(made, notices=notices))
 
     def _change(self, path: Path, original: _Original) -> None:
         def told(facts: os.stat_result) -> None:

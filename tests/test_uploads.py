@@ -153,3 +153,15 @@ def test_threads_that_open_one_file_get_one_hash(uploads, folder):
         thread.join()
     assert {picture.sha256 for picture in found} == {open_picture(jpeg()).sha256}
     assert len({picture.notices for picture in found}) == 1
+
+
+def test_what_was_made_of_an_upload_keeps_its_notices(uploads, folder):
+    path, shown = folder / "a.jpg", folder / "a.png"
+    path.write_bytes(jpeg())
+    first = uploads.open(path)
+    Image.open(io.BytesIO(jpeg())).convert("RGB").save(shown)
+    plain = open_picture(shown)
+    assert plain.notices != first.notices
+    uploads.stands_for(shown, first.notices)
+    opened = uploads.open(shown)
+    assert opened.notices == first.notices and opened.sha256 == plain.sha256

@@ -91,7 +91,9 @@ def _shown_by_browsers(path: Any) -> Any:
         picture = service.PIPELINE.inputs.open(path)
     except PictureError:
         return gr.skip()
-    return files.save(to_png(picture.rgb, picture.alpha, grey=picture.grey), f"{Path(path).stem}.png")
+    shown = files.save(to_png(picture.rgb, picture.alpha, grey=picture.grey), f"{Path(path).stem}.png")
+    service.PIPELINE.inputs.stands_for(shown, picture)
+    return shown
 
 
 def _data_url(url: str) -> bytes:

@@ -58,17 +58,18 @@ def handler(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def user_errors() -> Generator[None]:
-    """What is meant for the user reaches the user: of all exceptions Gradio shows only gr.Error's text."""
+def user_errors(toast: bool = True) -> Generator[None]:
+    """What is meant for the user reaches the user: of all exceptions Gradio shows only gr.Error's text. `toast`: over
+    the page; False where the page itself shows it."""
     try:
         yield
     except gr.Error:
         raise
     except USER_ERRORS as error:
-        raise gr.Error(render.sentence_case(str(error)), print_exception=False) from None
+        raise gr.Error(render.sentence_case(str(error)), visible=toast, print_exception=False) from None
     except Exception as error:
         log.note(error)
-        raise gr.Error(INTERNAL_ERROR, print_exception=False) from None
+        raise gr.Error(INTERNAL_ERROR, visible=toast, print_exception=False) from None
 
 
 # ------------------------------------------------------------------------------------------------- values

@@ -164,7 +164,11 @@ class Form:
                 buttons=[],
             )
         preset = gr.Radio(
-            list(method.presets), value=next(iter(method.presets)), label="Preset", elem_id=f"{name}-preset"
+            list(method.presets),
+            value=next(iter(method.presets)),
+            label="Preset",
+            elem_id=f"{name}-preset",
+            elem_classes="compact",
         )
         group, self.shrinking = degradation_controls()
         shown_for_task(self.made["task"], group)

@@ -66,6 +66,8 @@ class Results:
         )
         self.moment = gr.Image(
             label="At that step",
+            show_label=False,  # it would lie over the picture
+            height=320,
             format="png",
             type="filepath",
             visible=HIDDEN,

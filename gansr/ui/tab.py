@@ -69,7 +69,7 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
     def run(state: RunState, asked: gr.Request | None, *values: Any) -> Iterator[dict[Any, Any]]:
         visitor = visitor_of(asked)
         watch = service.LISTENERS.watch(visitor.session)
-        with user_errors():
+        with user_errors(toast=False):  # the status shows it
             items = state.until_stopped(admitted(visitor, values), watch=watch)
             yield from watch.sent(wholes(items))
 

@@ -260,3 +260,55 @@ def paint(page: Any, canvas: Any) -> None:
     page.mouse.down()
     page.mouse.move(place["x"] + 0.55 * place["width"], y, steps=8)
     page.mouse.up()
+
+
+# ------------------------------------------------------------------------------------------- small things
+
+
+def test_an_error_is_told_once_on_screen_and_goes_with_its_file(visit, cat, tmp_path):
+    bad = tmp_path / "cut.png"
+    bad.write_bytes(cat.read_bytes()[:800])
+    page = visit("srgan")
+    page.set_input_files("#srgan-picture input[type=file]", str(bad))
+    seen = page.locator("#srgan-seen", has_text="the file is damaged")
+    seen.wait_for()
+    place = seen.bounding_box()
+    assert place["y"] >= 0 and place["y"] + place["height"] <= 800
+    page.locator("#srgan-run").click()
+    page.locator("#srgan-status", has_text="the file is damaged").wait_for()
+    assert page.locator(".toast-body").count() == 0
+    choose(page, "srgan", cat)
+    page.locator("#srgan-status", has_text="Press Run").wait_for()
+
+
+def test_examples_have_names_and_show_each_subject_once(visit):
+    page = visit("srgan")
+    names = page.locator("#srgan-examples button").evaluate_all("all => all.map(b => b.ariaLabel)")
+    assert names == ["Example: Cat, small", "Example: Coffee", "Example: Rocket", "Example: Portrait"]
+    page.get_by_role("button", name="Example: Coffee").filter(visible=True).click()
+    page.locator("#srgan-seen", has_text="384×400").wait_for()
+
+
+def test_help_is_reached_by_the_keyboard(visit):
+    page = visit("mganprior")
+    help = page.locator("#mganprior-job .info-text")
+    assert help.evaluate("node => getComputedStyle(node).opacity") == "0"
+    page.locator("#mganprior-job input").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("node => getComputedStyle(node).opacity === '1'", arg=help.element_handle())
+    more = page.locator("details.summary").filter(visible=True)
+    more.locator("summary").focus()
+    page.keyboard.press("Enter")
+    more.get_by_text("Good for:").wait_for()
+
+
+def test_a_heic_keeps_its_notices_when_it_is_shown_as_a_png(visit, tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a phone held upright
+    with Image.open(EXAMPLES / "chelsea-small-x4.png") as picture:
+        pillow_heif.from_pillow(picture.convert("RGB")).save(tmp_path / "photo.heic", exif=exif.tobytes())
+    page = visit("srgan")
+    page.set_input_files("#srgan-picture input[type=file]", str(tmp_path / "photo.heic"))
+    page.locator("#srgan-picture img[src$='photo.png']").wait_for()
+    page.locator("#srgan-seen", has_text="turned upright").wait_for()
