@@ -106,5 +106,13 @@ class _Measure:
             limit = f"{EXPENSIVE_PIXELS / 1e6:.1f} megapixels"
             yield MetricResult(metric, None, f"the pictures have more than {limit}, which would take minutes")
             return
-        engine = self.pipeline.engine
-        yield from engine.measuring(image, given.low, given.shrink, given.truth, metric, self.owner)
+        yield from self.pipeline.engine.measuring(
+            image,
+            given.low,
+            given.shrink,
+            given.truth,
+            metric,
+            self.owner,
+            self.prepared,
+            self.comparison.entries[0].request.precision,
+        )

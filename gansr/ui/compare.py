@@ -71,14 +71,17 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
     gr.HTML(
         "<p class='summary'>One picture, every method, side by side: what each recovered and what it invented.</p>"
     )
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=320):
-            named, open_tab, restore, start, stop = _draw_inputs(examples)
-        with gr.Column(scale=5, min_width=320):
+    with gr.Row(equal_height=False, elem_classes="work"):
+        with gr.Column(min_width=320, elem_classes="work-first"):
+            named, start, stop = _draw_first(examples)
+        with gr.Column(min_width=320, elem_classes="work-result"):
             status = gr.HTML(render.message(CHOOSE), elem_id="compare-status")
             pictures = viewer(elem_id="compare-viewer")
             measures = table_view.metrics_table(elem_id="compare-table")
             verdicts = gr.HTML(elem_id="compare-verdicts")
+        with gr.Column(min_width=320, elem_classes="work-settings"):
+            restore = draw_restore("compare", named["picture"])
+            open_tab = _draw_settings(named)
     state, unticked = gr.State(RunState()), gr.State([])
     controls = CompareControls(named, open_tab, restore, _draw_share(named))
     _wire_preview(controls, pictures, status, state, unticked)
@@ -97,15 +100,12 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
     return controls
 
 
-def _draw_inputs(
-    examples: Sequence[str],
-) -> tuple[dict[str, Component], dict[str, gr.Button], RestoreButton, gr.Button, gr.Button]:
+def _draw_first(examples: Sequence[str]) -> tuple[dict[str, Component], gr.Button, gr.Button]:
+    """What to do, the picture, the problem, the methods, Run and Stop."""
     methods = papers.METHODS
-    named: dict[str, Component] = {}
-    open_tab: dict[str, gr.Button] = {}
-    named["picture"] = picture_input(label="Picture", height=200, elem_id="compare-picture")
+    named: dict[str, Component] = {"task": task_control("compare-task")}
+    named["picture"] = picture_input(label="Picture", height=160, elem_id="compare-picture")
     gr.Examples([[path] for path in examples], [named["picture"]], label="Examples", examples_per_page=8)
-    restore = draw_restore("compare", named["picture"])
     named["problem"] = gr.Dropdown(
         [(title, name) for name, title in PROBLEM_TITLES.items()],
         value=AUTOMATIC,
@@ -119,10 +119,15 @@ def _draw_inputs(
         label="Methods",
         elem_id="compare-methods",
     )
-    with gr.Row():
-        start = gr.Button("Run all", variant="primary", elem_id="compare-run", min_width=100)
-        stop = gr.Button("Stop", elem_id="compare-stop", min_width=100)
-    named["task"] = task_control("compare-task")
+    with gr.Row(elem_classes="buttons"):
+        start = gr.Button("Run all", variant="primary", elem_id="compare-run", min_width=80)
+        stop = gr.Button("Stop", elem_id="compare-stop", min_width=80)
+    return named, start, stop
+
+
+def _draw_settings(named: dict[str, Component]) -> dict[str, gr.Button]:
+    """The other controls, added to `named`; returns the button of each method that opens its own tab."""
+    methods, open_tab = papers.METHODS, dict[str, gr.Button]()
     shrinking, made = degradation_controls()
     named |= made
     shown_for_task(named["task"], shrinking)
@@ -138,7 +143,7 @@ def _draw_inputs(
                 f"Open the tab of {method.title} with these settings", size="sm"
             )
         named |= {name: control(name, *PLAIN[name]) for name in ("seed", "precision")}
-    return named, open_tab, restore, start, stop
+    return open_tab
 
 
 def _draw_method(method: Method) -> dict[str, Component]:

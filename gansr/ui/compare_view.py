@@ -32,13 +32,24 @@ class RunFiles:
 
 
 def ready(comparison: Comparison) -> str:
-    """The problem, what was done to the picture, and which methods will not run, before the run."""
+    """The problem, what was done to the picture, and which methods will not run, before the run; folded, how the others
+    solve it."""
     head = "Ready" if comparison.can_run else "No method can use this picture"
-    items = [escape(note) for note in comparison.given.notices] if comparison.given else []
-    for entry in comparison:
-        if text := entry.how if entry.runs else entry.text:
-            items.append(f"<b>{escape(entry.method.title)}</b>: {escape(text)}")
-    return _status(f"{head} · {_posed(comparison)}", items)
+    notes = " · ".join(map(escape, comparison.given.notices)) if comparison.given else ""
+    cannot = [_line(entry, entry.text) for entry in comparison if not entry.runs]
+    hows = [_line(entry, entry.how) for entry in comparison if entry.runs and entry.how]
+    folded = (
+        f"<details><summary>How the methods solve it</summary><ul>{''.join(hows)}</ul></details>"
+        if hows
+        else ""
+    )
+    return _status(
+        f"{head} · {_posed(comparison)}", f"<small>{notes}</small><ul>{''.join(cannot)}</ul>{folded}"
+    )
+
+
+def _line(entry: Entry, text: str) -> str:
+    return f"<li><b>{escape(entry.method.title)}</b>: {escape(text)}</li>"
 
 
 def _posed(comparison: Comparison) -> str:
@@ -46,16 +57,14 @@ def _posed(comparison: Comparison) -> str:
     if given is None or given.size is None:
         return title_of(comparison.problem)
     (height, width), (high, wide) = given.low.shape[-2:], given.size
+    if comparison.problem.side:
+        return title_of(comparison.problem)
     return f"{title_of(comparison.problem)}: {width}×{height} → {wide}×{high} px"
 
 
-def _status(head: str, items: list[str], share: float | None = None) -> str:
+def _status(head: str, below: str = "", share: float | None = None) -> str:
     bar = "" if share is None else f'<div class="bar"><i style="width:{100 * share:.0f}%"></i></div>'
-    listed = "".join(f"<li>{item}</li>" for item in items)
-    return (
-        f'<div class="status" role="status" aria-live="polite"><b>{escape(head)}</b>{bar}'
-        f"<ul>{listed}</ul></div>"
-    )
+    return f'<div class="status" role="status" aria-live="polite"><b>{escape(head)}</b>{bar}{below}</div>'
 
 
 def status(comparison: Comparison, done: bool = False) -> str:
@@ -73,7 +82,7 @@ def status(comparison: Comparison, done: bool = False) -> str:
         text += f" · measuring, {there} of {of}; Stop skips the rest"
     ended = sum(_share(entry) for entry in runs) / max(len(runs), 1)
     share = (1 - MEASURING) * ended + MEASURING * there / max(of, 1)
-    return _status(text, [], None if done else share)
+    return _status(text, share=None if done else share)
 
 
 def _waits(entry: Entry) -> bool:
@@ -123,6 +132,12 @@ def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any
         else:
             kept.paths[name] = kept.live.setdefault(name, LivePicture()).show(frame.image)
         kept.frames[name] = (frame.step, entry.state)
+    native = None
+    if entry.native is not None:
+        if f"{name}.native" not in kept.paths:
+            kept.paths[f"{name}.native"] = files.save(to_png(entry.native), f"{name}-native.png")
+        height, width = entry.native.shape[-2:]
+        native = (kept.paths[f"{name}.native"], f"{width}×{height} as the method gave it")
     baseline = {r.metric.name: r.value for r in comparison.baseline if r.value is not None}
     text = f"{entry.text}; {entry.how}" if done and entry.how else entry.text
     return tile(
@@ -135,6 +150,7 @@ def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any
         progress=_share(entry),
         action=REMEDIES.get(entry.remedy, ""),
         download=file if done else "",
+        native=native,
     )
 
 

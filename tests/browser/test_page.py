@@ -312,7 +312,7 @@ def test_five_methods_fill_their_tiles_in_one_run_and_move_together(visit, weigh
     }
     page = visit(query=urlencode(settings))
     viewer = page.locator("#compare-viewer")
-    page.locator("#compare-status", has_text="Face ×8: 64 → 512 px: 64×64 → 512×512 px").wait_for()
+    page.locator("#compare-status", has_text="Ready · Face ×8: 64 → 512 px").wait_for()
     page.locator("#compare-run").click()
     page.locator("#compare-status", has_text="Done: 5 of 5 methods").wait_for(timeout=10 * MINUTE)
     assert widths(page) == [512] * 6
