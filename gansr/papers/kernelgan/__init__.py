@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
-from gansr.papers.kernelgan.crops import MIN_SIDE
+from gansr.papers.kernelgan.crops import MIN_SIDE, border_of
 from gansr.papers.kernelgan.lab import reads, run_lab
+from gansr.papers.kernelgan.networks import G_CROP
 from gansr.papers.kernelgan.options import PRESETS, Options, kernelgan_steps, smaller_options, trains_zssr
 from gansr.papers.kernelgan.restore import restore
 
@@ -42,7 +43,9 @@ def cost(height: int, width: int, options: Options) -> Cost:
     crop = 128 if options.paper else min(options.crop, height, width)
     weights = 224640  # of ZSSR's network
     final = 2.0 * weights * pixels * s**2 * (8 if options.ensemble else 1)
-    operations = kernelgan_steps(options) * 1.0e9 + zssr_steps * 1.3 * 6.0 * weights * crop**2
+    learned = min(height, width) - (0 if options.photo == "real" else 2 * border_of(height, width))
+    iteration = 0.4e9 + 0.6e9 * min(1, learned / G_CROP) ** 2
+    operations = kernelgan_steps(options) * iteration + zssr_steps * 1.3 * 6.0 * weights * crop**2
     operations += final if zssr_steps else 0
     strip = 3 * 64 * 4.0 * min(pixels * s**2, 1 << 19)
     views = (8 if options.ensemble else 1) + 4

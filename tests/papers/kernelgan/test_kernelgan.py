@@ -229,6 +229,9 @@ def test_more_work_costs_more():
     more = (Options(ensemble=True), Options(seeds=3), Options(crop=128))
     costs = [cost(128, 128, options).operations for options in (Options(), *more)]
     assert min(costs[1:]) > costs[0]
+    alone = Options(mode="kernel only")
+    costs = [cost(side, side, alone).operations for side in (48, 64, 84, 200)]
+    assert 0.5 * costs[2] < costs[0] < costs[1] < costs[2] == costs[3] == alone.iterations * 1e9
     small, large = (cost(side, side, Options(crop=128)).operations for side in (48, 128))
     assert small < large / 2  # ZSSR's crops are no larger than the picture
     assert cost(256, 256, Options(scale=4)).memory > cost(256, 256, Options()).memory
