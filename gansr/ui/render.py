@@ -11,6 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from gansr.compare.verdict import summary as summary_of
 from gansr.engine import MetricResult
 from gansr.method import Curve, Frame, Heat, Method, View
 from gansr.ops.resize import imresize
@@ -122,6 +123,14 @@ def metrics_line(rows: Sequence[MetricResult]) -> str:
         if r.value is not None
     )
     return " · ".join(text.strip() for text in texts)
+
+
+def verdict(
+    rows: Sequence[MetricResult], baseline: Mapping[str, float] | None = None, title: str = "Bicubic"
+) -> str:
+    """One plain sentence on a result: `gansr.compare.verdict.summary`."""
+    text = summary_of(rows, baseline, "bicubic" if title == "Bicubic" else f"“{title}”")
+    return f'<p class="verdict">{escape(sentence(sentence_case(text)))}</p>' if text else ""
 
 
 def _metric_row(row: MetricResult, baseline: Mapping[str, float]) -> str:

@@ -104,7 +104,10 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
                 table = render.metrics_table(
                     update.measured, update.baseline, update.baseline_title, update.baseline_reasons
                 )
-                yield {results.measures: table + ("" if update.done else render.message(update.text))}
+                yield {
+                    results.measures: table + ("" if update.done else render.message(update.text)),
+                    results.verdict: render.verdict(update.measured, update.baseline, update.baseline_title),
+                }
                 if len(update.answers) > measured_answers:
                     measured_answers = len(update.answers)
                     yield {results.pictures: results.tiles(kept, update.answers)}

@@ -95,6 +95,8 @@ def test_a_result_is_compared_with_what_went_in_never_with_the_truth(visit, cat,
     assert not any("∞" in cell for cells in rows.values() for cell in cells), rows
     if name != "Invert":
         assert float(rows["PSNR-Y"][1].split()[0]) > 5 or name == "Colour"
+        sentence = page.locator("#mganprior-verdict").inner_text()
+        assert f"Closer to the original than “{title}” in " in sentence and sentence.endswith(".")
         viewer = page.locator("#mganprior-pictures")
         assert viewer.locator("[data-el=namea]").inner_text() == title
 
