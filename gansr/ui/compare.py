@@ -196,6 +196,7 @@ def _draw_share(named: Mapping[str, Component]) -> gr.File:
         link,
         js="q => window.location.origin + window.location.pathname + q",
         api_visibility="private",
+        show_progress="hidden",
     )
     return dropped
 

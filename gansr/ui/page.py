@@ -90,7 +90,7 @@ def build() -> gr.Blocks:
             link_comparison(picked)
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
-        page.load(_head, None, head, queue=False, api_visibility="private")
+        page.load(_head, None, head, queue=False, api_visibility="private", show_progress="hidden")
     guard(page)
     sessions.limit_names()
     # After each event the queue summarises this many of the last, for a dashboard that is closed here.

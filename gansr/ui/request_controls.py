@@ -16,7 +16,7 @@ from gansr.options import Option, OptionError, options_of, parse_options, plain_
 from gansr.request import PLAIN, SHRINK, Request, decode, encode, fields_of
 from gansr.ui.controls import HIDDEN, choices, control, mask_of, picture_input
 
-QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,6 @@ class Form:
             seen,
             [self.made[name] for name in deciding],
             [*(self.made[name] for name in depending), *self.hints.values()],
-            show_progress="hidden",
             **QUIET,
         )
 
@@ -236,7 +235,6 @@ class Form:
             suited,
             controls.all(),
             [self.made[SHRINK + name] for name in set_by],
-            show_progress="hidden",
             **QUIET,
         )
 

@@ -313,3 +313,10 @@ def test_a_stopped_run_closes_its_generator():
     assert next(items) == 1
     items.close()
     assert closed == [1]
+
+
+def test_no_event_shows_gradios_own_timer_over_the_page(blocks):
+    shown = {
+        event.api_name for event in blocks.fns.values() if event.show_progress == "full" and event.outputs
+    }
+    assert shown == {"fake", "mganprior"}  # the hidden components of the API
