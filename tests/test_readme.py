@@ -21,6 +21,7 @@ DOCUMENTS = (
     "SECURITY.md",
     "assets/models/README.md",
     "assets/examples/README.md",
+    "docs/faces.md",
 )
 
 

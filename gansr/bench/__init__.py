@@ -1,5 +1,7 @@
 """The papers' tables, measured again: python -m gansr bench NAME [--data DIR] [--json].
 
+`bench faces` measures all methods on a folder of photographs of faces (gansr.bench.faces).
+
 All benches have one form: rows of (case, model, metric, value), printed as a table or as JSON. A bench is a module with
 `run(data) -> iterator of Row`; a paper names its own in `Method.bench`. Without `data` it measures what needs no
 benchmark pictures (speed). Importing this module imports no bench.
@@ -17,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from gansr import papers
+
+FACES = "faces"  # the bench that is no method's
 
 
 class BenchError(ValueError):
@@ -71,20 +75,61 @@ def add_parser(commands: Any) -> None:
     """Add `bench` to the sub-commands of python -m gansr; its handler returns the exit status."""
     names = tuple(benches())
     parser = commands.add_parser("bench", help="measure a paper's table and its speed again")
-    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    every = (*names, FACES)
+    parser.add_argument("name", choices=every, metavar="NAME", help=", ".join(every))
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the benchmark pictures")
     parser.add_argument("--json", action="store_true", help="print a list of {case, model, metric, value}")
+    only = parser.add_argument_group(f"{FACES} only: all methods on a folder of photographs of faces")
+    only.add_argument(
+        "--methods", nargs="+", metavar="NAME", help="methods or cases (mganprior-sr); default: all"
+    )
+    only.add_argument(
+        "--split",
+        choices=("choosing", "reporting", "all"),
+        default="all",
+        help="the first half of the files by name, to choose defaults; the rest, to report on; or all (all)",
+    )
+    only.add_argument("--limit", type=int, default=0, metavar="N", help="the first N faces of the split")
+    only.add_argument("--preset", help="of the methods; default: the first of each")
+    only.add_argument(
+        "--set", nargs="+", default=(), metavar="OPTION=VALUE", help="options of the methods that have them"
+    )
+    only.add_argument("--measures", nargs="+", metavar="NAME", help="only these")
+    only.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="write results and contact sheets; go on there after a stop",
+    )
     parser.set_defaults(handler=_handle)
 
 
 def _handle(parsed: argparse.Namespace) -> int:
     try:
+        measured = _of_faces(parsed) if parsed.name == FACES else rows(parsed.name, parsed.data)
         if parsed.json:
-            print(json.dumps([asdict(row) for row in run(parsed.name, parsed.data)], indent=1))
+            print(json.dumps([asdict(row) for row in measured], indent=1))
         else:
-            for line in table(rows(parsed.name, parsed.data)):
+            for line in table(measured):
                 print(line, flush=True)
     except BenchError as error:
         print(f"gansr: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _of_faces(parsed: argparse.Namespace) -> Iterator[Row]:
+    """The rows of `bench faces`. Raises BenchError for what it does not know."""
+    found = import_module("gansr.bench.faces")
+    if parsed.data is None or not parsed.data.is_dir():
+        raise BenchError(f"bench {FACES} needs --data DIR, a folder of photographs of faces")
+    if unknown := [text for text in parsed.set if "=" not in text]:
+        raise BenchError(f"--set {unknown[0]}: write it like steps=100")
+    settings = found.settings_of(
+        parsed.methods,
+        parsed.preset,
+        dict(text.split("=", 1) for text in parsed.set),
+        parsed.measures,
+        parsed.out,
+    )
+    yield from found.rows(parsed.data, parsed.split, settings, limit=parsed.limit)

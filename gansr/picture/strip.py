@@ -20,19 +20,31 @@ def strip(items: Sequence[tuple[str, str, Tensor]]) -> bytes:
 
     Raises ValueError for a picture of another shape.
     """
-    step = TILE + GAP
-    sheet = Image.new("RGB", (len(items) * step + GAP, TILE + TEXT + 2 * GAP), "white")
-    draw = ImageDraw.Draw(sheet)
-    title_font, text_font = ImageFont.load_default(_TITLE_PT), ImageFont.load_default(_TEXT_PT)
-    for index, (title, text, picture) in enumerate(items):
-        tile = _fitted(picture)
-        left = GAP + index * step
-        sheet.paste(tile, (left + (TILE - tile.width) // 2, GAP + (TILE - tile.height) // 2))
-        draw.text((left, TILE + GAP + 6), title, _TITLE_COLOUR, title_font)
-        draw.text((left, TILE + GAP + 34), _shortened(draw, text, text_font), _TEXT_COLOUR, text_font)
+    return sheet([items])
+
+
+def sheet(lines: Sequence[Sequence[tuple[str, str, Tensor]]]) -> bytes:
+    """Several strips below each other, from the left: a PNG. A picture of TILE px keeps its pixels."""
+    width, height = TILE + GAP, TILE + TEXT + 2 * GAP
+    drawn = Image.new("RGB", (max(map(len, lines)) * width + GAP, len(lines) * height), "white")
+    draw = ImageDraw.Draw(drawn)
+    for index, items in enumerate(lines):
+        for column, item in enumerate(items):
+            _draw(drawn, draw, (GAP + column * width, index * height), item)
     packed = io.BytesIO()
-    sheet.save(packed, "PNG")
+    drawn.save(packed, "PNG")
     return packed.getvalue()
+
+
+def _draw(
+    drawn: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], item: tuple[str, str, Tensor]
+) -> None:
+    (left, top), (title, text, picture) = corner, item
+    title_font, text_font = ImageFont.load_default(_TITLE_PT), ImageFont.load_default(_TEXT_PT)
+    tile = _fitted(picture)
+    drawn.paste(tile, (left + (TILE - tile.width) // 2, top + GAP + (TILE - tile.height) // 2))
+    draw.text((left, top + TILE + GAP + 6), title, _TITLE_COLOUR, title_font)
+    draw.text((left, top + TILE + GAP + 34), _shortened(draw, text, text_font), _TEXT_COLOUR, text_font)
 
 
 def _fitted(picture: Tensor) -> Image.Image:

@@ -20,7 +20,7 @@ from gansr.picture import (
     to_array,
     to_png,
 )
-from gansr.picture.strip import GAP, TEXT, TILE, strip
+from gansr.picture.strip import GAP, TEXT, TILE, sheet, strip
 from tests.support.bad_inputs import SIGNATURE, chunk, ihdr, photo, png, saved
 
 
@@ -134,3 +134,13 @@ def test_strip_leaves_out_what_does_not_fit_below_a_picture():
     long = " · ".join(["a rather long measure 12.34 dB"] * 5)
     kept = " · ".join(["a rather long measure 12.34 dB"])
     assert strip([("A", long, picture)]) == strip([("A", kept, picture)])
+
+
+def test_a_sheet_has_its_strips_below_each_other_and_keeps_the_pixels_of_a_tile():
+    picture = torch.rand(3, TILE, TILE, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
+    whole = np.asarray(Image.open(io.BytesIO(sheet([[("A", "", picture)] * 2, [("B", "", picture)]]))))
+    height = TILE + TEXT + 2 * GAP
+    assert whole.shape == (2 * height, 2 * TILE + 3 * GAP, 3)
+    tile = whole[height + GAP : height + GAP + TILE, GAP : GAP + TILE]
+    assert np.array_equal(tile, to_array(picture))
+    assert (whole[height:, TILE + 2 * GAP :] == 255).all()  # the second line has one picture
