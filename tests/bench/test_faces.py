@@ -18,6 +18,7 @@ from gansr.bench import BenchError, face_cases, faces
 from gansr.bench.face_cases import Case, enlargement
 from gansr.engine import Engine
 from gansr.faces import Face
+from gansr.method import Nets
 from gansr.picture import open_picture, to_png
 from tests.support.fakes import FAKE
 
@@ -172,10 +173,8 @@ def test_one_sample_of_pulse_outside_the_threshold_lowers_the_share(monkeypatch:
     case = replace(face_cases.CASES[0], method="fake")
     posed = enlargement(4)(torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0)))
     engine = Engine("cpu")
-    frame = replace(
-        next(FAKE.run(posed.low, FAKE.options(), None, torch.Generator())),
-        readings={"mse 1": 1e-3, "mse 2": 3e-3},
-    )  # type: ignore[arg-type]
+    first = next(FAKE.run(posed.low, FAKE.options(), Nets(), torch.Generator()))
+    frame = replace(first, readings={"mse 1": 1e-3, "mse 2": 3e-3})
     monkeypatch.setattr(papers, "METHODS", (FAKE,))
     monkeypatch.setattr(engine, "upscale", lambda job: frame)
     _, own = faces._run(engine, case, posed, FAKE.options(), 0)
