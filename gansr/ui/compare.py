@@ -21,16 +21,14 @@ from gansr.problem import PROBLEMS
 from gansr.request import PLAIN, Request
 from gansr.ui import compare_view, render, service
 from gansr.ui import table as table_view
+from gansr.ui.address import COMPARE, Addressed
 from gansr.ui.compare_values import (
     AUTOMATIC,
     LONGEST,
     PROBLEM_TITLES,
     names,
     problem_of,
-    query,
     requests_of,
-    restored,
-    updates,
 )
 from gansr.ui.compare_view import RunFiles
 from gansr.ui.controls import control, picture_input
@@ -58,6 +56,10 @@ class CompareControls:
         """Every control, in the order in which handlers receive their values."""
         return [self.named[name] for name in names()]
 
+    def addressed(self) -> Addressed:
+        """What an address sets."""
+        return Addressed(COMPARE, self.named["picture"], {name: self.named[name] for name in names()[1:]})
+
     def values(self, given: Sequence[Any]) -> dict[str, Any]:
         """Values of `all` → by name."""
         return dict(zip(names(), given, strict=True))
@@ -66,8 +68,8 @@ class CompareControls:
 # --------------------------------------------------------------------------------------------- drawing
 
 
-def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> CompareControls:
-    """The whole tab, inside an open gr.Tab with id "compare" of `tabs`; reads a share link when the page loads."""
+def draw_compare(examples: Sequence[str]) -> CompareControls:
+    """The whole tab, inside an open gr.Tab with id "compare"."""
     gr.HTML(
         "<p class='summary'>One picture, every method, side by side: what each recovered and what it invented.</p>"
     )
@@ -83,7 +85,7 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
             restore = draw_restore("compare", named["picture"])
             open_tab = _draw_settings(named)
     state, unticked = gr.State(RunState()), gr.State([])
-    controls = CompareControls(named, open_tab, restore, _draw_share(named))
+    controls = CompareControls(named, open_tab, restore, _draw_share())
     _wire_preview(controls, pictures, status, state, unticked)
     connect_run(start, stop, state)
     started = start.click(
@@ -96,7 +98,6 @@ def draw_compare(page: gr.Blocks, tabs: gr.Tabs, examples: Sequence[str]) -> Com
         **RUNS,
     )
     connect_stop(start, stop, started, state, status, pictures)
-    page.load(_from_link, None, [tabs, restore.note, *controls.all()], **QUIET)
     return controls
 
 
@@ -168,7 +169,7 @@ def _draw_method(method: Method) -> dict[str, Component]:
     return {f"{method.name}.preset": preset, f"{method.name}.options": options}
 
 
-def _draw_share(named: Mapping[str, Component]) -> gr.File:
+def _draw_share() -> gr.File:
     """The link to these settings, and where a result's PNG is dropped to restore its settings."""
     with gr.Accordion("Share, or restore from a result", open=False), gr.Row():
         with gr.Column():
@@ -186,31 +187,8 @@ def _draw_share(named: Mapping[str, Component]) -> gr.File:
             type="filepath",
             elem_id="compare-receipt",
         )
-    order = names()
-    made = share.click(
-        lambda *given: query(dict(zip(order, given, strict=True))), [named[n] for n in order], link, **QUIET
-    )
-    made.then(
-        None,
-        link,
-        link,
-        js="q => window.location.origin + window.location.pathname + q",
-        api_visibility="private",
-        show_progress="hidden",
-    )
+    share.click(None, None, link, js="() => window.gansr.link()", **QUIET)
     return dropped
-
-
-def _from_link(request: gr.Request) -> list[Any]:
-    """Updates of [tabs, the line, every control] from the page's query; what is unknown or wrong is left as it is."""
-    given = dict(request.query_params) if request else {}
-    tab = given.get("tab", "")
-    known = ("compare", "about", *(method.name for method in papers.METHODS))
-    selected = gr.update(selected=tab) if tab in known else gr.skip()
-    if tab != "compare":
-        return [selected, gr.skip(), *updates({})]
-    values, refused = restored(given)
-    return [selected, render.message(refused) if refused else gr.skip(), *updates(values)]
 
 
 # ---------------------------------------------------------------------------------------------- preview

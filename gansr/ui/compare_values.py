@@ -1,4 +1,4 @@
-"""The Compare tab's settings: plain values by name, for its controls, share links and receipts.
+"""The Compare tab's settings: plain values by name, for its controls, addresses and receipts.
 
 The names are those of the request's flat form (gansr.request), and besides them `picture`, `methods`, `problem`,
 `shrink`, and for each method `<method>.preset` and `<method>.options` ("name=value name=value"). Nothing is kept on the
@@ -7,13 +7,10 @@ server.
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -23,11 +20,10 @@ from gansr.ops.degrade import Degradation
 from gansr.options import OptionError, options_of, parse_options, parse_text, plain_values
 from gansr.problem import MEGAPIXEL, PROBLEMS, TITLES, Problem, name_of
 from gansr.request import PLAIN, SHRINK, Request, decode, encode, from_texts
-from gansr.ui.examples import EXAMPLES
 
 AUTOMATIC = "auto"
 PROBLEM_TITLES = {AUTOMATIC: "Automatic: by the picture", **TITLES}
-LONGEST = 400  # characters of a method's options, and of one value of a link
+LONGEST = 400  # characters of a method's options, and of one value of an address
 
 
 def shared_defaults() -> dict[str, Any]:
@@ -136,67 +132,27 @@ def updates(values: Mapping[str, Any]) -> list[Any]:
     return [gr.update(value=values[name]) if name in values else gr.skip() for name in names()]
 
 
-# -------------------------------------------------------------------------------------------------- links
+# -------------------------------------------------------------------------------------------------- texts
 
 
-def query(values: Mapping[str, Any]) -> str:
-    """ "?tab=compare&…" with every value that is not its default; the picture only if it is an example."""
-    found: dict[str, str] = {"tab": "compare"}
-    usual = defaults()
-    for name, value in values.items():
-        if name == "picture":
-            if example := _example_of(value):
-                found["example"] = example
-        elif value != usual.get(name) and (text := _linked(value)) is not None:
-            found[name] = text
-    return "?" + urlencode(found)
-
-
-def _linked(value: Any) -> str | None:
-    """A value as a link has it; None for what no control has."""
-    if isinstance(value, list):
-        known = {method.name for method in papers.METHODS}
-        return ",".join(name for name in value if isinstance(name, str) and name in known)
-    if isinstance(value, str):
-        return value if len(value) <= LONGEST else None
-    return str(value) if isinstance(value, (int, float)) and abs(value) < 2**63 else None
-
-
-def restored(given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """A link's texts → values by name, without those that do not fit; and why, if it has a setting that is not
-    possible here."""
+def restored(given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """An address's texts → values by name, without those that are not possible here; and why each of those is not."""
     usual, found = defaults(), dict[str, Any]()
+    wrong: list[str] = []
     known = {method.name for method in papers.METHODS}
     for name, default in usual.items():
         text = given.get(name)
         if text is None or len(text) > LONGEST:
             continue
-        if isinstance(default, list):
-            found[name] = [part for part in text.split(",") if part in known]
+        listed = isinstance(default, list)
+        value = [part for part in text.split(",") if part in known] if listed else parse_text(default, text)
+        try:
+            requests_of(usual | {name: value})
+            problem_of(usual | {name: value}, lambda: next(iter(PROBLEMS)))
+            if name == "shrink" and not isinstance(value, bool):
+                raise OptionError("shrink must be true or false")
+        except OptionError as error:
+            wrong.append(str(error))
         else:
-            found[name] = parse_text(default, text)
-    examples = {path.name: str(path) for path in EXAMPLES.glob("*.*") if path.suffix in (".png", ".jpg")}
-    if given.get("example") in examples:
-        found["picture"] = examples[given["example"]]
-    try:
-        requests_of(usual | {name: value for name, value in found.items() if name != "picture"})
-    except OptionError as error:
-        kept = {name: value for name, value in found.items() if name in ("picture", "methods")}
-        return kept, f"The link has a setting that is not possible here: {error}"
-    return found, ""
-
-
-def _example_of(path: Any) -> str:
-    """The name of the example that this file is, byte for byte; otherwise empty."""
-    try:
-        if not isinstance(path, str) or not Path(path).is_file():
-            return ""
-    except OSError:  # longer than any path
-        return ""
-    size, held = Path(path).stat().st_size, ""
-    for example in sorted(EXAMPLES.glob("*.*")):
-        if example.suffix in (".png", ".jpg") and example.stat().st_size == size:
-            held = held or hashlib.sha256(Path(path).read_bytes()).hexdigest()
-            if hashlib.sha256(example.read_bytes()).hexdigest() == held:
-                return example.name
-    return ""
+            found[name] = value
+    return found, wrong

@@ -44,6 +44,12 @@ def paths(*names: str) -> list[str]:
     return [str(EXAMPLES / name) for name in names]
 
 
+def example_of(name: str) -> str:
+    """The path of the example picture of this name; empty where there is none."""
+    pictures = {path.name: str(path) for path in EXAMPLES.glob("*.*") if path.suffix in (".png", ".jpg")}
+    return pictures.get(name, "")
+
+
 def examples_for(method: Method) -> list[str]:
     """Paths of the examples for a method's tab: faces for face methods, and no picture below the method's minimum."""
     found = paths(*(FACES if method.accepts.face else PHOTOS))

@@ -16,7 +16,8 @@ from gansr.inputs import DETECTOR
 from gansr.method import Method
 from gansr.options import parse_options
 from gansr.picture import open_picture
-from gansr.ui import examples, render, service, sessions
+from gansr.ui import address, examples, render, service, sessions
+from gansr.ui.address import connect_address, draw_note
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
 from gansr.ui.handlers import guard
@@ -61,7 +62,7 @@ SOURCES = (
     "downloaded at first use; for “yours”, import the authors' file with <code>python -m gansr weights import</code>."
 )
 LAUNCH: dict[str, Any] = {
-    "js": NAME_EXAMPLES,
+    "js": f"() => {{ ({NAME_EXAMPLES})(); ({address.script()})(); }}",
     "css_paths": [HERE / "page.css"],
     "theme": THEME,
     "app_kwargs": {"middleware": [*middleware(), *listener_count(service.LISTENERS)]},
@@ -81,15 +82,20 @@ def build() -> gr.Blocks:
     """The whole page, ready to launch."""
     with gr.Blocks(title="gansr: GAN super-resolution, side by side", analytics_enabled=False) as page:
         head = gr.HTML(_head())
+        note = draw_note()
         with gr.Tabs(overflow_behavior="wrap") as tabs:
             with gr.Tab("Compare", id="compare"):
-                picked = draw_compare(page, tabs, examples.paths(*examples.COMPARED))
+                picked = draw_compare(examples.paths(*examples.COMPARED))
+            addressed = [picked.addressed()]
             for method in papers.METHODS:
                 with gr.Tab(method.title, id=method.name):
-                    link_tab(tabs, picked, method, *draw_tab(method, examples.examples_for(method)))
+                    drawn = draw_tab(method, examples.examples_for(method))
+                    link_tab(tabs, picked, method, *drawn)
+                    addressed.append(drawn[0].addressed())
             link_comparison(picked)
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
+        connect_address(page, tabs, note, addressed)
         page.load(_head, None, head, queue=False, api_visibility="private", show_progress="hidden")
     guard(page)
     sessions.limit_names()

@@ -14,6 +14,7 @@ from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.options import Option, OptionError, options_of, parse_options, plain_values
 from gansr.request import PLAIN, SHRINK, Request, decode, encode, fields_of
+from gansr.ui.address import PRESET, Addressed, usual
 from gansr.ui.controls import HIDDEN, choices, control, mask_of, picture_input
 
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
@@ -26,10 +27,16 @@ class RequestControls:
     method: Method
     picture: Component
     fields: Mapping[str, Component]
+    preset: Component
 
     def all(self) -> list[Component]:
         """Every control, in the order in which handlers receive their values."""
         return [self.picture, *self.fields.values()]
+
+    def addressed(self) -> Addressed:
+        """What an address sets."""
+        fields = {name: self.fields[name] for name in usual(self.method.name) if name in self.fields}
+        return Addressed(self.method.name, self.picture, {PRESET: self.preset, **fields})
 
     def names(self) -> list[str]:
         """The API's argument names, one for each of `all`."""
@@ -163,7 +170,7 @@ class Form:
                 visible=False,
                 buttons=[],
             )
-        preset = gr.Radio(
+        self.preset = gr.Radio(
             list(method.presets),
             value=next(iter(method.presets)),
             label="Preset",
@@ -177,14 +184,17 @@ class Form:
                 if field not in self.made:
                     self.made[field] = control(field, described, default, self._counts(described))
             self.made |= {field: control(field, *PLAIN[field]) for field in ("seed", "precision")}
-        _wire_preset(method, preset, self.made)
+        _wire_preset(method, self.preset, self.made)
         return found
 
     def wired(self) -> RequestControls:
         """All controls, those that do not count hidden whenever what they depend on changes."""
         self.made |= self.shrinking
         controls = RequestControls(
-            self.method, self.picture, {field: self.made[field] for field in fields_of(self.method)}
+            self.method,
+            self.picture,
+            {field: self.made[field] for field in fields_of(self.method)},
+            self.preset,
         )
         self._wire_only()
         self._wire_degradation(controls)

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import gradio as gr
 import numpy as np
@@ -32,7 +32,7 @@ from gansr.papers.kernelgan.kernel_files import read_kernel
 from gansr.papers.mganprior.options import read_boundary, read_mask
 from gansr.picture import PictureError
 from gansr.request import decode, encode
-from gansr.ui import compare_values, controls, restore_button
+from gansr.ui import address, compare_values, controls, restore_button
 from tests.attack import fuzz_pictures, fuzzing
 from tests.attack.mutations import any_bytes
 from tests.support.bad_inputs import chunk, photo, saved
@@ -100,10 +100,8 @@ def _receipt(method: Any) -> dict[str, Any]:
 
 
 def _link(method: Any) -> bytes:
-    return (
-        compare_values.query(compare_values.values_for(decode(method, {"seed": 7}))).encode()
-        + b"&example=coffee.png"
-    )
+    values = compare_values.values_for(decode(method, {"seed": 7})) | {"methods": method.name}
+    return urlencode(values).encode() + b"&example=coffee.png"
 
 
 # ------------------------------------------------------------------------------------------- the changes
@@ -251,10 +249,12 @@ def _read_receipt(data: bytes) -> None:
 
 
 def _read_link(data: bytes) -> None:
-    found, refused = compare_values.restored(dict(QueryParams(data)))
-    assert len(json.dumps(found).encode()) < 100_000
-    if refused:
-        raise OptionError(refused)
+    texts = dict(QueryParams(data))
+    tabs = ("compare", *(method.name for method in papers.METHODS))
+    _, values, wrong = address.restored({"tab": "compare", "tabs": dict.fromkeys(tabs, texts)})
+    assert len(json.dumps(values).encode()) < 100_000
+    if wrong:
+        raise OptionError(wrong[0])
 
 
 def _read_options(data: bytes) -> None:

@@ -31,7 +31,7 @@ from gansr import receipt
 from gansr.options import OptionError
 from gansr.papers.kernelgan.kernel_files import read_kernel
 from gansr.picture import PictureError, open_picture
-from gansr.ui import compare_values, controls
+from gansr.ui import address, controls
 from tests.support.bad_inputs import SIGNATURE, chunk, ihdr, photo, png, saved, segment, with_segment
 from tests.support.heif_files import box, heic, made_heic, smooth
 
@@ -206,7 +206,7 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "mat": _kernel(".mat"),
     "npy": _kernel(".npy"),
     "receipt": receipt.read,
-    "link": lambda data: compare_values.restored({"seed": data.decode(), "example": data.decode()}),
+    "link": lambda data: address.values_of("compare", {"seed": data.decode(), "example": data.decode()}),
     "data URL": lambda data: controls._data_url(data.decode()),
 }
 

@@ -45,17 +45,22 @@ gansr.metrics.METRICS = tuple(metric for metric in gansr.metrics.METRICS if not 
 
 import gradio as gr
 
+from gansr.ui.address import connect_address, draw_note
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import EXAMPLES
 from gansr.ui.handlers import guard
 from gansr.ui.page import LAUNCH
 from gansr.ui.tab_links import link_comparison
 
-with gr.Blocks(analytics_enabled=False) as page, gr.Tabs() as tabs:
-    with gr.Tab("First", id="about"):
-        gr.HTML("the first tab")
-    with gr.Tab("Compare", id="compare"):
-        link_comparison(draw_compare(page, tabs, [str(EXAMPLES / "chelsea-small-x4.png")]))
+with gr.Blocks(analytics_enabled=False) as page:
+    note = draw_note()
+    with gr.Tabs() as tabs:
+        with gr.Tab("First", id="about"):
+            gr.HTML("the first tab")
+        with gr.Tab("Compare", id="compare"):
+            drawn = draw_compare([str(EXAMPLES / "chelsea-small-x4.png")])
+            link_comparison(drawn)
+    connect_address(page, tabs, note, [drawn.addressed()])
 guard(page)
 page.queue(max_size=64)
 page.launch(**{**LAUNCH, "server_name": "127.0.0.1"})

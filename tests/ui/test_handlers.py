@@ -161,31 +161,32 @@ LINKS = (
     {"tab": "compare", "fake.options": "steps=" + "9" * 390},
     {"tab": "compare", "fake.options": "steps='"},
     {"tab": "compare", "fake.preset": "\ud800", "problem": "×0"},
+    {"tab": "fake", "preset": "\ud800", "steps": "1e999", "kind": "٣", "example": "../../README.md"},
+    {"tab": "mganprior", "mask": "/etc/passwd", "seed": "9" * 399, "job": "x"},
 )
 
 
-@pytest.mark.parametrize("query", LINKS)
-def test_a_link_may_have_anything(blocks, query, logged):
-    event = next(event for event in blocks.fns.values() if event.name == "_from_link")
+def restore(blocks: gr.Blocks, address: dict[str, str]) -> tuple[Any, list[Any]]:
+    """The event that restores what an address holds, and its answer."""
+    event = next(event for event in blocks.fns.values() if event.name == "restore")
+    tab = address.get("tab", "")
+    saved = {"tab": tab, "tabs": {tab: address}}
+    return event, asyncio.run(blocks.process_api(event, [saved], state=SessionState(blocks)))["data"]
 
-    async def asked() -> Any:
-        return await blocks.process_api(
-            event, [], state=SessionState(blocks), request=gr.Request(query_params=query)
-        )
 
+@pytest.mark.parametrize("address", LINKS)
+def test_an_address_may_have_anything(blocks, address, logged):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Gradio prints a gr.Warning that reaches no page
-        assert len(asyncio.run(asked())["data"]) == len(event.outputs)
+        event, answered = restore(blocks, address)
+        assert len(answered) == len(event.outputs)
     assert logged == []
 
 
-def test_a_link_that_is_not_possible_is_told_on_the_page(blocks):
-    event = next(event for event in blocks.fns.values() if event.name == "_from_link")
-    asked = gr.Request(query_params={"tab": "compare", "seed": "-1"})
-    _, line, *_ = asyncio.run(blocks.process_api(event, [], state=SessionState(blocks), request=asked))[
-        "data"
-    ]
-    assert "The link has a setting that is not possible here: seed must be" in line
+@pytest.mark.parametrize("tab", ["compare", "fake"])
+def test_what_is_not_possible_in_an_address_is_left_out_and_told_on_the_page(blocks, tab):
+    _, answered = restore(blocks, {"tab": tab, "seed": "-1"})
+    assert "The address has a setting that is not possible here: seed must be" in answered[1]["value"]
 
 
 # ------------------------------------------------------------------------------------------ the checks
