@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gansr import bench, papers, receipt
+from gansr.choices import told, weight_choices
 from gansr.compare import cli as compare_cli
 from gansr.engine import MetricResult
 from gansr.method import Frame, Method
@@ -69,10 +70,11 @@ def _add_method(commands: Any, method: Method) -> None:
     )
     measuring.add_argument("--known-answer", action="store_true", help="IN is the truth: shrink it first")
     for name, (described, default) in fields_of(method).items():
+        standing = told(weight_choices(method, name))
         if name.startswith(MEASURING):
-            _add_flag(measuring, name, described, default)
+            _add_flag(measuring, name, described, default, standing)
         elif name not in FACES or method.accepts.face:
-            _add_flag(parser, name, described, default)
+            _add_flag(parser, name, described, default, standing)
     for flag, values in method.cli_flags.items():
         parser.add_argument(
             f"--{flag}", action="store_true", help=", ".join(f"{k}: {v}" for k, v in values.items())
@@ -86,19 +88,20 @@ def _add_method(commands: Any, method: Method) -> None:
     parser.set_defaults(handler=lambda parsed: _run(method, parsed))
 
 
-def _add_flag(parser: Any, name: str, described: Option, default: Any) -> None:
+def _add_flag(parser: Any, name: str, described: Option, default: Any, standing: str) -> None:
     flag, text = "--" + name.replace("_", "-"), described.help.replace("%", "%%")
+    usual = f" ({default})" + (f". Weights {standing}" if standing else "")
     if name == "task":
         return  # --known-answer
     common: dict[str, Any] = {"dest": name, "default": None}
     if described.read is not None:
         parser.add_argument(flag, type=Path, metavar="FILE", help=text, **common)
     elif isinstance(default, bool):
-        parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=f"{text} ({default})", **common)
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=text + usual, **common)
     elif described.choices is not None:
-        parser.add_argument(flag, choices=described.choices, help=f"{text} ({default})", **common)
+        parser.add_argument(flag, choices=described.choices, help=text + usual, **common)
     else:
-        parser.add_argument(flag, type=type(default), help=f"{text} ({default})", **common)
+        parser.add_argument(flag, type=type(default), help=text + usual, **common)
 
 
 def _run(method: Method, parsed: argparse.Namespace) -> int:

@@ -192,9 +192,5 @@ def _remedy(entry: Entry) -> str:
 
 def _refuse_missing_weights(request: Request) -> None:
     """Raise WeightsError where the user must import the weights first."""
-    for name in request.weights.values():
-        if not weights.fetchable(name):
-            raise weights.WeightsError(
-                f"the weights {name} are not here: import the authors' file with "
-                "`python -m gansr weights import`, or choose others"
-            )
+    if missing := weights.missing_file(request.weights.values()):
+        raise weights.WeightsError(missing)

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from gansr import papers, weights
+from gansr.choices import menu, weight_choices
 from gansr.compare import plan
 from gansr.compare.plan import MIDDLE, REMEDIES, SHRINK, Comparison
 from gansr.compare.run import run
@@ -39,6 +40,7 @@ from gansr.ui.run_state import RunState, connect_run, connect_stop
 from gansr.ui.tab import RUNS
 from gansr.ui.viewer import contents, viewer
 from gansr.ui.visitors import Visitor, visitor_of
+from gansr.weights.availability import FILE
 
 CHOOSE = "Choose a picture and press Run all."
 
@@ -149,7 +151,9 @@ def _draw_settings(named: dict[str, Component]) -> dict[str, gr.Button]:
 
 def _draw_method(method: Method) -> dict[str, Component]:
     known = ", ".join(
-        name for name, (described, _) in options_of(method.options).items() if described.read is None
+        name + _usable_weights(method, name)
+        for name, (described, _) in options_of(method.options).items()
+        if described.read is None
     )
     with gr.Row():
         preset = gr.Radio(
@@ -167,6 +171,13 @@ def _draw_method(method: Method) -> dict[str, Component]:
             elem_id=f"compare-{method.name}-options",
         )
     return {f"{method.name}.preset": preset, f"{method.name}.options": options}
+
+
+def _usable_weights(method: Method, name: str) -> str:
+    """The weights that an option may name here without a file from the user, in brackets."""
+    described, standing = options_of(method.options)[name][0], weight_choices(method, name)
+    usable = {choice: one for choice, one in standing.items() if one.state != FILE}
+    return f" ({'; '.join(label for label, _ in menu(described, usable))})" if usable else ""
 
 
 def _draw_share() -> gr.File:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from abc import ABCMeta
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from gradio.components import Component
 from torch import Tensor
 
+from gansr.choices import menu
 from gansr.options import MAX_TEXT, Option, OptionError, options_of
 from gansr.picture import MAX_BYTES, PictureError, open_mask, to_png
 from gansr.ui import files, service
@@ -119,7 +121,7 @@ def title_of(name: str, described: Option) -> str:
 def choices(name: str, described: Option, default: Any, elem_id: str) -> gr.Radio:
     """An option of few choices as a row of them. Its help is shown at the label, and for the keyboard."""
     return gr.Radio(
-        [(described.labels.get(choice, choice), choice) for choice in described.choices or ()],
+        menu(described, {}),
         value=default,
         label=title_of(name, described),
         info=sentence_case(described.help),
@@ -128,14 +130,21 @@ def choices(name: str, described: Option, default: Any, elem_id: str) -> gr.Radi
     )
 
 
-def control(name: str, described: Option, default: Any, shown: bool = True) -> Component:
-    """The control of one option, with its label, one-sentence help, range and default; hidden unless `shown`."""
-    made = _control(name, described, default)
+def control(
+    name: str,
+    described: Option,
+    default: Any,
+    shown: bool = True,
+    listed: Sequence[tuple[str, str]] = (),
+) -> Component:
+    """The control of one option, with its label, one-sentence help, range and default; hidden unless `shown`. `listed`:
+    (label, value) of its choices, where the labels are not the option's own."""
+    made = _control(name, described, default, list(listed) or menu(described, {}))
     made.visible = shown or HIDDEN
     return made
 
 
-def _control(name: str, described: Option, default: Any) -> Component:
+def _control(name: str, described: Option, default: Any, listed: list[tuple[str, str]]) -> Component:
     label, info = title_of(name, described), sentence_case(described.help)
     if described.paint:
         return painted(label)
@@ -147,7 +156,6 @@ def _control(name: str, described: Option, default: Any) -> Component:
     if isinstance(default, bool):
         return gr.Checkbox(default, label=label, info=info)
     if described.choices is not None:
-        listed = [(described.labels.get(choice, choice), choice) for choice in described.choices]
         if len(listed) <= 4 and sum(len(label) for label, _ in listed) < 40:
             return gr.Radio(listed, value=default, label=label, info=info)
         return gr.Dropdown(listed, value=default, label=label, info=info)

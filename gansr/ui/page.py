@@ -26,7 +26,8 @@ from gansr.ui.middleware import middleware
 from gansr.ui.tab import draw_tab
 from gansr.ui.tab_links import link_comparison, link_tab
 from gansr.ui.visitors import IN_ALL
-from gansr.weights.manifest import Registry
+from gansr.ui.weight_menus import WeightMenu, weight_menus
+from gansr.weights.availability import download_of
 
 HERE = Path(__file__).parent
 THUMBNAIL = 64  # px
@@ -81,7 +82,7 @@ LAUNCH: dict[str, Any] = {
 def build() -> gr.Blocks:
     """The whole page, ready to launch."""
     with gr.Blocks(title="gansr: GAN super-resolution, side by side", analytics_enabled=False) as page:
-        head = gr.HTML(_head())
+        head, menus = gr.HTML(_head()), list[WeightMenu]()
         note = draw_note()
         with gr.Tabs(overflow_behavior="wrap") as tabs:
             with gr.Tab("Compare", id="compare"):
@@ -92,11 +93,19 @@ def build() -> gr.Blocks:
                     drawn = draw_tab(method, examples.examples_for(method))
                     link_tab(tabs, picked, method, *drawn)
                     addressed.append(drawn[0].addressed())
+                    menus += weight_menus(drawn[0])
             link_comparison(picked)
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
         connect_address(page, tabs, note, addressed)
-        page.load(_head, None, head, queue=False, api_visibility="private", show_progress="hidden")
+        page.load(
+            lambda: [_head(), *(menu.updated() for menu in menus)],
+            None,
+            [head, *(menu.component for menu in menus)],
+            queue=False,
+            api_visibility="private",
+            show_progress="hidden",
+        )
     guard(page)
     sessions.limit_names()
     # After each event the queue summarises this many of the last, for a dashboard that is closed here.
@@ -132,7 +141,7 @@ def weights_state() -> str:
             ready.append(method.title)
         elif all(entry.fetchable for entry in missing):
             downloads.append(method.title)
-            sizes |= dict(map(_download, missing))
+            sizes |= dict(map(download_of, missing))
         else:
             unavailable.append(method.title)
     if len(ready) == len(papers.METHODS):
@@ -157,16 +166,6 @@ def _default_weights(method: Method) -> list[weights.Entry]:
     if method.accepts.seeks_face(options):
         names.append(DETECTOR)
     return [weights.entries()[name] for name in names]
-
-
-def _download(entry: weights.Entry) -> tuple[str, int]:
-    """What has to be downloaded for an entry, by a key, and its size in bytes."""
-    for source in entry.sources:
-        if isinstance(source, Registry):
-            return source.archive_sha256, source.archive_bytes
-        if source.kind == "hub":
-            break
-    return entry.name, entry.bytes or 0
 
 
 # ------------------------------------------------------------------------------------------------- About

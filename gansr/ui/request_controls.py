@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from gansr.choices import menu, weight_choices
 from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.options import Option, OptionError, options_of, parse_options, plain_values
@@ -182,7 +183,8 @@ class Form:
         with gr.Accordion("Options", open=False, elem_id=f"{name}-options") as self.folded:
             for field, (described, default) in self.options.items():
                 if field not in self.made:
-                    self.made[field] = control(field, described, default, self._counts(described))
+                    listed = menu(described, weight_choices(method, field))
+                    self.made[field] = control(field, described, default, self._counts(described), listed)
             self.made |= {field: control(field, *PLAIN[field]) for field in ("seed", "precision")}
         _wire_preset(method, self.preset, self.made)
         return found

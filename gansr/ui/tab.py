@@ -21,6 +21,7 @@ from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.results import Results, RunFiles
 from gansr.ui.run_state import RunState, connect_picture, connect_run, connect_stop, news
 from gansr.ui.visitors import Visitor, visitor_of
+from gansr.ui.weight_menus import warn_of_missing_files
 
 # Runs wait in our own line, where they are served in rotation and can be stopped; never in Gradio's queue.
 RUNS: dict[str, Any] = {"concurrency_limit": None, "concurrency_id": "run"}
@@ -59,6 +60,7 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.B
     )
     connect_stop(run, stop, started, state, results.status, results.pictures)
     connect_picture(controls.picture, state, results.status)
+    warn_of_missing_files(controls, state, results.status)
     _draw_api(method, controls)
     return controls, away, restore
 

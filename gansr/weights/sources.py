@@ -6,6 +6,7 @@ once: every entry it contains is converted, then the archive is deleted.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -28,7 +29,7 @@ def fetch(name: str, progress: Progress = silent, policy: RetryPolicy = DEFAULT_
     if (path := cache.verified(entry)) is not None:
         return path
     if cache.expected_sha256(entry) is None and not entry.fetchable:
-        raise WeightsError(f"{name} is not on this machine. {how_to_import(entry)}")
+        raise WeightsError(needs_file(entry))
     with cache.locked(_lock_name(entry), policy, progress):
         if (path := cache.verified(entry, delete=True)) is not None:
             return path
@@ -163,6 +164,17 @@ def check(entry: Entry, data: bytes) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ import
+
+
+def needs_file(entry: Entry) -> str:
+    """Why a choice of `entry` cannot be used here, and what to do: a sentence or two."""
+    if (own := entry.source(Own)) is not None:
+        return (
+            f"needs a file: {entry.name} is missing from this checkout, or is not what the manifest pins; "
+            f"`git checkout -- {own.path}` restores it."
+        )
+    owner = "Only the owner of this Space can add it: " if os.environ.get("SPACE_ID") else ""
+    return f"needs a file: {entry.name} is not here. {owner}{how_to_import(entry)}."
 
 
 def how_to_import(entry: Entry) -> str:

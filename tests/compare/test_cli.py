@@ -94,6 +94,6 @@ def test_a_method_that_does_not_suit_is_no_failure_and_a_missing_one_is(
     assert "GLEAN: works on faces only" in capsys.readouterr().err
     document = json.loads((tmp_path / "out" / "table.json").read_text("utf-8"))
     assert document["unsuitable"] == {"glean": "works on faces only"}
-    monkeypatch.setattr("gansr.weights.fetchable", lambda name: "glean" not in name)
+    monkeypatch.setattr("gansr.weights.availability.ready", lambda name: "glean" not in name)
     assert run_command(*common, "--problem", "face-32-256") == 1
-    assert "GLEAN: the weights glean-face-x8 are not here" in capsys.readouterr().err
+    assert "GLEAN: needs a file: glean-face-x8 is missing from this checkout" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The whole page with its five methods, each computing in a moment: their controls, inputs and sizes are the real ones,
-and every result is its input with some noise. Run by the tests in its own process.
+and every result is its input with some noise. Run by the tests in its own process. With WEIGHTS=1 the methods still
+want their weights, so that menus and refusals are the real ones.
 """
 
 # ruff: noqa: E402 — the methods are exchanged before the page reads them
@@ -7,6 +8,7 @@ and every result is its input with some noise. Run by the tests in its own proce
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +40,8 @@ def quick(method: Method) -> Method:
             yield Frame((image - noise * step / STEPS).clamp(0, 1), step, STEPS, {"loss": 1 / step})
 
     none: Callable[..., dict[str, str]] = lambda method, options: {}  # noqa: E731
-    return dataclasses.replace(method, run=run, weights={}, needs=none, warm_up=None)
+    light = dataclasses.replace(method, run=run, warm_up=None)
+    return light if os.environ.get("WEIGHTS") else dataclasses.replace(light, weights={}, needs=none)
 
 
 gansr.papers.METHODS = tuple(map(quick, gansr.papers.METHODS))

