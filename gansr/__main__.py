@@ -23,12 +23,11 @@ from gansr.options import Option, OptionError, options_of
 from gansr.papers import training
 from gansr.picture import Picture, PictureError, open_picture, to_png
 from gansr.pipeline import USER_ERRORS, Pipeline, Update, local
-from gansr.request import Request, decode, fields_of
+from gansr.request import OF_FACES, Request, decode, fields_of
 from gansr.weights import commands as weights_commands
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".heic", ".heif", ".avif")  # read from a folder
-# Fields with flags of their own, in the groups that they belong to.
-MEASURING, FACES = ("task", "shrink_"), ("align", "face", "paste_back")
+MEASURING = ("task", "shrink_")  # fields whose flags are in a group of their own
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,7 +72,7 @@ def _add_method(commands: Any, method: Method) -> None:
         standing = told(weight_choices(method, name))
         if name.startswith(MEASURING):
             _add_flag(measuring, name, described, default, standing)
-        elif name not in FACES or method.accepts.face:
+        elif name not in OF_FACES or method.accepts.face:
             _add_flag(parser, name, described, default, standing)
     for flag, values in method.cli_flags.items():
         parser.add_argument(

@@ -26,6 +26,7 @@ TASKS: dict[str, str] = {
     "known answer": "Test quality",
 }
 SHRINK, PROBLEM = "shrink_", "problem_"  # prefixes in the flat form
+OF_FACES = ("align", "face", "paste_back")  # fields that only methods for faces use
 
 
 @dataclass(frozen=True)

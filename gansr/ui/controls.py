@@ -65,7 +65,7 @@ def _unopened_layers(_: gr.ImageEditor, payload: Any) -> dict[str, list[str | by
 
 def _source_of(file: Any) -> str | bytes:
     """The path of an uploaded file, or the bytes of its `data:` URL."""
-    return _data_url(file.url) if file.url and file.url.startswith("data:") else file.path
+    return bytes_of_data_url(file.url) if file.url and file.url.startswith("data:") else file.path
 
 
 # Classes, because Gradio makes a component anew from its class when a handler updates it. Made by ABCMeta, because
@@ -98,7 +98,8 @@ def _shown_by_browsers(path: Any) -> Any:
     return shown
 
 
-def _data_url(url: str) -> bytes:
+def bytes_of_data_url(url: str) -> bytes:
+    """What a `data:` URL holds. Raises gr.Error."""
     head, _, body = url.partition(",")
     if not head.endswith(";base64"):
         raise gr.Error("A data: URL must hold base64 data; upload the file instead", print_exception=False)

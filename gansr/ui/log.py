@@ -17,12 +17,14 @@ from types import SimpleNamespace, TracebackType
 from typing import Any
 
 import gradio as gr
+import mcp
 from gradio import queueing, route_utils, routes
 
 LOG = logging.getLogger("gansr")
 FRAMES = 4  # named per exception, innermost first
 LONGEST = 200  # characters of a logger's own text before the place
 GUARD = "gansr/ui/handlers.py"  # every event goes through it: it tells nothing
+MCP = str(Path(mcp.__file__).parent)
 PRINTING = (queueing, routes, route_utils)  # the modules of Gradio that print the tracebacks of requests
 
 
@@ -72,8 +74,11 @@ def _print_exc(*_: Any, **__: Any) -> None:
 
 
 def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-    """A record without a traceback; the first line of its text and the place of the exception instead."""
+    """A record without a traceback; the first line of its text and the place of the exception instead. Of a record of
+    the MCP library only the place is left: its texts hold whole messages."""
     record = logging.LogRecord(*args, **kwargs)
+    if record.pathname.startswith(MCP):
+        record.msg, record.args = f"mcp{record.pathname.removeprefix(MCP)}:{record.lineno}", ()
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
         first = record.getMessage().strip().partition("\n")[0][:LONGEST]

@@ -16,7 +16,7 @@ from gansr.inputs import DETECTOR
 from gansr.method import Method
 from gansr.options import parse_options
 from gansr.picture import open_picture
-from gansr.ui import address, examples, render, service, sessions
+from gansr.ui import address, examples, mcp_server, render, service, sessions
 from gansr.ui.address import connect_address, draw_note
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
@@ -66,7 +66,9 @@ LAUNCH: dict[str, Any] = {
     "js": f"() => {{ ({NAME_EXAMPLES})(); ({address.script()})(); }}",
     "css_paths": [HERE / "page.css"],
     "theme": THEME,
-    "app_kwargs": {"middleware": [*middleware(), *listener_count(service.LISTENERS)]},
+    "app_kwargs": {
+        "middleware": [*middleware(), *listener_count(service.LISTENERS), *mcp_server.middleware()]
+    },
     "max_file_size": "64mb",
     "max_threads": IN_ALL + 40,  # a waiting run holds a thread; 40, Gradio's own number, are for all else
     "run_history": False,  # it would keep the URLs of the user's pictures in the browser

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import gradio as gr
 
-from gansr import receipt
 from gansr.method import Method
 from gansr.options import OptionError
-from gansr.pipeline import Update
-from gansr.request import Request
-from gansr.ui import files, render, service
+from gansr.ui import render, service
+from gansr.ui.api import RUNS, draw_api
 from gansr.ui.handlers import user_errors
 from gansr.ui.preview import wire_preview
 from gansr.ui.request_controls import Form, RequestControls
@@ -22,9 +19,6 @@ from gansr.ui.results import Results, RunFiles
 from gansr.ui.run_state import RunState, connect_picture, connect_run, connect_stop, news
 from gansr.ui.visitors import Visitor, visitor_of
 from gansr.ui.weight_menus import warn_of_missing_files
-
-# Runs wait in our own line, where they are served in rotation and can be stopped; never in Gradio's queue.
-RUNS: dict[str, Any] = {"concurrency_limit": None, "concurrency_id": "run"}
 
 
 def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.Button, RestoreButton]:
@@ -61,7 +55,7 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.B
     connect_stop(run, stop, started, state, results.status, results.pictures)
     connect_picture(controls.picture, state, results.status)
     warn_of_missing_files(controls, state, results.status)
-    _draw_api(method, controls)
+    draw_api(method, controls)
     return controls, away, restore
 
 
@@ -115,58 +109,3 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
                     yield {results.pictures: results.tiles(kept, update.answers)}
 
     return run
-
-
-# --------------------------------------------------------------------------------------------- the API
-
-
-def _draw_api(method: Method, controls: RequestControls) -> None:
-    """`client.predict(picture=…, api_name="/srgan")` → (the result's PNG, a report)."""
-    with gr.Group(visible=False):
-        button, result, report = gr.Button("API"), gr.File(), gr.JSON()
-
-    def run(asked: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
-        visitor = visitor_of(asked)
-        watch = service.LISTENERS.watch(visitor.session)
-        with user_errors():
-            yield from watch.sent(RunState().until_stopped(updates(visitor, values), watch=watch))
-
-    def updates(visitor: Visitor, values: tuple[Any, ...]) -> Generator[tuple[Any, Any] | None]:
-        with service.VISITORS.admitted(visitor):
-            picture, request = controls.request(values)
-            if picture is None:
-                raise OptionError("no picture: give one as `picture`")
-            path = ""
-            for update in news(service.PIPELINE.run(picture, request, owner=visitor.session)):
-                if update is None:
-                    yield None
-                    continue
-                frame, given = update.frame, update.given
-                if frame is None or given is None:
-                    yield None, {"status": update.text}
-                elif not update.finished:
-                    yield None, {"step": frame.step, "steps": frame.steps, "readings": dict(frame.readings)}
-                else:
-                    png = path or receipt.result_png(request, given, frame)
-                    path = png if isinstance(png, str) else files.save(png, f"{method.name}.png")
-                    yield path, _report(request, update)
-
-    parameter = inspect.Parameter
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [parameter(name, parameter.POSITIONAL_OR_KEYWORD) for name in ("asked", *controls.names())]
-    )
-    button.click(run, controls.all(), [result, report], api_name=method.name, **RUNS)
-
-
-def _report(request: Request, update: Update) -> dict[str, Any]:
-    assert update.frame is not None and update.given is not None
-    return {
-        "measures": {r.metric.name: r.reason if r.value is None else r.value for r in update.measured},
-        "answers": {
-            title: {row.metric.name: row.value for row in rows if row.value is not None}
-            for title, rows in update.answers.items()
-        },
-        "baseline": {"title": update.baseline_title, "measures": dict(update.baseline or {})},
-        "notices": [*update.given.notices, *update.frame.notices],
-        "receipt": receipt.write(request, update.given, update.frame),
-    }

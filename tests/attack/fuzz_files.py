@@ -272,7 +272,7 @@ READERS: Mapping[str, Callable[[bytes], Any]] = {
     "receipt": _read_receipt,
     "link": _read_link,
     "options": _read_options,
-    "data URL": lambda data: controls._data_url(data.decode("latin-1")),
+    "data URL": lambda data: controls.bytes_of_data_url(data.decode("latin-1")),
 }
 
 

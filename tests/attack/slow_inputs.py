@@ -207,7 +207,7 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "npy": _kernel(".npy"),
     "receipt": receipt.read,
     "link": lambda data: address.values_of("compare", {"seed": data.decode(), "example": data.decode()}),
-    "data URL": lambda data: controls._data_url(data.decode()),
+    "data URL": lambda data: controls.bytes_of_data_url(data.decode()),
 }
 
 

@@ -8,10 +8,12 @@ import io
 import logging
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import httpx
+import mcp
 import pytest
 from gradio.routes import App
 
@@ -105,6 +107,20 @@ def test_tracebacks_of_other_loggers_become_a_line(text):
     first, second = text.getvalue().splitlines()
     assert first.startswith("Exception in ASGI application: ValueError in ui/test_log.py:")
     assert second.startswith("Task failed: ") and len(second) < 400
+
+
+def test_records_of_the_mcp_library_tell_only_their_place(text):
+    path = str(Path(mcp.__file__).parent / "shared" / "session.py")
+    for error in (None, ValueError(SECRET)):
+        found = (type(error), error, None) if error else None
+        logging.getLogger().handle(
+            logging.getLogRecordFactory()(
+                "root", logging.WARNING, path, 383, f"Failed to validate request: {SECRET}", (), found
+            )
+        )
+    first, second = text.getvalue().splitlines()
+    assert first == "mcp/shared/session.py:383"
+    assert second == "mcp/shared/session.py:383: ValueError in an unknown place"
 
 
 def test_other_records_are_as_they_were(text: Any):

@@ -36,6 +36,8 @@ OPEN: tuple[str, ...] = (
     # what "Use via API" tells to call
     rf"/gradio_api/call/(v2/)?{_NAME}/?",
     rf"/gradio_api/call/(v2/)?{_NAME}/{_NAME}",
+    # gansr.ui.mcp_server
+    r"/gradio_api/mcp/?",
 )
 _OPEN = re.compile("|".join(f"(?:{path})" for path in OPEN))
 

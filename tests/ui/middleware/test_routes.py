@@ -52,6 +52,10 @@ def test_what_the_page_uses_is_served(path):
     assert is_open(path)
 
 
+def test_mcp_is_at_one_address():
+    assert is_open("/gradio_api/mcp") and not is_open("/gradio_api/mcp/schema")
+
+
 @pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_rest_is_not_found(app, path, method):
