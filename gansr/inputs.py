@@ -126,9 +126,9 @@ class Inputs:
             key, lambda reserve: self._uploads.open(source, reserve), lambda p: (p.rgb, p.alpha)
         )
 
-    def stands_for(self, path: str | Path, picture: Picture) -> None:
-        """The file at `path` was made of an upload that gave `picture`, whose notices it keeps."""
-        self._uploads.stands_for(path, picture.notices)
+    def stands_for(self, path: str | Path, notices: tuple[str, ...]) -> None:
+        """The file at `path` was made here, and its picture has `notices`."""
+        self._uploads.stands_for(path, notices)
 
     def faces(self, picture: Picture) -> list[faces.Face]:
         """The faces of a picture, largest first; empty where there is none."""

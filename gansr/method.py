@@ -185,6 +185,18 @@ class Cost:
     memory: float  # peak bytes
 
 
+@dataclass(frozen=True)
+class Reuse:
+    """A file of a result that one of the method's own options takes."""
+
+    title: str  # of the button
+    done: str  # what to say after it was pressed
+    file: Callable[[Any], str]  # options of the run → the file's name in Frame.files
+    option: str  # that takes the file
+    sets: tuple[str, ...]  # the options that are set with it
+    values: Callable[[Any], Mapping[str, Any]]  # options of the run → their values
+
+
 def default_needs(method: Method, options: Any) -> Mapping[str, str]:
     """role → weights: the option named as the role if there is one, otherwise the first listed."""
     return {role: getattr(options, role, names[0]) for role, names in method.weights.items()}
@@ -243,6 +255,8 @@ class Method:
     warm_up: Callable[[Nets], None] | None = None
     # The command's flag for writing one of the result's files, chosen by its ending.
     save: str = ""
+    # A file of a result that can be given to the next run.
+    reuse: Reuse | None = None
     # What the user must know about every result of this method; shown beside it.
     caution: str = ""
 

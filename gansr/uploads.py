@@ -60,7 +60,8 @@ class Uploads:
         try:
             picture = open_picture(path, declared)
         except PictureError as error:
-            self._change(path, _Original(before, refusal=str(error)))
+            if original is None:
+                self._change(path, _Original(before, refusal=str(error)))
             raise
         original = self._original(
             _identity(source)
@@ -71,7 +72,8 @@ class Uploads:
         return replace(picture, sha256=original.sha256 or picture.sha256, notices=original.notices)
 
     def stands_for(self, path: str | Path, notices: tuple[str, ...]) -> None:
-        """The file at `path` was made of an upload: its picture has the notices of that."""
+        """The file at `path` was made here, of an upload or as a result: its picture has `notices`, and the file is
+        never changed."""
         made = _identity(path)
         self._remember(made, _Original(made, notices=notices))
 

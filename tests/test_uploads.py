@@ -8,7 +8,7 @@ import threading
 import pytest
 from PIL import Image
 
-from gansr.picture import PictureError, open_picture
+from gansr.picture import PictureError, limits, open_picture
 from gansr.uploads import Uploads
 from tests.support.bad_inputs import photo
 from tests.support.heif_files import exif_of
@@ -165,3 +165,14 @@ def test_what_was_made_of_an_upload_keeps_its_notices(uploads, folder):
     uploads.stands_for(shown, first.notices)
     opened = uploads.open(shown)
     assert opened.notices == first.notices and opened.sha256 == plain.sha256
+
+
+def test_what_was_made_here_is_never_emptied_when_it_is_refused(uploads, folder, monkeypatch):
+    path = folder / "result.png"
+    photo().convert("RGB").save(path)
+    before = path.read_bytes()
+    uploads.stands_for(path, ("result of a run",))
+    monkeypatch.setattr(limits, "MAX_PIXELS", 10)
+    with pytest.raises(PictureError, match="too large"):
+        uploads.open(path)
+    assert path.read_bytes() == before

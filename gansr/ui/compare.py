@@ -31,11 +31,12 @@ from gansr.ui.compare_values import (
     problem_of,
     requests_of,
 )
-from gansr.ui.compare_view import RunFiles
+from gansr.ui.compare_view import Finished, RunFiles
 from gansr.ui.controls import control, picture_input
 from gansr.ui.handlers import text_of, user_errors
 from gansr.ui.request_controls import QUIET, degradation_controls, shown_for_task, task_control
 from gansr.ui.restore_button import RestoreButton, draw_restore
+from gansr.ui.reuse import Place, destinations
 from gansr.ui.run_state import RunState, connect_run, connect_stop
 from gansr.ui.tab import RUNS
 from gansr.ui.viewer import contents, viewer
@@ -53,6 +54,13 @@ class CompareControls:
     open_tab: Mapping[str, gr.Button]  # method → the button that opens its own tab with these settings
     restore: RestoreButton
     receipt: gr.File  # a result's PNG, to restore its settings from
+    status: gr.HTML
+    pictures: gr.HTML  # the viewer
+    files: gr.State  # of compare_view.Finished: the results of the last run
+
+    def place(self) -> Place:
+        """Where results come from and go to."""
+        return Place("compare", self.named["picture"], self.status, self.pictures, self.files)
 
     def all(self) -> list[Component]:
         """Every control, in the order in which handlers receive their values."""
@@ -80,20 +88,20 @@ def draw_compare(examples: Sequence[str]) -> CompareControls:
             named, start, stop = _draw_first(examples)
         with gr.Column(min_width=320, elem_classes="work-result"):
             status = gr.HTML(render.message(CHOOSE), elem_id="compare-status")
-            pictures = viewer(elem_id="compare-viewer")
+            pictures = viewer(elem_id="compare-viewer", uses=destinations())
             measures = table_view.metrics_table(elem_id="compare-table")
             verdicts = gr.HTML(elem_id="compare-verdicts")
         with gr.Column(min_width=320, elem_classes="work-settings"):
             restore = draw_restore("compare", named["picture"])
             open_tab = _draw_settings(named)
-    state, unticked = gr.State(RunState()), gr.State([])
-    controls = CompareControls(named, open_tab, restore, _draw_share())
+    state, unticked, finished = gr.State(RunState()), gr.State([]), gr.State(Finished())
+    controls = CompareControls(named, open_tab, restore, _draw_share(), status, pictures, finished)
     _wire_preview(controls, pictures, status, state, unticked)
     connect_run(start, stop, state)
     started = start.click(
         _run,
         [state, *controls.all()],
-        [status, pictures, measures, verdicts],
+        [status, pictures, measures, verdicts, finished],
         show_progress="hidden",
         api_visibility="private",
         trigger_mode="once",
@@ -115,12 +123,15 @@ def _draw_first(examples: Sequence[str]) -> tuple[dict[str, Component], gr.Butto
         label="Problem",
         info="All methods get the same small picture and are asked for the same size",
         elem_id="compare-problem",
+        elem_classes="helped",
     )
     named["methods"] = gr.CheckboxGroup(
         [(m.title, m.name) for m in methods],
         value=[m.name for m in methods],
         label="Methods",
+        info="Those that cannot solve the problem are unticked; the reason stands in their tile",
         elem_id="compare-methods",
+        elem_classes="helped",
     )
     with gr.Row(elem_classes="buttons"):
         start = gr.Button("Run all", variant="primary", elem_id="compare-run", min_width=80)
@@ -160,7 +171,9 @@ def _draw_method(method: Method) -> dict[str, Component]:
             list(method.presets),
             value=next(iter(method.presets)),
             label=f"{method.title}: preset",
+            info="Sets the method's options; what is typed beside it overrides them",
             elem_id=f"compare-{method.name}-preset",
+            elem_classes="helped",
         )
         options = gr.Textbox(
             "",
@@ -290,7 +303,7 @@ def _draws_faces(values: Mapping[str, Any]) -> bool:
 
 
 def _run(state: RunState, asked: gr.Request | None, *given: Any) -> Iterator[tuple[Any, ...]]:
-    """(status, viewer, table, verdicts) whenever something is new."""
+    """(status, viewer, table, verdicts, finished results) whenever something is new."""
     visitor = visitor_of(asked)
     watch = service.LISTENERS.watch(visitor.session)
     with user_errors():
@@ -308,19 +321,27 @@ def _wholes(items: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
 
 
 def _updates(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[Any, ...] | None]:
-    with service.VISITORS.admitted(visitor):
-        yield from _admitted(values, visitor)
+    shown = False
+    try:
+        with service.VISITORS.admitted(visitor):
+            for item in _admitted(values, visitor):
+                shown = shown or (item is not None and item[1] != gr.skip())
+                yield item
+    except Exception:
+        if not shown:  # what an earlier run left must not stand beside this one's refusal
+            yield render.message("Starting …"), contents(), table_view.contents(), "", Finished()
+        raise
 
 
 def _admitted(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[Any, ...] | None]:
     if values["picture"] is None:
         raise OptionError("no picture yet: drop one, paste one, or choose an example")
-    yield render.message("Starting …"), gr.skip(), table_view.contents(), ""
+    yield render.message("Starting …"), gr.skip(), table_view.contents(), "", Finished()
     requests = requests_of(values)
     for update in _fetch_detector(values, requests):
-        yield render.message(update.text), gr.skip(), gr.skip(), gr.skip()
+        yield render.message(update.text), *[gr.skip()] * 4
     comparison, kept, measured = _plan(values, requests), RunFiles(), 0
-    yield compare_view.status(comparison), compare_view.tiles(comparison, kept), gr.skip(), gr.skip()
+    yield compare_view.status(comparison), compare_view.tiles(comparison, kept), *[gr.skip()] * 3
     told: Any = None
     for entry in run(comparison, service.PIPELINE, visitor.session):
         there, _ = comparison.measurements
@@ -331,6 +352,8 @@ def _admitted(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[An
         rows = table_view.contents(comparison, "measuring") if there != measured else gr.skip()
         measured = there
         shown = compare_view.tiles(comparison, kept)
-        yield compare_view.status(comparison), shown, rows, compare_view.verdicts(comparison, kept)
+        told_so = compare_view.verdicts(comparison, kept)
+        yield compare_view.status(comparison), shown, rows, told_so, kept.finished(comparison)
     shown, rows = compare_view.tiles(comparison, kept), table_view.contents(comparison)
-    yield compare_view.status(comparison, done=True), shown, rows, compare_view.verdicts(comparison, kept)
+    told_so = compare_view.verdicts(comparison, kept)
+    yield compare_view.status(comparison, done=True), shown, rows, told_so, kept.finished(comparison)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -21,6 +22,13 @@ from gansr.ui.viewer import contents, tile
 MEASURING = 0.25  # the share of the bar that measuring takes
 
 
+@dataclass(frozen=True)
+class Finished:
+    """The finished results of a comparison."""
+
+    results: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # tile → title and path
+
+
 @dataclass
 class RunFiles:
     """The files of one comparison, by tile: written once, named in every update."""
@@ -29,6 +37,13 @@ class RunFiles:
     frames: dict[str, tuple[int, str]] = field(default_factory=dict)  # step and state that the path shows
     live: dict[str, LivePicture] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
+
+    def finished(self, comparison: Comparison) -> Finished:
+        """The results that are written."""
+        done = [
+            entry.method for entry in comparison if entry.state == "done" and entry.method.name in self.paths
+        ]
+        return Finished({method.name: (method.title, self.paths[method.name]) for method in done})
 
 
 def ready(comparison: Comparison) -> str:
@@ -151,6 +166,7 @@ def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any
         action=REMEDIES.get(entry.remedy, ""),
         download=file if done else "",
         native=native,
+        use=done,
     )
 
 

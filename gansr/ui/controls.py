@@ -24,6 +24,7 @@ HIDDEN = "hidden"
 
 MOST_SLIDER_VALUES = 10_000
 MOST_LAYERS = 2  # of a painted mask: the editor is made with one; a second one allows for an added layer
+CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}}  # px: every method takes 1 megapixel
 NOT_SHOWN = (".heic", ".heif", ".hif")  # read here, but most browsers do not show them
 
 
@@ -38,7 +39,8 @@ def picture_input(label: str, height: int, elem_id: str) -> gr.Image:
         show_label=False,  # it would lie over the picture
         height=height,
         elem_id=elem_id,
-        sources=["upload", "clipboard"],
+        sources=["upload", "webcam", "clipboard"],  # the first is shown; the camera waits for two clicks
+        webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": CAMERA}),
         type="filepath",
         format="png",
         buttons=[],
@@ -94,7 +96,7 @@ def _shown_by_browsers(path: Any) -> Any:
     except PictureError:
         return gr.skip()
     shown = files.save(to_png(picture.rgb, picture.alpha, grey=picture.grey), f"{Path(path).stem}.png")
-    service.PIPELINE.inputs.stands_for(shown, picture)
+    service.PIPELINE.inputs.stands_for(shown, picture.notices)
     return shown
 
 

@@ -23,6 +23,7 @@ from gansr.ui.examples import Credit
 from gansr.ui.handlers import guard
 from gansr.ui.listeners import middleware as listener_count
 from gansr.ui.middleware import middleware
+from gansr.ui.reuse import link_results
 from gansr.ui.tab import draw_tab
 from gansr.ui.tab_links import link_comparison, link_tab
 from gansr.ui.visitors import IN_ALL
@@ -89,14 +90,16 @@ def build() -> gr.Blocks:
         with gr.Tabs(overflow_behavior="wrap") as tabs:
             with gr.Tab("Compare", id="compare"):
                 picked = draw_compare(examples.paths(*examples.COMPARED))
-            addressed = [picked.addressed()]
+            addressed, places = [picked.addressed()], [picked.place()]
             for method in papers.METHODS:
                 with gr.Tab(method.title, id=method.name):
                     drawn = draw_tab(method, examples.examples_for(method))
-                    link_tab(tabs, picked, method, *drawn)
-                    addressed.append(drawn[0].addressed())
-                    menus += weight_menus(drawn[0])
+                    link_tab(tabs, picked, method, drawn)
+                    addressed.append(drawn.controls.addressed())
+                    places.append(drawn.place())
+                    menus += weight_menus(drawn.controls)
             link_comparison(picked)
+            link_results(tabs, places)
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
         connect_address(page, tabs, note, addressed)

@@ -23,6 +23,7 @@ from gansr.request import Request
 from gansr.ui import files, render
 from gansr.ui.controls import HIDDEN
 from gansr.ui.live_picture import LivePicture
+from gansr.ui.reuse import destinations, draw_reuse
 from gansr.ui.run_state import CHOOSE
 from gansr.ui.viewer import address, contents, tile, viewer
 
@@ -38,6 +39,15 @@ class RunFiles:
     answers: dict[str, str] = field(default_factory=dict)  # title → path, where there are several
     replay: list[str] = field(default_factory=list)
     live: LivePicture = field(default_factory=LivePicture)
+    title: str = ""  # of the method
+    reused: str = ""  # the file of the method's `Reuse`
+    reused_values: Mapping[str, Any] = field(default_factory=dict)  # and what is set with it
+
+    @property
+    def results(self) -> dict[str, tuple[str, str]]:
+        """Tile → title and path of the finished result that it shows."""
+        found = {"result": (self.title, self.result)} if self.result else {}
+        return found | {title: (f"{self.title}, {title}", path) for title, path in self.answers.items()}
 
 
 class Results:
@@ -48,9 +58,10 @@ class Results:
         self.method = method
         self.status = gr.HTML(render.message(CHOOSE), elem_id=f"{name}-status")
         self.verdict = gr.HTML(elem_id=f"{name}-verdict")  # one plain sentence on top of the result
-        self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures")
+        self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures", uses=destinations())
         # Plain links: Gradio's download button sometimes does nothing.
         self.downloads = gr.HTML(elem_id=f"{name}-files")
+        self.reuse = None if method.reuse is None else draw_reuse(name, method.reuse)
         self.measures = gr.HTML(elem_id=f"{name}-measures")  # below: it grows while the buttons are in use
         gr.HTML(render.caution(method))
         self.views = gr.HTML(elem_id=f"{name}-views")
@@ -88,13 +99,14 @@ class Results:
         """Every component that a run changes."""
         return [
             self.status, self.verdict, self.pictures, self.measures, self.downloads, self.views, self.replay,
-            self.moment, self.files,
+            self.moment, self.files, *([] if self.reuse is None else [self.reuse]),
         ]  # fmt: skip
 
     def cleared(self) -> dict[Any, Any]:
         """What a new run begins with."""
         empty: dict[Any, Any] = dict.fromkeys((self.verdict, self.measures, self.views, self.downloads), "")
-        hidden = dict.fromkeys((self.replay, self.moment), gr.update(visible=HIDDEN))
+        buttons = () if self.reuse is None else (self.reuse,)
+        hidden = dict.fromkeys((self.replay, self.moment, *buttons), gr.update(visible=HIDDEN))
         shown = {self.status: render.message("Starting …"), self.pictures: contents()}
         return shown | empty | hidden | {self.files: RunFiles()}
 
@@ -129,13 +141,15 @@ class Results:
         frame, given = update.frame, update.given
         assert frame is not None and given is not None
         _write(kept, request, given, frame)
-        extra = [files.save(content, name) for name, content in frame.files.items()]
+        extra = {name: files.save(content, name) for name, content in frame.files.items()}
+        kept.reused, kept.reused_values = _reused(request, extra)
+        shown = {} if self.reuse is None else {self.reuse: gr.update(visible=bool(kept.reused) or HIDDEN)}
         steps = len(kept.replay)
         visible = steps > 2 or HIDDEN
-        return {
+        return shown | {
             self.status: render.status(self.method, frame, given.notices, done=True),
             self.pictures: self.tiles(kept),
-            self.downloads: _downloads(self.method, kept.result, [*extra, *kept.answers.values()]),
+            self.downloads: _downloads(self.method, kept.result, [*extra.values(), *kept.answers.values()]),
             self.views: render.views(frame.views),
             self.replay: gr.update(minimum=1, maximum=max(steps, 2), value=max(steps, 1), visible=visible),
             self.moment: gr.update(value=kept.replay[-1] if steps > 2 else None, visible=visible),
@@ -147,7 +161,7 @@ class Results:
     ) -> dict[str, Any]:
         """The viewer's tiles: what went in and the result, which are compared; then the other answers."""
         made = [tile(title.lower(), title, "done", picture=path) for title, path in kept.others.items()]
-        made.insert(1, tile("result", self.method.title, "done", picture=kept.result))
+        made.insert(1, tile("result", self.method.title, "done", picture=kept.result, use=True))
         made[2:2] = [
             tile(
                 title,
@@ -155,6 +169,7 @@ class Results:
                 "done",
                 picture=path,
                 note=render.metrics_line(measured.get(title, ())),
+                use=True,
             )
             for title, path in kept.answers.items()
             if title.capitalize() not in kept.others
@@ -166,6 +181,7 @@ def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -
     """Write the result and what it is compared with, at full size."""
     size = (frame.image.shape[-2], frame.image.shape[-1])
     name = f"gansr-{request.method.name}-{request.seed}"
+    kept.title = request.method.title
     kept.result = files.save(result_png(request, given, frame), f"{name}.png")
     title, start = baseline_of(request, given)
     kept.others = {title: files.save(to_png(start), f"{title.lower().replace(' ', '-')}.png")}
@@ -178,6 +194,15 @@ def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -
     }
     if given.truth is not None and given.truth.shape == frame.image.shape:
         kept.others["Original"] = files.save(to_png(given.truth), "original.png")
+
+
+def _reused(request: Request, written: Mapping[str, str]) -> tuple[str, Mapping[str, Any]]:
+    """The path of the file that the method's `Reuse` names, and the values that go with it; an empty path where the
+    run did not write it."""
+    reuse = request.method.reuse
+    if reuse is None or (name := reuse.file(request.options)) not in written:
+        return "", {}
+    return written[name], reuse.values(request.options)
 
 
 def _downloads(method: Method, result: str, others: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -16,14 +17,31 @@ from gansr.ui.preview import wire_preview
 from gansr.ui.request_controls import Form, RequestControls
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.results import Results, RunFiles
+from gansr.ui.reuse import Place, link_reuse
 from gansr.ui.run_state import RunState, connect_picture, connect_run, connect_stop, news
 from gansr.ui.visitors import Visitor, visitor_of
 from gansr.ui.weight_menus import warn_of_missing_files
 
 
-def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.Button, RestoreButton]:
-    """The whole tab of one paper, inside an open gr.Tab; returns its controls, the button that leads to the
-    comparison, and the one that restores a result's settings."""
+@dataclass(frozen=True)
+class DrawnTab:
+    """What the ways between tabs need of a tab."""
+
+    controls: RequestControls
+    away: gr.Button  # leads to the comparison
+    restore: RestoreButton  # restores a result's settings
+    results: Results
+
+    def place(self) -> Place:
+        """Where results come from and go to."""
+        results = self.results
+        return Place(
+            results.method.name, self.controls.picture, results.status, results.pictures, results.files
+        )
+
+
+def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
+    """The whole tab of one paper, inside an open gr.Tab."""
     gr.HTML(render.summary(method))
     form = Form(method)
     with gr.Row(equal_height=False, elem_classes="work"):
@@ -56,7 +74,9 @@ def draw_tab(method: Method, examples: list[str]) -> tuple[RequestControls, gr.B
     connect_picture(controls.picture, state, results.status)
     warn_of_missing_files(controls, state, results.status)
     draw_api(method, controls)
-    return controls, away, restore
+    if method.reuse is not None and results.reuse is not None:
+        link_reuse(method.reuse, results.reuse, controls, results.files, results.status)
+    return DrawnTab(controls, away, restore, results)
 
 
 def page_handler(controls: RequestControls, results: Results) -> Callable[..., Iterator[dict[Any, Any]]]:

@@ -13,19 +13,19 @@ from gansr.ui import render
 from gansr.ui.compare import CompareControls
 from gansr.ui.compare_values import requests_of, updates, values_for
 from gansr.ui.request_controls import QUIET, RequestControls
-from gansr.ui.restore_button import FromResult, RestoreButton, read
+from gansr.ui.restore_button import FromResult, read
+from gansr.ui.tab import DrawnTab
 
 
 def link_tab(
     tabs: gr.Tabs,
     compared: CompareControls,
     method: Method,
-    controls: RequestControls,
-    away: gr.Button,
-    restore: RestoreButton,
+    drawn: DrawnTab,
 ) -> None:
-    """Wire `away`, in the tab of `method`, to the comparison, the comparison's button to that tab, and `restore` to
-    both."""
+    """Wire the tab of `method` to the comparison, the comparison's button to that tab, and the button that restores
+    settings to both."""
+    controls, away, restore = drawn.controls, drawn.away, drawn.restore
     away.click(
         lambda *values: _to_compare(controls, values), controls.all(), [tabs, *compared.all()], **QUIET
     )

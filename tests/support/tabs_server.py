@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,17 @@ import gansr.metrics
 import gansr.papers
 from gansr.method import Frame, Method, Nets
 from gansr.options import OptionError
+from gansr.papers.kernelgan.kernel_files import kernel_files
+from gansr.papers.kernelgan.options import estimates_kernel
 
 STEPS = 3
+
+
+def estimated(method: Method, options: Any) -> Mapping[str, bytes]:
+    """The kernel files of a run that estimates one."""
+    if method.name != "kernelgan" or not estimates_kernel(options):
+        return {}
+    return kernel_files(f"kernel_x{options.scale}", torch.ones(9, 9) / 81)
 
 
 def quick(method: Method) -> Method:
@@ -37,7 +46,10 @@ def quick(method: Method) -> Method:
         image = low.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
         noise = 0.1 * torch.rand(image.shape, generator=generator)
         for step in range(1, STEPS + 1):
-            yield Frame((image - noise * step / STEPS).clamp(0, 1), step, STEPS, {"loss": 1 / step})
+            files = estimated(method, options) if step == STEPS else {}
+            yield Frame(
+                (image - noise * step / STEPS).clamp(0, 1), step, STEPS, {"loss": 1 / step}, files=files
+            )
 
     none: Callable[..., dict[str, str]] = lambda method, options: {}  # noqa: E731
     light = dataclasses.replace(method, run=run, warm_up=None)

@@ -17,7 +17,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
+from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper, Reuse
 from gansr.papers.kernelgan.crops import MIN_SIDE, border_of
 from gansr.papers.kernelgan.lab import reads, run_lab
 from gansr.papers.kernelgan.networks import G_CROP
@@ -90,6 +90,14 @@ KERNELGAN = Method(
     cli_flags={"kernel-only": {"mode": "kernel only"}},
     bench="gansr.papers.kernelgan.bench",
     save="save-kernel",
+    reuse=Reuse(
+        "Use this kernel",
+        "The kernel is the kernel file now, and the mode is “ZSSR only”. Press Run, or give another picture first.",
+        file=lambda options: f"kernel_x{options.scale}.npy",
+        option="kernel_file",
+        sets=("mode", "kernel", "scale", "lab"),
+        values=lambda o: {"mode": "ZSSR only", "kernel": "file", "scale": o.scale, "lab": "off"},
+    ),
     caution=(
         "The estimated kernel differs from seed to seed: look at it, and try another seed or several random starts. "
         "A kernel that is too wide gives halos along the edges."

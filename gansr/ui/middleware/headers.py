@@ -15,7 +15,12 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self' blob:; "
     "base-uri 'self'; form-action 'none'; frame-ancestors 'self' https://huggingface.co https://*.hf.space"
 )
-ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
+# The camera is for the picture inputs. A browser asks the user before it is switched on.
+ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=(), payment=(), usb=()"),
+)
 NOT_KEPT = (b"cache-control", b"private, no-store")
 # Gradio's answer to a Range request holds the request's own headers. These are the answer's.
 OF_A_RANGE = (b"content-type", b"content-disposition", b"content-length", b"content-range", b"accept-ranges")

@@ -7,7 +7,10 @@ does not redraw what the script has drawn; the script reads the value whenever i
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -46,16 +49,18 @@ def tile(
     truth: str | Path | None = None,
     input: str | Path | None = None,
     native: tuple[str | Path, str] | None = None,
+    use: bool = False,
 ) -> dict[str, Any]:
     """One tile.
 
     `text` is its progress, or the reason why it has no picture. `note` has its metrics. `progress` is in [0,1].
     `action` is the text of a button, see `viewer`. `download` is the file name of a link to the picture. `truth` and
     `input` replace those of the whole viewer. `native` is the path of the picture as the method gave it, of the same
-    field, and the text of the button that shows it, such as "1024² as the method gave it".
+    field, and the text of the button that shows it, such as "1024² as the method gave it". `use`: whether the picture
+    is a result that can be used as the input of a tab, see `viewer`.
     """
     given: dict[str, Any] = {"note": note, "progress": progress, "action": action, "download": download}
-    given |= {"truth": address(truth), "input": address(input)}
+    given |= {"truth": address(truth), "input": address(input), "use": use}
     given["native"] = {"url": address(native[0]), "text": native[1]} if native else None
     optional = {name: content for name, content in given.items() if content}
     return {
@@ -74,19 +79,23 @@ def address(path: str | Path | None) -> str | None:
 
 
 def viewer(
-    value: dict[str, Any] | None = None, *, elem_id: str, start: Literal["grid", "wipe"] = "grid"
+    value: dict[str, Any] | None = None,
+    *,
+    elem_id: str,
+    start: Literal["grid", "wipe"] = "grid",
+    uses: Sequence[tuple[str, str]] = (),
 ) -> gr.HTML:
     """The component: pictures side by side ("grid") or A over B ("wipe"), panned and zoomed together. `start` is the
     arrangement at first.
 
     A tile with an `action` has a button of that text. Pressing it raises `select` with `{"tile": id, "action": text}`
-    in the event's data. (A function, because Gradio writes a .pyi file beside the source of a subclass.)
+    in the event's data. A tile with `use` has a menu of `uses`, (name, title) of each tab; choosing one raises `select`
+    with `{"tile": id, "use": name}`. (A function, because Gradio writes a .pyi file beside the source of a subclass.)
     """
+    words = f'data-start="{start}" data-uses="{escape(json.dumps([*uses]))}" data-zoom'
     return gr.HTML(
         value or contents(),
-        html_template=(HERE / "viewer.html")
-        .read_text("utf-8")
-        .replace("data-zoom", f'data-start="{start}" data-zoom', 1),
+        html_template=(HERE / "viewer.html").read_text("utf-8").replace("data-zoom", words, 1),
         css_template=(HERE / "viewer.css").read_text("utf-8"),
         js_on_load=script(),
         apply_default_css=False,

@@ -26,6 +26,7 @@ function commands() {
     if (tile !== shown) found.push({ title: `Make ${title} the reference`, run: () => setReference(tile) });
     if (count > 1) for (const name of ["a", "b"]) found.push({ title: `Picture ${name.toUpperCase()}: ${title}`, run: () => setPicture(name, id) });
     if (data.native) found.push({ title: `${title}: ${tile.native ? "as it is compared" : data.native.text}`, run: () => showNative(tile, !tile.native) });
+    if (data.use) for (const [name, tab] of USES) found.push({ title: `Use ${title} as input of ${tab}`, run: () => trigger("select", { tile: id, use: name }) });
     if (data.download) found.push({ title: `Download ${title} (PNG)`, run: () => tile.link.click() });
   });
   return found;

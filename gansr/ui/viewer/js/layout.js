@@ -42,6 +42,7 @@ function arrange() {
     tile.letter.textContent = letter;
     const home = wipe && tile.id === ui.a ? el.wipeview : tile.view;
     for (const extra of tile.extras) if (extra.parentNode !== home) home.append(extra);
+    placeUse(tile, wipe && pair.includes(tile));
   }
   el.wipebox.hidden = !wipe;
   root.dataset.mode = now;
@@ -51,6 +52,15 @@ function arrange() {
   root.classList.toggle("gv-pixels", ui.pixels);
   writeControls(now);
   layout();
+}
+
+// The menu of a result stands with its tile, or below the wipe; there it says whose it is.
+function placeUse(tile, below) {
+  const home = below ? el.uses : tile.cap;
+  if (tile.use.parentNode !== home) home.append(tile.use);
+  const title = tile.title.textContent;
+  tile.use.setAttribute("aria-label", `Use ${title} as input of …`);
+  options(tile.use, [["", below ? `Use ${title} as input of …` : "Use as input of …"], ...USES]);
 }
 
 // The names above the wipe.

@@ -7,6 +7,7 @@
 const root = element.querySelector(".gv");
 const el = Object.fromEntries([...root.querySelectorAll("[data-el]")].map((node) => [node.dataset.el, node]));
 const buttons = Object.fromEntries([...root.querySelectorAll("[data-do]")].map((node) => [node.dataset.do, node]));
+const USES = JSON.parse(root.dataset.uses || "[]"); // [name, title] of each tab that takes a result as its input
 const MAX_READ = 4.2e6; // pixels: larger pictures are not read as a whole
 const LENS = 4; // magnification of the magnifier
 const GAP = 8; // px between tiles, as in viewer.css

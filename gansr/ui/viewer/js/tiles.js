@@ -25,7 +25,8 @@ function newTile(id) {
   tile.link = make("a", { hidden: "" }, "PNG ↓");
   tile.other = make("button", { type: "button", class: "gv-native", "aria-pressed": "false", hidden: "" });
   tile.remedy = make("button", { type: "button", hidden: "" });
-  tile.cap = make("figcaption", { class: "gv-cap" }, tile.link, tile.text, tile.measures, tile.moved, tile.found, tile.other);
+  tile.use = make("select", { class: "gv-use", hidden: "" });
+  tile.cap = make("figcaption", { class: "gv-cap" }, tile.link, tile.text, tile.measures, tile.moved, tile.found, tile.other, tile.use);
   tile.figure = make("figure", { class: "gv-tile", "data-tile": id }, tile.head, tile.view, tile.cap);
   tile.img.addEventListener("load", () => loaded(tile));
   tile.img.addEventListener("error", () => {
@@ -34,6 +35,10 @@ function newTile(id) {
   tile.view.addEventListener("focus", () => (ui.current = id));
   tile.other.addEventListener("click", () => showNative(tile, !tile.native));
   tile.remedy.addEventListener("click", () => trigger("select", { tile: id, action: tile.data.action }));
+  tile.use.addEventListener("change", () => {
+    trigger("select", { tile: id, use: tile.use.value });
+    tile.use.value = "";
+  });
   return tile;
 }
 
@@ -80,6 +85,7 @@ function fill(tile, data) {
     tile.link.download = data.download;
     tile.link.setAttribute("aria-label", `PNG ↓: download ${title}`);
   }
+  tile.use.hidden = !(data.use && seen && USES.length);
   tile.view.setAttribute("aria-label", `${title}: ${seen ? "picture" : text || word}`);
   tile.img.alt = title;
   tile.other.hidden = !(data.native && seen);
@@ -117,7 +123,7 @@ function update(next) {
     if (ids.includes(id)) continue;
     tile.layer.remove();
     tile.figure.remove();
-    for (const extra of tile.extras) extra.remove();
+    for (const extra of [...tile.extras, tile.use]) extra.remove();
     tiles.delete(id);
   }
   const kept = new Map(tiles);
