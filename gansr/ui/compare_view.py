@@ -17,6 +17,7 @@ from gansr.problem import title_of
 from gansr.receipt import result_png
 from gansr.ui import files, render
 from gansr.ui.live_picture import LivePicture
+from gansr.ui.strip import record_of
 from gansr.ui.viewer import contents, tile
 
 MEASURING = 0.25  # the share of the bar that measuring takes
@@ -167,6 +168,7 @@ def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any
         download=file if done else "",
         native=native,
         use=done,
+        record=record_of(entry.request, file, "compare") if done else None,
     )
 
 

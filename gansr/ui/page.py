@@ -24,8 +24,9 @@ from gansr.ui.handlers import guard
 from gansr.ui.listeners import middleware as listener_count
 from gansr.ui.middleware import middleware
 from gansr.ui.reuse import link_results
-from gansr.ui.tab import draw_tab
-from gansr.ui.tab_links import link_comparison, link_tab
+from gansr.ui.strip import draw_strip
+from gansr.ui.tab import DrawnTab, draw_tab
+from gansr.ui.tab_links import link_comparison, link_strip, link_tab
 from gansr.ui.visitors import IN_ALL
 from gansr.ui.weight_menus import WeightMenu, weight_menus
 from gansr.weights.availability import download_of
@@ -85,24 +86,22 @@ LAUNCH: dict[str, Any] = {
 def build() -> gr.Blocks:
     """The whole page, ready to launch."""
     with gr.Blocks(title="gansr: GAN super-resolution, side by side", analytics_enabled=False) as page:
-        head, menus = gr.HTML(_head()), list[WeightMenu]()
-        note = draw_note()
+        head, note = gr.HTML(_head()), draw_note()
         with gr.Tabs(overflow_behavior="wrap") as tabs:
             with gr.Tab("Compare", id="compare"):
                 picked = draw_compare(examples.paths(*examples.COMPARED))
-            addressed, places = [picked.addressed()], [picked.place()]
+            drawn = list[DrawnTab]()
             for method in papers.METHODS:
                 with gr.Tab(method.title, id=method.name):
-                    drawn = draw_tab(method, examples.examples_for(method))
-                    link_tab(tabs, picked, method, drawn)
-                    addressed.append(drawn.controls.addressed())
-                    places.append(drawn.place())
-                    menus += weight_menus(drawn.controls)
+                    drawn.append(draw_tab(method, examples.examples_for(method)))
+                    link_tab(tabs, picked, method, drawn[-1])
             link_comparison(picked)
-            link_results(tabs, places)
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
-        connect_address(page, tabs, note, addressed)
+        link_results(tabs, [picked.place(), *(tab.place() for tab in drawn)])
+        link_strip(draw_strip(), tabs, picked, drawn)
+        connect_address(page, tabs, note, [picked.addressed(), *(tab.controls.addressed() for tab in drawn)])
+        menus = [menu for tab in drawn for menu in weight_menus(tab.controls)]
         page.load(
             lambda: [_head(), *(menu.updated() for menu in menus)],
             None,

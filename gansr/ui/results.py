@@ -25,6 +25,7 @@ from gansr.ui.controls import HIDDEN
 from gansr.ui.live_picture import LivePicture
 from gansr.ui.reuse import destinations, draw_reuse
 from gansr.ui.run_state import CHOOSE
+from gansr.ui.strip import record_of
 from gansr.ui.viewer import address, contents, tile, viewer
 
 KEPT = 64  # frames kept for the replay
@@ -40,6 +41,7 @@ class RunFiles:
     replay: list[str] = field(default_factory=list)
     live: LivePicture = field(default_factory=LivePicture)
     title: str = ""  # of the method
+    record: dict[str, str] = field(default_factory=dict)  # what the browser keeps with the result
     reused: str = ""  # the file of the method's `Reuse`
     reused_values: Mapping[str, Any] = field(default_factory=dict)  # and what is set with it
 
@@ -161,7 +163,8 @@ class Results:
     ) -> dict[str, Any]:
         """The viewer's tiles: what went in and the result, which are compared; then the other answers."""
         made = [tile(title.lower(), title, "done", picture=path) for title, path in kept.others.items()]
-        made.insert(1, tile("result", self.method.title, "done", picture=kept.result, use=True))
+        result = tile("result", self.method.title, "done", picture=kept.result, use=True, record=kept.record)
+        made.insert(1, result)
         made[2:2] = [
             tile(
                 title,
@@ -181,7 +184,7 @@ def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -
     """Write the result and what it is compared with, at full size."""
     size = (frame.image.shape[-2], frame.image.shape[-1])
     name = f"gansr-{request.method.name}-{request.seed}"
-    kept.title = request.method.title
+    kept.title, kept.record = request.method.title, record_of(request, f"{name}.png", request.method.name)
     kept.result = files.save(result_png(request, given, frame), f"{name}.png")
     title, start = baseline_of(request, given)
     kept.others = {title: files.save(to_png(start), f"{title.lower().replace(' ', '-')}.png")}

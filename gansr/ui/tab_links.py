@@ -4,6 +4,7 @@ settings are restored in its own tab or, where the method received something els
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,6 +13,8 @@ from gansr.method import Method
 from gansr.ui import render
 from gansr.ui.compare import CompareControls
 from gansr.ui.compare_values import requests_of, updates, values_for
+from gansr.ui.files import is_upload
+from gansr.ui.handlers import text_of
 from gansr.ui.request_controls import QUIET, RequestControls
 from gansr.ui.restore_button import FromResult, read
 from gansr.ui.tab import DrawnTab
@@ -55,6 +58,33 @@ def link_comparison(compared: CompareControls) -> None:
     }
     compared.receipt.upload(_from_result, compared.receipt, outputs, **hidden)
     compared.restore.button.click(_from_result, compared.named["picture"], outputs, **hidden)
+
+
+def link_strip(
+    strip: gr.HTML, tabs: gr.Tabs, compared: CompareControls, drawn_tabs: Sequence[DrawnTab]
+) -> None:
+    """Restore the settings of a result that the browser has kept and sent, in its tab or in the comparison. Pictures
+    stay."""
+
+    def restore(event: gr.EventData) -> dict[Any, Any]:
+        path = text_of(event, "path")
+        if not is_upload(Path(path)):  # the browser names a file: of its own uploads only
+            return {tabs: gr.skip()}
+        found = read(path)
+        line = render.message(found.restored())
+        own = [drawn for drawn in drawn_tabs if drawn.controls.method.name == found.request.method.name]
+        if found.of_a_comparison or not own:
+            values = updates(values_for(found.request))
+            changed = dict(zip(compared.all(), values, strict=True)) | {compared.restore.note: line}
+            return {tabs: gr.update(selected="compare"), **changed}
+        controls = own[0].controls
+        changed = dict(zip(controls.all(), controls.updates(found.request, {}), strict=True))
+        return {tabs: gr.update(selected=controls.method.name), own[0].results.status: line, **changed}
+
+    outputs = [tabs, compared.restore.note, *compared.all()]
+    for drawn in drawn_tabs:
+        outputs += [drawn.results.status, *drawn.controls.all()]
+    strip.select(restore, None, outputs, **QUIET)
 
 
 def _from_result(path: Any) -> list[Any]:

@@ -50,6 +50,7 @@ def tile(
     input: str | Path | None = None,
     native: tuple[str | Path, str] | None = None,
     use: bool = False,
+    record: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """One tile.
 
@@ -57,10 +58,11 @@ def tile(
     `action` is the text of a button, see `viewer`. `download` is the file name of a link to the picture. `truth` and
     `input` replace those of the whole viewer. `native` is the path of the picture as the method gave it, of the same
     field, and the text of the button that shows it, such as "1024² as the method gave it". `use`: whether the picture
-    is a result that can be used as the input of a tab, see `viewer`.
+    is a result that can be used as the input of a tab, see `viewer`. `record` describes a finished result; the browser
+    raises it as the event "gansr-result", with the picture's `url`.
     """
     given: dict[str, Any] = {"note": note, "progress": progress, "action": action, "download": download}
-    given |= {"truth": address(truth), "input": address(input), "use": use}
+    given |= {"truth": address(truth), "input": address(input), "use": use, "record": record}
     given["native"] = {"url": address(native[0]), "text": native[1]} if native else None
     optional = {name: content for name, content in given.items() if content}
     return {

@@ -92,7 +92,13 @@ function fill(tile, data) {
   tile.other.textContent = data.native ? data.native.text : "";
   if (!seen || !data.native) tile.native = false;
   showUrl(tile);
+  if (data.record && seen && data.url !== before.url) tellOf(data);
   if (before.state && before.state !== state && state !== "running") announce(`${title}: ${word || "done"}. ${text}`);
+}
+
+// A finished result: whoever keeps results in this browser hears of it.
+function tellOf({ url, record }) {
+  window.dispatchEvent(new CustomEvent("gansr-result", { detail: { ...record, url: address(url) } }));
 }
 
 // Load the tile's picture, or its native one, unless it is there.
