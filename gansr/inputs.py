@@ -30,6 +30,7 @@ from gansr.ops.colour import to8bit
 from gansr.ops.degrade import Degradation, degrade, mod_crop, shrink
 from gansr.ops.resize import imresize
 from gansr.picture import Picture
+from gansr.problem import MEGAPIXEL
 from gansr.request import Request
 from gansr.uploads import Uploads
 
@@ -159,14 +160,16 @@ class Inputs:
             whole = replace(whole, grey=False)
         if request.side is not None:
             whole = self._square(picture, whole, request, request.side, request.scale)
+        else:
+            whole = self._fitted(picture, whole, request, request.method.accepts.max_pixels, request.scale)
         return _shrunk(whole, request, request.scale) if request.known else replace(whole, truth=None)
 
     def _posed(self, picture: Picture, request: Request) -> MethodInput:
         problem, whole = request.problem, _whole(picture, request)
         if problem.side:
             whole = self._square(picture, whole, request, problem.side, problem.scale)
-        elif problem.max_pixels:
-            whole = _at_most(whole, problem.max_pixels * (problem.scale**2 if request.known else 1))
+        else:
+            whole = self._fitted(picture, whole, request, MEGAPIXEL, problem.scale)
         whole = _shrunk(whole, request, problem.scale) if request.known else replace(whole, truth=None)
         height, width = whole.low.shape[-2:]
         return replace(whole, size=(height * problem.scale, width * problem.scale))
@@ -187,17 +190,38 @@ class Inputs:
         faced = replace(whole, low=cut.image, aligned=True, notices=(*whole.notices, note, *cut.notices))
         return replace(_sized(faced, side, large), quad=cut.quad, photo=picture.rgb)
 
-    def _aligned(self, picture: Picture, face: int, size: int) -> faces.Aligned:
+    def _fitted(
+        self, picture: Picture, whole: MethodInput, request: Request, pixels: int, scale: int
+    ) -> MethodInput:
+        """The picture as `request.large` says, so that its small form, `scale` times smaller in a quality test, has at
+        most `pixels`."""
+        most = pixels * (scale**2 if request.known else 1)
+        height, width = whole.low.shape[-2:]
+        if height * width <= most or request.large == "keep":
+            return whole
+        if request.large == "shrink":
+            return _at_most(whole, most)
+        if request.large == "crop":
+            return _cropped(whole, most, (height / 2, width / 2), "its middle")
+        left, top, right, bottom = self._face(picture, request.face, "Choose another way").box.tolist()
+        about = f"face {request.face} of {len(self.faces(picture))}"
+        return _cropped(whole, most, ((top + bottom) / 2, (left + right) / 2), about)
+
+    def _face(self, picture: Picture, face: int, otherwise: str) -> faces.Face:
         found = self.faces(picture)
         if not found:
             raise InputError(
-                "no face was found. Use a picture in which a face is larger and seen from the front, or switch "
-                "“Align the face” off: then the middle square of the picture is used."
+                "no face was found. Use a picture in which a face is larger and seen from the front. "
+                f"{otherwise}."
             )
         if face > len(found):
             raise InputError(f"face {face} was asked for; {len(found)} were found")
+        return found[face - 1]
+
+    def _aligned(self, picture: Picture, face: int, size: int) -> faces.Aligned:
+        off = "Or switch “Align the face” off: then the middle square of the picture is used"
+        points = self._face(picture, face, off).points
         key = ("aligned", _picture_key(picture), face, size)
-        points = found[face - 1].points
         return self._kept.get(key, lambda _: faces.align(picture.rgb, points, size), lambda cut: (cut.image,))
 
     def _face_note(self, picture: Picture, face: int) -> str:
@@ -258,6 +282,19 @@ def _at_most(whole: MethodInput, pixels: int) -> MethodInput:
     return replace(
         whole, low=low, alpha=alpha, notices=(*whole.notices, f"shrunk to {size[1]}×{size[0]} px first")
     )
+
+
+def _cropped(whole: MethodInput, pixels: int, centre: tuple[float, float], what: str) -> MethodInput:
+    """The part of `pixels` around `centre` (y, x), of the picture's own proportions."""
+    height, width = whole.low.shape[-2:]
+    share = (pixels / (height * width)) ** 0.5
+    h, w = max(1, int(height * share)), max(1, int(width * share))
+    top = round(min(max(centre[0] - h / 2, 0), height - h))
+    left = round(min(max(centre[1] - w / 2, 0), width - w))
+    part = (..., slice(top, top + h), slice(left, left + w))
+    alpha = None if whole.alpha is None else whole.alpha[part]
+    note = f"cropped to {w}×{h} px of {width}×{height}: {what}"
+    return replace(whole, low=whole.low[part], alpha=alpha, notices=(*whole.notices, note))
 
 
 def _shrunk(whole: MethodInput, request: Request, scale: int) -> MethodInput:

@@ -153,7 +153,7 @@ class Pipeline:
     def fetch(self, request: Request) -> Iterator[Update]:
         """Bring what the request loads, telling how far it is."""
         yield from self._fetch(tuple(request.weights.values()))
-        if request.finds_face:
+        if request.finds_face or request.crops_to_face:
             yield from self.fetch_detector()
 
     def fetch_detector(self) -> Iterator[Update]:

@@ -10,7 +10,7 @@ resampled for it; where it gives another size, its result is resampled (gansr.in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from gansr.options import option
@@ -26,9 +26,6 @@ class Problem:
         0, "the small picture is a square of this many px; 0: the picture as it is", min=0, max=1024
     )
     scale: int = option(0, "how many times larger the result is to be; 0: the method's factor", min=0, max=64)
-    max_pixels: int = option(
-        0, "the small picture is first shrunk to at most this many px; 0: no limit", min=0
-    )
 
 
 PROBLEMS: Mapping[str, Problem] = MappingProxyType(
@@ -54,7 +51,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
 def name_of(problem: Problem) -> str:
     """The name in PROBLEMS; empty for another problem, and for none."""
     known = {value: name for name, value in PROBLEMS.items()}
-    return known.get(replace(problem, max_pixels=0), "")
+    return known.get(problem, "")
 
 
 def title_of(problem: Problem) -> str:

@@ -27,6 +27,13 @@ TASKS: dict[str, str] = {
 }
 SHRINK, PROBLEM = "shrink_", "problem_"  # prefixes in the flat form
 OF_FACES = ("align", "face", "paste_back")  # fields that only methods for faces use
+# What becomes of a picture of more pixels than the method, or a comparison, takes.
+LARGE: dict[str, str] = {
+    "keep": "Refuse it",
+    "shrink": "Shrink to 1 megapixel",
+    "crop": "Crop to the middle",
+    "crop face": "Crop to the face",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,14 @@ class Request:
         False,
         "also gives the photograph with the result in it",
         title="Paste back",
+    )
+    large: str = option(
+        "keep",
+        "a picture of more pixels than the method takes, as a rule 1 megapixel; others stay as they are",
+        title="Large picture",
+        choices=tuple(LARGE),
+        labels=LARGE,
+        changes_input=True,
     )
     seed: int = option(0, "the same seed gives the same picture", title="Seed", min=0, max=2**31 - 1)
     precision: Precision = option(
@@ -102,6 +117,12 @@ class Request:
         return self.align and (self.problem.side > 0 if self.problem.scale else self.for_faces)
 
     @property
+    def crops_to_face(self) -> bool:
+        """Whether a picture that is too large is cropped to a face; squares are cut in another way."""
+        square = self.problem.side > 0 if self.problem.scale else self.side is not None
+        return self.large == "crop face" and not square
+
+    @property
     def known(self) -> bool:
         """Whether the picture is the truth and is shrunk first."""
         return self.task == "known answer"
@@ -114,7 +135,7 @@ class Request:
     @property
     def problem_key(self) -> tuple[Any, ...]:
         """The part of `input_key` that is the same for all methods of a comparison."""
-        return (self.task, self.align, self.face, self.degradation, self.problem)
+        return (self.task, self.align, self.face, self.large, self.degradation, self.problem)
 
 
 PLAIN = options_of(Request)  # the fields every method has, besides the prefixed ones

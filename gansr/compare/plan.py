@@ -14,22 +14,24 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.engine import MetricResult, like_input
-from gansr.inputs import MethodInput
+from gansr.inputs import DETECTOR, MethodInput
 from gansr.method import Frame, Method
 from gansr.ops.resize import imresize
 from gansr.options import OptionError
 from gansr.picture import Picture
 from gansr.pipeline import USER_ERRORS, Pipeline, job_of
 from gansr.problem import MEGAPIXEL, PROBLEMS, TITLES, Problem, name_of
-from gansr.request import Request
+from gansr.request import LARGE, Request
 
 # "unsuitable": the method does not solve this problem. "blocked": something is missing here, or no face was found.
 State = Literal["waiting", "running", "done", "error", "unsuitable", "blocked"]
 FACE, PHOTOGRAPH = "face-64-512", "photo-x4"  # the defaults with and without a face
-MIDDLE, SHRINK = "middle", "shrink"
-REMEDIES = {MIDDLE: "Use the middle square", SHRINK: "Shrink the picture to 1 megapixel"} | {
-    name: f"Choose “{title}”" for name, title in TITLES.items()
-}
+MIDDLE = "middle"
+REMEDIES = (
+    {MIDDLE: "Use the middle square"}
+    | {name: title for name, title in LARGE.items() if name != "keep"}
+    | {name: f"Choose “{title}”" for name, title in TITLES.items()}
+)
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Entry:
     given: MethodInput | None = None
     state: State = "waiting"
     text: str = ""
-    remedy: str = ""  # one of REMEDIES
+    remedies: tuple[str, ...] = ()  # of REMEDIES
     frame: Frame | None = None  # the newest, at the size that the problem asks for
     native: Tensor | None = None  # the result as the method gave it, where that has another size
     measured: tuple[MetricResult, ...] = ()
@@ -151,12 +153,12 @@ def _entry(request: Request, problem: Problem) -> Entry:
         return Entry(posed, state="unsuitable", text="with these options it does not enlarge")
     if posed.side is not None and not problem.side:
         what = "works on faces only" if posed.for_faces else f"takes squares of {posed.side} px only"
-        return Entry(posed, state="unsuitable", text=what, remedy=FACE if posed.for_faces else "")
+        return Entry(posed, state="unsuitable", text=what, remedies=(FACE,) if posed.for_faces else ())
     least = method.accepts.min_side
     if 0 < problem.side < least and posed.side is None:
         text = f"needs at least {least} px on the shorter side, the problem has {problem.side}"
         fitting = (name for name, other in PROBLEMS.items() if other.side >= least)
-        return Entry(posed, state="unsuitable", text=text, remedy=next(fitting, ""))
+        return Entry(posed, state="unsuitable", text=text, remedies=tuple(fitting)[:1])
     return Entry(posed)
 
 
@@ -169,7 +171,8 @@ def _check(entry: Entry, picture: Picture, pipeline: Pipeline) -> None:
         about = pipeline.engine.seconds(job)
         entry.text = "waiting for its turn" + ("" if about is None else f", about {max(about, 1):.0f} s")
     except USER_ERRORS as error:
-        entry.state, entry.text, entry.remedy = _state_of(entry), str(error), _remedy(entry)
+        entry.state, entry.text = _state_of(entry), str(error)
+        entry.remedies = _remedies(entry, picture, pipeline)
 
 
 def _state_of(entry: Entry) -> State:
@@ -181,13 +184,20 @@ def _state_of(entry: Entry) -> State:
     return "blocked" if fits else "unsuitable"
 
 
-def _remedy(entry: Entry) -> str:
+def _remedies(entry: Entry, picture: Picture, pipeline: Pipeline) -> tuple[str, ...]:
     if entry.given is None:
         face = entry.request.problem.side and entry.request.align
-        return MIDDLE if face and name_of(entry.request.problem) else ""
+        return (MIDDLE,) if face and name_of(entry.request.problem) else ()
     height, width = entry.given.for_method.shape[-2:]
-    shrinks = height * width > min(entry.method.accepts.max_pixels, MEGAPIXEL)
-    return SHRINK if shrinks and not entry.request.problem.side else ""
+    too_large = height * width > min(entry.method.accepts.max_pixels, MEGAPIXEL)
+    return ways_to_fit(picture, pipeline) if too_large and not entry.request.problem.side else ()
+
+
+def ways_to_fit(picture: Picture, pipeline: Pipeline) -> tuple[str, ...]:
+    """What a picture that is too large can be made smaller by: values of `Request.large`. A face is offered where one
+    is found; nothing is downloaded for that."""
+    face = weights.ready(DETECTOR) and bool(pipeline.inputs.faces(picture))
+    return ("shrink", "crop", "crop face") if face else ("shrink", "crop")
 
 
 def _refuse_missing_weights(request: Request) -> None:

@@ -12,14 +12,14 @@ from gradio.components import Component
 from gansr import papers, weights
 from gansr.choices import menu, weight_choices
 from gansr.compare import plan
-from gansr.compare.plan import MIDDLE, REMEDIES, SHRINK, Comparison
+from gansr.compare.plan import MIDDLE, REMEDIES, Comparison
 from gansr.compare.run import run
 from gansr.inputs import DETECTOR
 from gansr.method import Method
 from gansr.options import OptionError, options_of
 from gansr.pipeline import USER_ERRORS, Update
 from gansr.problem import PROBLEMS
-from gansr.request import PLAIN, Request
+from gansr.request import LARGE, PLAIN, Request
 from gansr.ui import compare_view, render, service
 from gansr.ui import table as table_view
 from gansr.ui.address import COMPARE, Addressed
@@ -148,9 +148,7 @@ def _draw_settings(named: dict[str, Component]) -> dict[str, gr.Button]:
     with gr.Accordion("Options", open=False, elem_id="compare-options"):
         with gr.Row(visible=any(m.accepts.face for m in methods)):
             named |= {name: control(name, *PLAIN[name]) for name in ("align", "face")}
-        named["shrink"] = gr.Checkbox(
-            False, label="Shrink large photographs", info="To at most 1 megapixel, before anything else"
-        )
+        named["large"] = control("large", *PLAIN["large"])
         for method in methods:
             named |= _draw_method(method)
             open_tab[method.name] = gr.Button(
@@ -230,7 +228,11 @@ def _plan(values: Mapping[str, Any], requests: Sequence[Request]) -> Comparison:
 def _fetch_detector(values: Mapping[str, Any], requests: Sequence[Request]) -> Iterator[Update]:
     """Bring what finds faces, where one is looked for."""
     chosen = PROBLEMS.get(values["problem"]) if isinstance(values["problem"], str) else None
-    if plan.looks_for_face(requests) or (chosen is not None and chosen.side and requests[0].align):
+    if (
+        any(request.large == "crop face" for request in requests)
+        or plan.looks_for_face(requests)
+        or (chosen is not None and chosen.side and requests[0].align)
+    ):
         yield from service.PIPELINE.fetch_detector()
 
 
@@ -269,11 +271,11 @@ def _wire_preview(
         return *shown, gr.update(value=ticked), [n for n in (*chosen, *removed) if n not in ticked]
 
     def remedy(event: gr.EventData) -> tuple[Any, Any, Any]:
-        """Updates of the problem, the alignment and the shrinking."""
+        """Updates of the problem, the alignment, and what becomes of a large picture."""
         by_title = {title: name for name, title in REMEDIES.items()}
         name = by_title.get(text_of(event, "action"), "")
         problem = name if name in PROBLEMS else gr.skip()
-        return problem, False if name == MIDDLE else gr.skip(), True if name == SHRINK else gr.skip()
+        return problem, False if name == MIDDLE else gr.skip(), name if name in LARGE else gr.skip()
 
     settings: dict[str, Any] = {
         "show_progress": "hidden",
@@ -288,7 +290,7 @@ def _wire_preview(
     # The page ticks and unticks methods itself: only the user's own clicks ask for a new preview.
     changed = gr.on([*changes, controls.named["methods"].input], announce, inputs, status, **settings)  # type: ignore[attr-defined]
     changed.then(preview, inputs, [pictures, status, controls.named["methods"], unticked], **settings)
-    remedied = [controls.named[name] for name in ("problem", "align", "shrink")]
+    remedied = [controls.named[name] for name in ("problem", "align", "large")]
     pictures.select(remedy, None, remedied, **QUIET)
 
 

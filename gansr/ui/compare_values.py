@@ -1,7 +1,7 @@
 """The Compare tab's settings: plain values by name, for its controls, addresses and receipts.
 
-The names are those of the request's flat form (gansr.request), and besides them `picture`, `methods`, `problem`,
-`shrink`, and for each method `<method>.preset` and `<method>.options` ("name=value name=value"). Nothing is kept on the
+The names are those of the request's flat form (gansr.request), and besides them `picture`, `methods`, `problem`
+and for each method `<method>.preset` and `<method>.options` ("name=value name=value"). Nothing is kept on the
 server.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -18,7 +17,7 @@ from gansr import papers
 from gansr.method import Method
 from gansr.ops.degrade import Degradation
 from gansr.options import OptionError, options_of, parse_options, parse_text, plain_values
-from gansr.problem import MEGAPIXEL, PROBLEMS, TITLES, Problem, name_of
+from gansr.problem import PROBLEMS, TITLES, Problem, name_of
 from gansr.request import PLAIN, SHRINK, Request, decode, encode, from_texts
 
 AUTOMATIC = "auto"
@@ -38,7 +37,6 @@ def defaults() -> dict[str, Any]:
     found: dict[str, Any] = {
         "methods": [method.name for method in methods],
         "problem": AUTOMATIC,
-        "shrink": False,
     }
     for method in methods:
         found |= {f"{method.name}.preset": next(iter(method.presets)), f"{method.name}.options": ""}
@@ -99,9 +97,7 @@ def problem_of(values: Mapping[str, Any], automatic: Callable[[], str]) -> Probl
     name = values["problem"]
     if not isinstance(name, str) or name not in PROBLEM_TITLES:
         raise OptionError(f"the problem must be one of {', '.join(PROBLEM_TITLES)}")
-    problem = PROBLEMS[automatic() if name == AUTOMATIC else name]
-    shrinks = values["shrink"] is True and not problem.side
-    return replace(problem, max_pixels=MEGAPIXEL) if shrinks else problem
+    return PROBLEMS[automatic() if name == AUTOMATIC else name]
 
 
 # -------------------------------------------------------------------------------------- requests → values
@@ -121,7 +117,6 @@ def values_for(request: Request) -> dict[str, Any]:
     return {name: flat[name] for name in shared_defaults()} | {
         "methods": [method.name],
         "problem": name_of(request.problem) or AUTOMATIC,
-        "shrink": request.problem.max_pixels > 0,
         f"{method.name}.preset": preset,
         f"{method.name}.options": text,
     }

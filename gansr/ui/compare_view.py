@@ -164,7 +164,7 @@ def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any
         kept.paths.get(name),
         note=summary(entry.measured, baseline) if done else "",
         progress=_share(entry),
-        action=REMEDIES.get(entry.remedy, ""),
+        actions=[REMEDIES[name] for name in entry.remedies],
         download=file if done else "",
         native=native,
         use=done,

@@ -28,7 +28,7 @@ from gansr.ui.strip import draw_strip
 from gansr.ui.tab import DrawnTab, draw_tab
 from gansr.ui.tab_links import link_comparison, link_strip, link_tab
 from gansr.ui.visitors import IN_ALL
-from gansr.ui.weight_menus import WeightMenu, weight_menus
+from gansr.ui.weight_menus import weight_menus
 from gansr.weights.availability import download_of
 
 HERE = Path(__file__).parent

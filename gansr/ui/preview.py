@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from gansr import faces
+from gansr.compare.plan import ways_to_fit
 from gansr.inputs import MethodInput
 from gansr.method import Method, refusal
 from gansr.options import options_of
@@ -16,14 +17,22 @@ from gansr.picture import Picture, to_png
 from gansr.pipeline import USER_ERRORS
 from gansr.request import Request
 from gansr.ui import files, render, service
+from gansr.ui.controls import HIDDEN
 from gansr.ui.handlers import index_of
 from gansr.ui.request_controls import QUIET, RequestControls
 
 SHOWN = 8  # faces
 
 
-def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, seen: gr.HTML) -> None:
-    """Make the preview whenever a control changes that changes the input."""
+def wire_preview(
+    method: Method,
+    controls: RequestControls,
+    found: gr.Gallery,
+    seen: gr.HTML,
+    ways: Mapping[str, gr.Button],
+) -> None:
+    """Make the preview whenever a control changes that changes the input. `ways` are shown where the picture is too
+    large."""
     described = options_of(method.options)
     painted = {name: option for name, (option, _) in described.items() if option.paint}
     canvases = [controls.fields[name] for name in painted]
@@ -32,13 +41,14 @@ def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, s
         try:
             picture, request = controls.request(values, painted=False)
             if picture is None:
-                yield {seen: "", found: gr.update(visible=False)}
+                yield {seen: "", found: gr.update(visible=False)} | offered(())
                 return
             pipeline = service.PIPELINE
             opened = pipeline.inputs.open(picture)
-            if request.finds_face:
+            if request.finds_face or request.crops_to_face:
                 for update in pipeline.fetch_detector():
                     yield {seen: render.message(update.text)}
+            if request.finds_face:
                 thumbs = _thumbnails(opened, pipeline.inputs.faces(opened))
                 yield {found: gr.update(value=thumbs, visible=len(thumbs) > 1)}
             given = pipeline.inputs.make(opened, request)
@@ -50,9 +60,14 @@ def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, s
             ]
             canvas = _canvas(given) if any(counts) else None
             shown = {each: canvas for each, used in zip(canvases, counts, strict=True) if used}
-            yield {seen: _seen(request, given, refused)} | shown
+            too_large = bool(ways) and refused is not None and height * width > method.accepts.max_pixels
+            offer = offered(ways_to_fit(opened, pipeline) if too_large else ())
+            yield {seen: _seen(request, given, refused)} | shown | offer
         except USER_ERRORS as error:
-            yield {seen: render.message(str(error))}
+            yield {seen: render.message(str(error))} | offered(())
+
+    def offered(names: Sequence[str]) -> dict[Any, Any]:
+        return {button: gr.update(visible=name in names or HIDDEN) for name, button in ways.items()}
 
     def chosen(event: gr.EventData) -> Any:
         index = index_of(event)
@@ -62,7 +77,7 @@ def wire_preview(method: Method, controls: RequestControls, found: gr.Gallery, s
         [control.change for control in controls.change_input()],  # type: ignore[attr-defined]
         preview,
         controls.all(),
-        [seen, found, *canvases],
+        [seen, found, *canvases, *ways.values()],
         show_progress="hidden",
         api_visibility="private",
         trigger_mode="always_last",

@@ -14,7 +14,7 @@ from gansr.choices import menu, weight_choices
 from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.options import Option, OptionError, options_of, parse_options, plain_values
-from gansr.request import PLAIN, SHRINK, Request, decode, encode, fields_of
+from gansr.request import LARGE, PLAIN, SHRINK, Request, decode, encode, fields_of
 from gansr.ui.address import PRESET, Addressed, usual
 from gansr.ui.controls import HIDDEN, choices, control, mask_of, picture_input
 
@@ -115,6 +115,7 @@ class Form:
         self.made: dict[str, Component] = {}
         self.hints: dict[str, Component] = {}  # option → a line shown with its control
         self.shrinking: dict[str, Component] = {}
+        self.ways: dict[str, gr.Button] = {}  # to make a picture fit that is too large
 
     def draw_first(self, examples: Sequence[str]) -> gr.HTML:
         """What to do, the picture, examples; and where the input is told, which is returned."""
@@ -132,7 +133,21 @@ class Form:
                 examples_per_page=8,
                 elem_id=f"{name}-examples",
             )
-        return gr.HTML(elem_id=f"{name}-seen", elem_classes="seenbox")
+        seen = gr.HTML(elem_id=f"{name}-seen", elem_classes="seenbox")
+        if self.method.accepts.side is None:
+            with gr.Row(elem_classes="buttons"):
+                self.ways = {
+                    way: gr.Button(
+                        title,
+                        size="sm",
+                        min_width=60,
+                        visible=HIDDEN,
+                        elem_id=f"{name}-{way.replace(' ', '-')}",
+                    )
+                    for way, title in LARGE.items()
+                    if way != "keep"
+                }
+        return seen
 
     def draw_masks(self) -> None:
         """What is painted over the input."""
@@ -185,6 +200,8 @@ class Form:
                 if field not in self.made:
                     listed = menu(described, weight_choices(method, field))
                     self.made[field] = control(field, described, default, self._counts(described), listed)
+            fits = method.accepts.side is None  # others cut a square of any picture
+            self.made["large"] = control("large", *PLAIN["large"], shown=fits)
             self.made |= {field: control(field, *PLAIN[field]) for field in ("seed", "precision")}
         _wire_preset(method, self.preset, self.made)
         return found
@@ -200,6 +217,8 @@ class Form:
         )
         self._wire_only()
         self._wire_degradation(controls)
+        for way, button in self.ways.items():
+            button.click(lambda way=way: way, None, self.made["large"], **QUIET)
         return controls
 
     def _counts(self, described: Option, chosen: Mapping[str, Any] | None = None) -> bool:

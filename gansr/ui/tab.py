@@ -58,7 +58,7 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
             found = form.draw_settings()
             away = gr.Button("Compare with the other methods", size="sm", elem_id=f"{method.name}-away")
     controls = form.wired()
-    wire_preview(method, controls, found, seen)
+    wire_preview(method, controls, found, seen, form.ways)
     state = gr.State(RunState())
     connect_run(run, stop, state)
     started = run.click(

@@ -51,7 +51,7 @@ def viewer_url() -> Iterator[str]:
     broken = [
         tiles[0],
         tile("SRGAN", "SRGAN", "running", "step 3 of 10", drawn(256), progress=0.3),
-        tile("PULSE", "PULSE", "blocked", "no face was found", action="Use the middle square"),
+        tile("PULSE", "PULSE", "blocked", "no face was found", actions=["Use the middle square"]),
         tile("GLEAN", "GLEAN", "error", "the memory is full: choose a smaller picture <b>now</b>"),
         tile("mGANprior", "mGANprior", text="waiting for its turn"),
     ]

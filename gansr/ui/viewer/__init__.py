@@ -44,7 +44,7 @@ def tile(
     *,
     note: str = "",
     progress: float = 0.0,
-    action: str = "",
+    actions: Sequence[str] = (),
     download: str = "",
     truth: str | Path | None = None,
     input: str | Path | None = None,
@@ -55,13 +55,13 @@ def tile(
     """One tile.
 
     `text` is its progress, or the reason why it has no picture. `note` has its metrics. `progress` is in [0,1].
-    `action` is the text of a button, see `viewer`. `download` is the file name of a link to the picture. `truth` and
+    `actions` are the texts of buttons, see `viewer`. `download` is the file name of a link to the picture. `truth` and
     `input` replace those of the whole viewer. `native` is the path of the picture as the method gave it, of the same
     field, and the text of the button that shows it, such as "1024² as the method gave it". `use`: whether the picture
     is a result that can be used as the input of a tab, see `viewer`. `record` describes a finished result; the browser
     raises it as the event "gansr-result", with the picture's `url`.
     """
-    given: dict[str, Any] = {"note": note, "progress": progress, "action": action, "download": download}
+    given: dict[str, Any] = {"note": note, "progress": progress, "actions": [*actions], "download": download}
     given |= {"truth": address(truth), "input": address(input), "use": use, "record": record}
     given["native"] = {"url": address(native[0]), "text": native[1]} if native else None
     optional = {name: content for name, content in given.items() if content}
@@ -90,8 +90,8 @@ def viewer(
     """The component: pictures side by side ("grid") or A over B ("wipe"), panned and zoomed together. `start` is the
     arrangement at first.
 
-    A tile with an `action` has a button of that text. Pressing it raises `select` with `{"tile": id, "action": text}`
-    in the event's data. A tile with `use` has a menu of `uses`, (name, title) of each tab; choosing one raises `select`
+    A tile has a button for each of its `actions`. Pressing it raises `select` with `{"tile": id, "action": text}` in
+    the event's data. A tile with `use` has a menu of `uses`, (name, title) of each tab; choosing one raises `select`
     with `{"tile": id, "use": name}`. (A function, because Gradio writes a .pyi file beside the source of a subclass.)
     """
     words = f'data-start="{start}" data-uses="{escape(json.dumps([*uses]))}" data-zoom'

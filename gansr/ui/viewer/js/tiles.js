@@ -24,7 +24,7 @@ function newTile(id) {
   [tile.text, tile.measures, tile.moved, tile.found] = ["text", "note", "moved", "found"].map((name) => make("small", { "data-is": name }));
   tile.link = make("a", { hidden: "" }, "PNG ↓");
   tile.other = make("button", { type: "button", class: "gv-native", "aria-pressed": "false", hidden: "" });
-  tile.remedy = make("button", { type: "button", hidden: "" });
+  tile.remedy = make("div", { class: "gv-remedy", hidden: "" });
   tile.use = make("select", { class: "gv-use", hidden: "" });
   tile.cap = make("figcaption", { class: "gv-cap" }, tile.link, tile.text, tile.measures, tile.moved, tile.found, tile.other, tile.use);
   tile.figure = make("figure", { class: "gv-tile", "data-tile": id }, tile.head, tile.view, tile.cap);
@@ -34,7 +34,9 @@ function newTile(id) {
   });
   tile.view.addEventListener("focus", () => (ui.current = id));
   tile.other.addEventListener("click", () => showNative(tile, !tile.native));
-  tile.remedy.addEventListener("click", () => trigger("select", { tile: id, action: tile.data.action }));
+  tile.remedy.addEventListener("click", (event) => {
+    if (event.target.closest("button")) trigger("select", { tile: id, action: event.target.textContent });
+  });
   tile.use.addEventListener("change", () => {
     trigger("select", { tile: id, use: tile.use.value });
     tile.use.value = "";
@@ -74,8 +76,9 @@ function fill(tile, data) {
   tile.note.hidden = seen;
   const home = seen ? tile.cap : tile.note;
   if (tile.remedy.parentNode !== home) home.append(tile.remedy);
-  tile.remedy.hidden = !data.action;
-  tile.remedy.textContent = data.action || "";
+  const actions = data.actions || [];
+  tile.remedy.hidden = !actions.length;
+  if (String(before.actions || []) !== String(actions)) tile.remedy.replaceChildren(...actions.map((text) => make("button", { type: "button" }, text)));
   tile.measures.textContent = (seen && data.note) || "";
   tile.bit.hidden = state !== "running";
   tile.bit.style.transform = `scaleX(${clamp(data.progress || 0, 0, 1)})`;
