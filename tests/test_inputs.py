@@ -204,3 +204,51 @@ def test_a_face_that_is_not_there_is_said_in_words(monkeypatch, photo, pipeline)
     Counts(monkeypatch)
     with pytest.raises(InputError, match="face 2 was asked for; 1 were found"):
         Inputs(lambda: None).make(photo, decode(FACES, {"face": 2}))
+
+
+# --------------------------------------------------------------------------------- pictures that are too large
+
+SMALL = dataclasses.replace(FAKE, name="small", title="Small", accepts=Accepts(max_pixels=3000))
+
+
+def fitted(pipeline, photo, **values):
+    return pipeline.inputs.make(photo, decode(SMALL, values))
+
+
+def test_a_large_picture_stays_as_it_is_unless_the_user_says_otherwise(pipeline, photo):
+    assert fitted(pipeline, photo).low.shape == (3, 120, 100)
+
+
+def test_a_large_picture_is_cropped_to_its_middle_and_the_notice_says_so(pipeline, photo):
+    given = fitted(pipeline, photo, large="crop")
+    assert torch.equal(given.low, pipeline.inputs.open(photo).rgb[:, 30:90, 25:75])
+    assert "cropped to 50×60 px of 100×120: its middle" in given.notices
+
+
+def test_a_large_picture_is_cropped_to_a_face_and_never_over_its_edge(monkeypatch, pipeline, photo):
+    points = torch.zeros(5, 2)
+    found = [faces.Face(torch.tensor([2.0, 50, 22, 70]), points, 0.9)]
+    monkeypatch.setattr(pipeline.inputs, "faces", lambda picture: found)
+    given = fitted(pipeline, photo, large="crop face")
+    assert torch.equal(given.low, pipeline.inputs.open(photo).rgb[:, 30:90, 0:50])
+    assert "cropped to 50×60 px of 100×120: face 1 of 1" in given.notices
+    found.clear()
+    with pytest.raises(InputError, match="no face was found"):
+        pipeline.inputs.make(photo, decode(SMALL, {"large": "crop face", "seed": 1, "shrink_seed": 1}))
+
+
+def test_in_a_quality_test_the_small_picture_is_what_must_fit(pipeline, photo):
+    given = fitted(pipeline, photo, large="crop", task="known answer")
+    assert given.low.shape == (3, 60, 50) and not any("cropped" in notice for notice in given.notices)
+
+
+def test_the_receipt_records_what_became_of_a_large_picture(pipeline, photo):
+    request = decode(SMALL, {"large": "crop"})
+    given, frame = pipeline.result(photo, request)
+    assert receipt.write(request, given, frame)["request"]["large"] == "crop"
+
+
+def test_a_small_picture_is_never_changed(pipeline, photo):
+    for large in ("shrink", "crop", "crop face"):
+        given = pipeline.inputs.make(photo, decode(FAKE, {"large": large}))
+        assert given.low.shape == (3, 120, 100)

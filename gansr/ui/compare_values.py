@@ -144,8 +144,6 @@ def restored(given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         try:
             requests_of(usual | {name: value})
             problem_of(usual | {name: value}, lambda: next(iter(PROBLEMS)))
-            if name == "shrink" and not isinstance(value, bool):
-                raise OptionError("shrink must be true or false")
         except OptionError as error:
             wrong.append(str(error))
         else:

@@ -67,10 +67,9 @@ def link_strip(
     stay."""
 
     def restore(event: gr.EventData) -> dict[Any, Any]:
-        path = text_of(event, "path")
-        if not is_upload(Path(path)):  # the browser names a file: of its own uploads only
+        found = _uploaded(event)
+        if found is None:
             return {tabs: gr.skip()}
-        found = read(path)
         line = render.message(found.restored())
         own = [drawn for drawn in drawn_tabs if drawn.controls.method.name == found.request.method.name]
         if found.of_a_comparison or not own:
@@ -85,6 +84,12 @@ def link_strip(
     for drawn in drawn_tabs:
         outputs += [drawn.results.status, *drawn.controls.all()]
     strip.select(restore, None, outputs, **QUIET)
+
+
+def _uploaded(event: gr.EventData) -> FromResult | None:
+    """The settings in the file that the browser has uploaded and names; None for any other file of the server."""
+    path = text_of(event, "path")
+    return read(path) if "\0" not in path and is_upload(Path(path)) else None
 
 
 def _from_result(path: Any) -> list[Any]:

@@ -136,6 +136,30 @@ def test_the_nearest_problem_is_one_click_and_ticks_the_method_again(visit, phot
 
 
 @pytest.mark.browser
+def test_a_run_that_is_refused_leaves_nothing_of_an_older_one(visit, photo):
+    page = visit("?tab=compare&methods=works")
+    give(page, photo, 2)
+    run_all(page)
+    page.locator("#compare-picture").get_by_label("Remove Image").click()
+    page.wait_for_function("!document.querySelector('#compare-picture img')")
+    page.locator("#compare-run").click()
+    page.locator("#compare-status", has_text="No picture yet").wait_for()
+    page.wait_for_function("!document.querySelector('#compare-viewer .gv-tile')")
+    assert page.locator("#compare-table tbody tr").count() == 0
+    assert page.locator("#compare-verdicts").inner_text() == ""
+
+
+@pytest.mark.browser
+def test_the_controls_of_the_comparison_have_help(visit):
+    page = visit("?tab=compare&methods=works")
+    for name in ("problem", "methods"):
+        help = page.locator(f"#compare-{name} .info-text")
+        assert help.evaluate("node => getComputedStyle(node).opacity") == "0"
+        page.locator(f"#compare-{name} [data-testid=block-info]").hover()
+        page.wait_for_function("node => getComputedStyle(node).opacity === '1'", arg=help.element_handle())
+
+
+@pytest.mark.browser
 def test_the_bar_goes_on_while_results_are_measured(visit, photo):
     page = visit("?tab=compare&methods=works")
     give(page, photo, 2)

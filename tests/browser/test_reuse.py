@@ -93,7 +93,7 @@ def test_an_estimated_kernel_becomes_the_kernel_file(visit):
     page.locator("#kernelgan-status", has_text="the mode is “ZSSR only”").wait_for()
     page.locator("#kernelgan-options > button").click()
     options = page.locator("#kernelgan-options")
-    options.get_by_text("kernel_x2.npy").wait_for()
+    options.get_by_text("kernel_x2").wait_for()
     assert options.get_by_role("radio", name="ZSSR only").is_checked()
     page.locator("#kernelgan-run").click()
     page.locator("#kernelgan-status", has_text="Done").wait_for()

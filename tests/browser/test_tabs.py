@@ -264,6 +264,40 @@ def paint(page: Any, canvas: Any) -> None:
     page.mouse.up()
 
 
+# ------------------------------------------------------------------------------------------- what comes in
+
+
+@pytest.mark.parametrize("way, told", [("shrink", "shrunk to 1024×1024"), ("crop", "its middle")])
+def test_a_picture_that_is_too_large_is_made_to_fit_by_one_click(visit, cat, tmp_path, way, told):
+    with Image.open(cat) as picture:
+        picture.resize((1100, 1100)).save(tmp_path / "large.png")
+    page = visit("srgan")
+    page.set_input_files("#srgan-picture input[type=file]", str(tmp_path / "large.png"))
+    page.locator("#srgan-seen", has_text="at most 1.0 megapixels").wait_for()
+    page.locator(f"#srgan-{way}").click()
+    page.locator("#srgan-seen", has_text="Input used: 1024×1024 px").wait_for()
+    assert told in page.locator("#srgan-seen").inner_text()
+    page.locator(f"#srgan-{way}").wait_for(state="hidden")
+
+
+def test_the_camera_is_asked_for_by_a_click_and_its_picture_comes_in_as_a_file(visit):
+    page = visit("srgan")
+    page.evaluate(
+        """() => { window.asked = 0; const devices = navigator.mediaDevices, real = devices.getUserMedia;
+        devices.getUserMedia = (...given) => { window.asked++; return real.apply(devices, given) } }"""
+    )
+    picture = page.locator("#srgan-picture")
+    picture.get_by_label("Capture from camera").click()
+    start = picture.get_by_text("Click to Access Webcam")
+    start.wait_for()
+    assert page.evaluate("window.asked") == 0
+    start.click()
+    with page.expect_response(lambda response: "/gradio_api/upload" in response.url):
+        picture.get_by_label("capture photo").click()
+    page.locator("#srgan-seen", has_text="Input used").wait_for()
+    assert page.evaluate("window.asked") == 1
+
+
 # ------------------------------------------------------------------------------------------- small things
 
 

@@ -28,8 +28,8 @@ NEEDY = replace(FAKE, name="needy", title="Needy", accepts=Accepts(min_side=40))
 EIGHTH = Problem(8, 4)
 
 
-def planned(*methods, task="known answer", size=(24, 32), problem=EIGHTH, **settings):
-    asked = [replace(request, align=False) for request in requests(*methods, task=task)]
+def planned(*methods, task="known answer", size=(24, 32), problem=EIGHTH, large="keep", **settings):
+    asked = [replace(request, align=False, large=large) for request in requests(*methods, task=task)]
     return P.plan(picture(*size), asked, problem, Pipeline(Engine("cpu")), **settings)
 
 
@@ -75,11 +75,11 @@ def test_a_method_that_cannot_does_not_keep_the_others_from_it():
     made = planned(QUICK, FACES, SQUARE, problem=Problem(0, 2), task="enlarge")
     assert [entry.state for entry in made] == ["waiting", "unsuitable", "unsuitable"]
     _, faces, square = made.entries
-    assert (faces.text, faces.remedy) == ("works on faces only", "face-64-512")
-    assert (square.text, square.remedy) == ("takes squares of 8 px only", "")
+    assert (faces.text, faces.remedies) == ("works on faces only", ("face-64-512",))
+    assert (square.text, square.remedies) == ("takes squares of 8 px only", ())
     made = planned(NEEDY, QUICK, problem=PROBLEMS["face-32-256"], task="enlarge")
     assert made.entries[0].text == "needs at least 40 px on the shorter side, the problem has 32"
-    assert made.entries[0].remedy == "face-64-512"  # the first that it can solve
+    assert made.entries[0].remedies == ("face-64-512",)  # the first that it can solve
     assert made.can_run and not planned(NEEDY).can_run
 
 
@@ -88,16 +88,31 @@ def test_options_that_do_not_enlarge_are_unsuitable():
     assert (entry.state, entry.text) == ("unsuitable", "with these options it does not enlarge")
 
 
-def test_too_large_a_picture_is_shrunk_by_the_remedy(monkeypatch):
+@pytest.mark.parametrize(
+    ("large", "note"),
+    [("shrink", "shrunk to 20×15 px first"), ("crop", "cropped to 20×15 px of 32×24: its middle")],
+)
+def test_too_large_a_picture_is_shrunk_or_cropped_by_the_remedy(monkeypatch, large, note):
     monkeypatch.setattr("gansr.compare.plan.MEGAPIXEL", 300)
+    monkeypatch.setattr("gansr.inputs.MEGAPIXEL", 300)
+    monkeypatch.setattr("gansr.compare.plan.weights.ready", lambda name: False)
     small = replace(FAKE, name="small", title="Small", accepts=Accepts(max_pixels=300))
     (entry,) = planned(small, task="enlarge", problem=Problem(0, 2)).entries
-    assert (entry.state, entry.remedy) == ("unsuitable", P.SHRINK)
-    (entry,) = planned(small, task="enlarge", problem=Problem(0, 2, 300)).entries
+    assert (entry.state, entry.remedies) == ("unsuitable", ("shrink", "crop"))
+    (entry,) = planned(small, task="enlarge", large=large, problem=Problem(0, 2)).entries
     assert entry.state == "waiting" and given(entry).low[0].numel() <= 300
-    assert "shrunk to 20×15 px first" in given(entry).notices
-    (entry,) = planned(small, problem=Problem(0, 2, 300), size=(64, 64)).entries
+    assert note in given(entry).notices
+    (entry,) = planned(small, large=large, problem=Problem(0, 2), size=(64, 64)).entries
     assert given(entry).low[0].numel() <= 300 and given(entry).truth is not None
+
+
+def test_a_face_is_offered_to_crop_to_where_one_is_found(monkeypatch):
+    pipeline = Pipeline(Engine("cpu"))
+    monkeypatch.setattr("gansr.compare.plan.weights.ready", lambda name: True)
+    monkeypatch.setattr(pipeline.inputs, "faces", lambda picture: [None])
+    assert P.ways_to_fit(picture(), pipeline) == ("shrink", "crop", "crop face")
+    monkeypatch.setattr(pipeline.inputs, "faces", lambda picture: [])
+    assert P.ways_to_fit(picture(), pipeline) == ("shrink", "crop")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +138,7 @@ def test_without_a_face_a_face_problem_offers_the_middle_square(monkeypatch):
     monkeypatch.setattr(pipeline.inputs, "faces", lambda picture: [])
     made = P.plan(picture(), requests(QUICK), PROBLEMS["face-64-512"], pipeline)
     (entry,) = made.entries
-    assert (entry.state, entry.remedy, made.given) == ("blocked", P.MIDDLE, None)
+    assert (entry.state, entry.remedies, made.given) == ("blocked", (P.MIDDLE,), None)
     assert "no face was found" in entry.text
 
 
