@@ -107,7 +107,13 @@ def draw_compare(examples: Sequence[str]) -> CompareControls:
         trigger_mode="once",
         **RUNS,
     )
-    connect_stop(start, stop, started, state, status, pictures)
+
+    def cleared() -> dict[Any, Any]:
+        return {
+            pictures: contents(), measures: table_view.contents(), verdicts: "", finished: Finished()
+        }  # fmt: skip
+
+    connect_stop(start, stop, started, state, status, pictures, cleared)
     return controls
 
 

@@ -143,11 +143,18 @@ def connect_picture(picture: Component, state: gr.State, status: gr.HTML) -> Non
 
 
 def connect_stop(
-    run: gr.Button, stop: gr.Button, started: Any, state: gr.State, status: gr.HTML, pictures: gr.HTML
+    run: gr.Button,
+    stop: gr.Button,
+    started: Any,
+    state: gr.State,
+    status: gr.HTML,
+    pictures: gr.HTML,
+    cleared: Callable[[], dict[Any, Any]],
 ) -> None:
     """Let `stop` end the run `started` of the button `run`, whose handler goes through `RunState.until_stopped`, and
-    show the end of the run in `status` and `pictures` (a viewer). Gradio raises `then` or `failure` when the page
-    accepts a new Run: only then can `run` be pressed again."""
+    show the end of the run in `status` and `pictures` (a viewer). `cleared` gives the contents of a tab without a
+    result, for a run that Gradio refuses before it begins: no older result may stand beside the reason. Gradio raises
+    `then` or `failure` when the page accepts a new Run: only then can `run` be pressed again."""
 
     def ended(state: RunState, value: Any) -> tuple[Any, Any]:
         stopped = state.stopping and not state.running
@@ -156,16 +163,18 @@ def connect_stop(
             return gr.skip(), gr.skip()
         return render.message(STOPPED), _marked(value, {"state": "waiting", "text": "stopped"})
 
-    def failed(state: RunState, value: Any) -> tuple[str, Any]:
+    def failed(state: RunState, value: Any) -> dict[Any, Any]:
+        began = not state.requested
         state.requested, state.stopping, error, state.error = False, False, state.error, ""
         state.failed = True
-        return render.message(error or NO_ANSWER), _marked(
-            value, {"state": "error", "text": "failed", "url": None}
-        )
+        told = {status: render.message(error or NO_ANSWER)}
+        if not began:
+            return cleared() | told
+        return told | {pictures: _marked(value, {"state": "error", "text": "failed", "url": None})}
 
     stop.click(RunState.stop, state, status, **SILENT)
     started.then(ended, [state, pictures], [status, pictures], **SILENT)
-    started.failure(failed, [state, pictures], [status, pictures], **SILENT)
+    started.failure(failed, [state, pictures], list(dict.fromkeys([status, pictures, *cleared()])), **SILENT)
     for end in (started.then, started.failure):  # Gradio calls one of the two
         end(None, None, [run, stop], js=_pressable(run=True), **SILENT)
 

@@ -70,7 +70,7 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
         trigger_mode="once",
         **RUNS,
     )
-    connect_stop(run, stop, started, state, results.status, results.pictures)
+    connect_stop(run, stop, started, state, results.status, results.pictures, results.cleared)
     connect_picture(controls.picture, state, results.status)
     warn_of_missing_files(controls, state, results.status)
     draw_api(method, controls)

@@ -66,7 +66,7 @@ def link_strip(
     """Restore the settings of a result that the browser has kept and sent, in its tab or in the comparison. Pictures
     stay."""
 
-    def restore(event: gr.EventData) -> dict[Any, Any]:
+    def restore_kept(event: gr.EventData) -> dict[Any, Any]:
         found = _uploaded(event)
         if found is None:
             return {tabs: gr.skip()}
@@ -83,13 +83,17 @@ def link_strip(
     outputs = [tabs, compared.restore.note, *compared.all()]
     for drawn in drawn_tabs:
         outputs += [drawn.results.status, *drawn.controls.all()]
-    strip.select(restore, None, outputs, **QUIET)
+    strip.select(restore_kept, None, outputs, **QUIET)
 
 
 def _uploaded(event: gr.EventData) -> FromResult | None:
     """The settings in the file that the browser has uploaded and names; None for any other file of the server."""
     path = text_of(event, "path")
-    return read(path) if "\0" not in path and is_upload(Path(path)) else None
+    try:
+        known = is_upload(Path(path))
+    except ValueError:  # no path can have these characters
+        return None
+    return read(path) if known else None
 
 
 def _from_result(path: Any) -> list[Any]:

@@ -160,6 +160,18 @@ def test_a_run_that_fails_leaves_nothing_of_an_older_one(visit, photo):
     assert nothing_older(page)
 
 
+def test_a_run_that_is_refused_before_it_begins_leaves_nothing_of_an_older_one(visit, photo):
+    page = visit("fickle")
+    begin(page, "fickle", photo)
+    status(page, "fickle", "Done")
+    page.locator("#fickle-download").wait_for()
+    page.locator("#fickle-options > button").click()
+    page.get_by_label("Seed").filter(visible=True).fill("99999999999")
+    press(page, "fickle", "run")
+    status(page, "fickle", "Press Run to try again")
+    assert nothing_older(page)
+
+
 def test_an_error_goes_when_another_picture_is_chosen(visit, photo, tmp_path):
     bad = tmp_path / "cut.png"
     bad.write_bytes(photo.read_bytes()[:800])

@@ -133,12 +133,15 @@ def test_every_handler_answers_what_gradio_lets_through(blocks, logged):
 def test_the_data_of_an_event_may_be_anything(blocks, data, logged):
     async def asked() -> None:
         for event in events(blocks):
-            if event.name in ("chosen", "remedy"):
+            if event.name in ("chosen", "remedy", "used", "restore_kept"):
                 for sent in (
                     data,
                     {"index": data},
                     {"tile": data, "action": data},
                     {"tile": "fake", "action": data},
+                    {"tile": data, "use": "compare"},
+                    {"tile": "result", "use": data},
+                    {"path": data},
                 ):
                     try:
                         await answer(blocks, event, usual(event), SessionState(blocks), sent)

@@ -38,6 +38,7 @@ def test_no_other_file_of_the_server_is_read(png, tmp_path):
         f"{inside}/../../../../etc/passwd",
         "",
         "\0",
+        "\ud800",
         "/etc/passwd",
         7,
         None,
