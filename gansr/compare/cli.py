@@ -21,7 +21,7 @@ from gansr.picture.strip import strip
 from gansr.pipeline import local
 from gansr.problem import PROBLEMS, title_of
 from gansr.receipt import result_png
-from gansr.request import SHRINK, Request, decode, from_texts
+from gansr.request import LARGE, SHRINK, Request, decode, from_texts
 
 
 def add_parser(commands: Any) -> None:
@@ -42,6 +42,12 @@ def add_parser(commands: Any) -> None:
         "--problem", choices=PROBLEMS, help="what every method is asked for; default: by the picture"
     )
     parser.add_argument("--no-align", action="store_true", help="use the middle square, look for no face")
+    parser.add_argument(
+        "--large",
+        choices=LARGE,
+        default="keep",
+        help="what becomes of a picture of more than 1 megapixel (keep)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=("fast", "exact"), default="fast")
     parser.add_argument("--device", help="cpu or cuda; default: cuda where there is one")
@@ -93,6 +99,7 @@ def _request(method: Method, parsed: argparse.Namespace) -> Request:
     common = {
         "task": "known answer" if known else "enlarge",
         "align": not parsed.no_align,
+        "large": parsed.large,
         "seed": parsed.seed,
         "precision": parsed.precision,
     }
