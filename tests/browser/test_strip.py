@@ -133,7 +133,7 @@ def test_a_removed_result_does_not_come_back(visit):
 def test_without_a_database_the_strip_hides_itself(visit):
     page = visit()
     page.context.add_init_script(
-        "Object.defineProperty(window, 'indexedDB', { get() { throw new DOMException('no', 'SecurityError') } })"
+        "IDBFactory.prototype.open = () => { throw new DOMException('not here', 'SecurityError') }"
     )
     page.reload()
     page.locator("#srgan-run").wait_for()
