@@ -52,13 +52,13 @@ def test_everything_survives_the_round_trip():
     values = {
         "steps": 3, "kind": "memory", "task": "known answer", "shrink_operator": "gaussian", "shrink_noise": 2.5,
         "align": False, "face": 2, "paste_back": True, "seed": 5, "precision": "exact",
-        "problem_side": 8, "problem_scale": 4, "problem_max_pixels": 4096,
+        "problem_side": 8, "problem_scale": 4, "large": "crop",
     }  # fmt: skip
     request = decode(FAKE, values)
     recorded, given, _ = made(request)
     again = receipt.request_of(recorded)
     assert again == request
-    assert again.problem == Problem(8, 4, 4096) and again.paste_back
+    assert again.problem == Problem(8, 4) and again.paste_back and again.large == "crop"
     assert recorded["input"]["sha256"] == given.sha256
 
 

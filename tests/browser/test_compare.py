@@ -141,7 +141,7 @@ def test_a_run_that_is_refused_leaves_nothing_of_an_older_one(visit, photo):
     give(page, photo, 2)
     run_all(page)
     page.locator("#compare-picture").get_by_label("Remove Image").click()
-    page.wait_for_function("!document.querySelector('#compare-picture img')")
+    page.locator("#compare-status", has_text="Choose a picture").wait_for()
     page.locator("#compare-run").click()
     page.locator("#compare-status", has_text="No picture yet").wait_for()
     page.wait_for_function("!document.querySelector('#compare-viewer .gv-tile')")

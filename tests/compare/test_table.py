@@ -49,5 +49,5 @@ def test_csv_and_json_hold_full_values():
     read = json.loads(table.as_json(comparison, ROWS))
     assert read["methods"][1]["values"]["consistency"] == "inf"
     assert read["methods"][1]["unmeasured"] == {"niqe": "too small"}
-    assert read["problem"] == {"name": "photo-x4", "side": 0, "scale": 4, "max_pixels": 0}
+    assert read["problem"] == {"name": "photo-x4", "side": 0, "scale": 4}
     assert read["unsuitable"] == {"fake": "works on faces only"}
