@@ -37,7 +37,7 @@ MAY = {
     "request": ("method", "options", "ops", "problem"),
     "engine": ("memory", "weights", "method", "papers", "metric", "ops", "progress", "turns"),
     "uploads": ("picture",),
-    "inputs": ("faces", "method", "ops", "picture", "request", "uploads"),
+    "inputs": ("faces", "method", "ops", "picture", "problem", "request", "uploads"),
     "receipt": ("papers", "weights", "inputs", "method", "options", "picture", "problem", "request", "version"),
     "backends": ("engine", "papers", "weights", "method"),
     "pipeline": (
