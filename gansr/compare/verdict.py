@@ -30,11 +30,13 @@ FACE: dict[str, Box] = {
     "the left edge": (0.0, 0.0, 0.15, 1.0),
     "the right edge": (0.85, 0.0, 1.0, 1.0),
 }
-ROWS, COLUMNS = ("upper ", "", "lower "), ("left", "middle", "right")
+ROWS = (
+    ("the upper left", "the upper middle", "the upper right"),
+    ("the left", "the middle", "the right"),
+    ("the lower left", "the lower middle", "the lower right"),
+)
 NINTHS: dict[str, Box] = {
-    f"the {row}{column}": (x / 3, y / 3, (x + 1) / 3, (y + 1) / 3)
-    for y, row in enumerate(ROWS)
-    for x, column in enumerate(COLUMNS)
+    name: (x / 3, y / 3, (x + 1) / 3, (y + 1) / 3) for y, row in enumerate(ROWS) for x, name in enumerate(row)
 }
 
 
@@ -72,8 +74,10 @@ def summary(
     if (psnr := values.get("consistency")) is not None:
         texts.append(agreement(psnr))
     if (same := values.get("identity")) is not None:
-        compared = f" ({title} {other['identity']:.2f})" if "identity" in other else ""
-        texts.append(f"identity {same:.2f}{compared}: {person(same)}")
+        if "identity" in other:
+            texts.append(f"identity {same:.2f} ({title} {other['identity']:.2f}): {person(same)}")
+        else:
+            texts.append(f"identity {same:.2f}: {person(same)}")
     return "; ".join(texts)
 
 

@@ -16,7 +16,7 @@ from gansr.inputs import DETECTOR
 from gansr.method import Method
 from gansr.options import parse_options
 from gansr.picture import open_picture
-from gansr.ui import address, examples, mcp_server, render, service, sessions
+from gansr.ui import address, examples, languages, mcp_server, render, service, sessions
 from gansr.ui.address import connect_address, draw_note
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
@@ -68,6 +68,7 @@ LAUNCH: dict[str, Any] = {
     "js": f"() => {{ ({NAME_EXAMPLES})(); ({address.script()})(); }}",
     "css_paths": [HERE / "page.css"],
     "theme": THEME,
+    "i18n": languages.I18N,
     "app_kwargs": {
         "middleware": [*middleware(), *listener_count(service.LISTENERS), *mcp_server.middleware()]
     },
@@ -111,6 +112,7 @@ def build() -> gr.Blocks:
             show_progress="hidden",
         )
     guard(page)
+    languages.give_to_gradio(page)
     sessions.limit_names()
     # After each event the queue summarises this many of the last, for a dashboard that is closed here.
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
@@ -125,9 +127,18 @@ def _head() -> str:
     return (
         '<div class="head"><h1>gansr</h1><p>Run GAN super-resolution papers on your picture and measure what each '
         "recovers and what it invents.</p>"
-        f'<p class="facts">Runs on {escape(service.BACKEND.device())} · {escape(weights_state())} · '
+        f'{_languages()}<p class="facts">Runs on {escape(service.BACKEND.device())} · {escape(weights_state())} · '
         f"version {__version__}</p></div>"
     )
+
+
+def _languages() -> str:
+    """Links to the page in its languages; page.css hides the one that is shown."""
+    links = (
+        f'<a href="?lang={language}" data-language="{language}" lang="{language}">{title}</a>'
+        for language, title in languages.TITLES.items()
+    )
+    return f'<nav translate="no">{" ".join(links)}</nav>'
 
 
 def weights_state() -> str:
@@ -182,7 +193,7 @@ def _about() -> str:
     return (
         f"<h2>Papers</h2>{about}<h2>Weights</h2><p>The sha256 of each file is checked before the file is opened, and "
         f"nothing is unpickled. ✓ marks files on this machine. Sources: {SOURCES}</p>"
-        + _table(("Name", "Size", "Source", "Licence", "Trained on"), entries)
+        + _table(("Name", "Size", "Source", "Licence", "Trained on"), entries, ' translate="no"')
         + "<h2>Example pictures</h2>"
         + _table(("Picture", "File", "Size (px)", "Subject", "Author", "Source", "Licence"), credits)
     )
@@ -216,9 +227,9 @@ def _credit(credit: Credit) -> list[str]:
     return [f'<img alt="" src="{small}">', *texts, link, escape(credit.licence)]
 
 
-def _table(heads: tuple[str, ...], rows: list[list[str]]) -> str:
-    """A table from cells that are HTML already."""
+def _table(heads: tuple[str, ...], rows: list[list[str]], attributes: str = "") -> str:
+    """A table from cells that are HTML already. `attributes`: of its body."""
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    table = f'<table class="about"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table class="about"><thead><tr>{head}</tr></thead><tbody{attributes}>{body}</tbody></table>'
     return f'<div class="tablewrap">{table}</div>'

@@ -44,7 +44,7 @@ def served(script: str, errors: IO[str] | None = None, **settings: str) -> Gener
 
 @contextmanager
 def visits(chromium: Any, url: str) -> Generator[Callable[..., Any], None, None]:
-    """open_page(query="", width=1280, dark=False, touch=False) → the page at `url`, loaded.
+    """open_page(query="", width=1280, dark=False, touch=False, locale="en-US") → the page at `url`, loaded.
 
     At the end: no console error, no failed response, no request outside.
     """
@@ -52,9 +52,11 @@ def visits(chromium: Any, url: str) -> Generator[Callable[..., Any], None, None]
     errors: list[str] = []
     outside: list[str] = []
 
-    def open_page(query: str = "", width: int = 1280, dark: bool = False, touch: bool = False) -> Any:
+    def open_page(
+        query: str = "", width: int = 1280, dark: bool = False, touch: bool = False, locale: str = "en-US"
+    ) -> Any:
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, has_touch=touch, accept_downloads=True
+            viewport={"width": width, "height": 900}, has_touch=touch, accept_downloads=True, locale=locale
         )
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)

@@ -1,6 +1,7 @@
 """ASGI layers in front of Gradio's app. `launch(app_kwargs={"middleware": middleware()})` installs them.
 
-From the outside in: addresses of visitors, the page from memory, headers of replies, routes, sizes of bodies, uploads.
+From the outside in: addresses of visitors, the page from memory, headers of replies, routes, sizes of bodies, uploads,
+the page's language.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from starlette.middleware import Middleware
 
 from gansr.ui.middleware.body_size import BODY_LIMIT, UPLOAD_LIMIT, BodySize
 from gansr.ui.middleware.headers import Headers
+from gansr.ui.middleware.language import Language
 from gansr.ui.middleware.page_cache import PageCache
 from gansr.ui.middleware.proxy import Proxy
 from gansr.ui.middleware.routes import Routes
@@ -24,4 +26,5 @@ def middleware(upload_limit: int = UPLOAD_LIMIT, body_limit: int = BODY_LIMIT) -
         Middleware(Routes),
         Middleware(BodySize, upload_limit=upload_limit, body_limit=body_limit),
         Middleware(Uploads),
+        Middleware(Language),
     ]

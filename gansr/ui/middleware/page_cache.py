@@ -1,7 +1,7 @@
 """The page itself, kept ready and compressed.
 
 Gradio writes the page anew for each request: 50 ms of computing, and several times that while a run is on. It is the
-same text every time, because no visitor signs in here; only the addresses in it follow the request's headers.
+same text every time, because no visitor signs in here; only the addresses in it and its language follow the request.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gzip
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from gansr.ui.languages import language_of
 from gansr.ui.middleware.asgi import App, Message, Receive, Scope, Send, path_of
 
 KEPT = 8  # pages, of 1 MB; a visitor may write any host into a request
@@ -28,8 +29,8 @@ class Page:
 
 
 class PageCache:
-    """ASGI middleware: answers GET and HEAD of `/` from memory, whatever the query; the first request of each address
-    goes to the app, without its query. Compressed with gzip where the browser takes it."""
+    """ASGI middleware: answers GET and HEAD of `/` from memory; the first request of each address and language goes to
+    the app, with the language as its query. Compressed with gzip where the browser takes it."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -40,10 +41,16 @@ class PageCache:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or path_of(scope) != "/":
             return await self.app(scope, receive, send)
         address = [(n, v) for n, v in scope["headers"] if n.lower() in ADDRESS]
-        key = (scope["scheme"], scope.get("root_path", ""), *address)
+        language = language_of(scope.get("query_string", b""), scope["headers"])
+        key = (language, scope["scheme"], scope.get("root_path", ""), *address)
         async with self.making:
             if key not in self.pages:
-                asked = {**scope, "method": "GET", "query_string": b"", "headers": address}
+                asked = {
+                    **scope,
+                    "method": "GET",
+                    "query_string": f"lang={language}".encode(),
+                    "headers": address,
+                }
                 replies = await self._ask(asked, receive, send)
                 if replies[0]["status"] != 200:
                     for reply in replies:
@@ -56,7 +63,8 @@ class PageCache:
             page = self.pages[key]
         packed = _takes_gzip(scope)
         body = page.packed if packed else page.plain
-        headers = [*page.headers, (b"content-length", b"%d" % len(body)), (b"vary", b"Accept-Encoding")]
+        headers = [*page.headers, (b"content-length", b"%d" % len(body))]
+        headers += [(b"vary", b"Accept-Encoding, Accept-Language")]
         headers += [(b"content-encoding", b"gzip")] if packed else []
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         return await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -40,11 +40,22 @@ def cache(counted):
 
 def test_the_page_is_made_once_for_an_address_whatever_the_query(cache, counted):
     pages = [ask(cache, "GET", path, host="a.example") for path in ("/", "/?tab=pulse", "/?deep_link=../x")]
-    assert len(counted.asked) == 1 and counted.asked[0]["query_string"] == b""
+    assert len(counted.asked) == 1 and counted.asked[0]["query_string"] == b"lang=en"
     assert all(page.body.startswith(b"a.example ") and page.status == 200 for page in pages)
     assert ask(cache, "GET", "/", host="b.example").body.startswith(b"b.example ")
     assert ask(cache, "GET", "/", host="a.example", x_forwarded_proto="https").status == 200
     assert len(counted.asked) == 3
+
+
+def test_the_page_is_made_once_for_each_language(cache, counted):
+    for path, accepted in (
+        ("/", "zh-CN, en"),
+        ("/?tab=pulse&lang=zh", "en"),
+        ("/?lang=en", "zh"),
+        ("/", "de"),
+    ):
+        ask(cache, "GET", path, host="a.example", accept_language=accepted)
+    assert [scope["query_string"] for scope in counted.asked] == [b"lang=zh", b"lang=en"]
 
 
 def test_it_is_compressed_where_the_browser_takes_it(cache):
@@ -55,7 +66,10 @@ def test_it_is_compressed_where_the_browser_takes_it(cache):
     assert "content-encoding" not in ask(cache, "GET", "/", accept_encoding="gzip; q=0").headers
     for reply in (plain, packed):
         assert reply.headers["content-length"] == str(len(reply.body))
-        assert (reply.headers["vary"], reply.headers["content-type"]) == ("Accept-Encoding", "text/html")
+        assert (reply.headers["vary"], reply.headers["content-type"]) == (
+            "Accept-Encoding, Accept-Language",
+            "text/html",
+        )
     head = ask(cache, "HEAD", "/")
     assert (head.body, head.headers["content-length"]) == (b"", plain.headers["content-length"])
 

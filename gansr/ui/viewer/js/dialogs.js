@@ -41,7 +41,8 @@ function openPalette() {
 
 function offer() {
   const words = el.find.value.toLowerCase().split(/\s+/).filter(Boolean);
-  offered = commands().filter(({ title }) => words.every((word) => title.toLowerCase().includes(word)));
+  const named = (title) => `${title} ${inLanguage(title)}`.toLowerCase();
+  offered = commands().filter(({ title }) => words.every((word) => named(title).includes(word)));
   const items = offered.map(({ title, hint }, index) => {
     const item = make("li", { role: "option", id: `${el.found.id}-${index}` }, make("span", {}, title));
     if (hint) item.append(make("kbd", {}, hint));

@@ -4,9 +4,24 @@ const DIVERGING = [[33, 102, 171], [145, 196, 222], [247, 247, 247], [245, 166, 
 const SEQUENTIAL = [[0, 0, 5], [82, 18, 122], [217, 71, 71], [252, 173, 56], [252, 255, 191]];
 const NOT_COVERED = 0xff808080; // ABGR of a pixel that only one of the two pictures covers
 const MAPS = {
-  signed: { title: "Signed difference", colours: DIVERGING, help: "blue is darker, red is brighter; mean over RGB" },
-  absolute: { title: "Absolute difference", colours: SEQUENTIAL, help: "brighter is a larger difference; mean over RGB" },
-  ssim: { title: "SSIM", colours: SEQUENTIAL, help: "1 is equal structure; 11×11 px Gaussian window, on luma" },
+  signed: {
+    title: "Signed difference",
+    colours: DIVERGING,
+    help: "blue is darker, red is brighter; mean over RGB",
+    mean: (value) => `mean signed difference ${signed(value)} of 255`,
+  },
+  absolute: {
+    title: "Absolute difference",
+    colours: SEQUENTIAL,
+    help: "brighter is a larger difference; mean over RGB",
+    mean: (value) => `mean absolute difference ${signed(value)} of 255`,
+  },
+  ssim: {
+    title: "SSIM",
+    colours: SEQUENTIAL,
+    help: "1 is equal structure; 11×11 px Gaussian window, on luma",
+    mean: (value) => `SSIM ${value.toFixed(4)}`,
+  },
 };
 
 function reference(url) {
@@ -153,8 +168,7 @@ function writeFound(tile) {
   let text = "";
   if (ui.map && tile.width && isReference(tile)) text = "reference";
   else if (there && there.problem) text = there.problem;
-  else if (there && ui.map === "ssim") text = `SSIM ${there.mean.toFixed(4)}`;
-  else if (there) text = `mean ${MAPS[ui.map].title.toLowerCase()} ${signed(there.mean)} of 255`;
+  else if (there) text = MAPS[ui.map].mean(there.mean);
   if (tile.found.textContent !== text) tile.found.textContent = text;
 }
 

@@ -60,10 +60,10 @@ function drawTile(context, tile, left, top, w, h) {
   context.fillText(tile.title.textContent, left, top + h + 24, w);
   context.font = "15px system-ui, sans-serif";
   context.fillStyle = "#555";
-  context.fillText(tile.data.note || tile.data.text || "", left, top + h + 46, w);
+  context.fillText(inLanguage(tile.data.note || tile.data.text || ""), left, top + h + 46, w);
   const colours = tile.canvas ? `${MAPS[ui.map].title} to ${referenceTitle()}, colours ${el.low.textContent} … ${el.high.textContent}` : "";
   const more = [tile.moved.textContent, colours].filter(Boolean).join(" · ");
-  context.fillText(more, left, top + h + 68, w);
+  context.fillText(inLanguage(more), left, top + h + 68, w);
 }
 
 // A and B in turn, whole and in the size of the larger, as an animated WebP.

@@ -44,6 +44,9 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+// A text in the language of the page, where it is not the page that shows it; see gansr/ui/languages.
+const inLanguage = window.inLanguage || ((text) => text);
+
 function clamp(number, min, max) {
   return Math.min(Math.max(number, min), max);
 }
