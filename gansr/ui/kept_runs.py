@@ -33,6 +33,7 @@ MOST_ENDED = 64
 LOOK = 0.5  # seconds between two looks for a listener
 AWAY = f"This run was ended: nobody came back to it for {KEEP / 60:.0f} minutes. What is shown is its best so far."
 REPLACED = "This run was ended: it was left, and another run was kept in its place. What is shown is its best so far."
+UNSEEN = "The page lost its connection to the run. Reload the page to see it."
 ELSEWHERE = "This run is shown in another tab of your browser now."
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -52,9 +53,10 @@ class KeptRun:
     """One run. `items` yields what the page shows, whole, or None where nothing is new."""
 
     def __init__(
-        self, runs: KeptRuns, items: Generator[Any], watch: Watch, visitor: Visitor, uses: Any, keeps: bool
+        self, runs: KeptRuns, items: Generator[Any], watch: Watch, visitor: Visitor, picture: Any, keeps: bool
     ):
-        self._runs, self._items, self._watch, self._uses, self._keeps = runs, items, watch, uses, keeps
+        self._runs, self._items, self._watch, self._keeps = runs, items, watch, keeps
+        self._picture = picture if isinstance(picture, str) else ""
         self.visitor = visitor.address or visitor.session
         self._changed = threading.Condition()
         self._latest: Any = None
@@ -92,7 +94,7 @@ class KeptRun:
     def _refresh(self) -> None:
         """Keep the files that a listener will need."""
         shown = self._latest.values() if isinstance(self._latest, dict) else self._latest
-        files.refresh(f"{self._uses} {list(shown or ())}")
+        files.refresh(f"{self._picture} {list(shown or ())}")
 
     def _show(self, item: Any) -> None:
         with self._changed:
@@ -120,8 +122,8 @@ class KeptRun:
     # -------------------------------------------------------------------------------- others' threads
 
     def listen(self, watch: Watch) -> Iterator[Any]:
-        """What the run shows, the newest only, until it ends or `watch` hears nobody. Another listener before this one
-        gets no more."""
+        """What the run shows, the newest only, until it ends. Another listener before this one gets no more. Raises
+        MethodError for that one, and when `watch` hears nobody."""
         with self._changed:
             self._listener += 1
             place, self._watch = self._listener, watch
@@ -138,8 +140,10 @@ class KeptRun:
                 if version != seen:
                     seen = version
                     yield latest
-                elif ended or not watch.heard():
+                elif ended:
                     return
+                elif not watch.heard():
+                    raise MethodError(UNSEEN)
         finally:
             if not watch.session:  # nobody can come back
                 self.stop()
@@ -169,11 +173,11 @@ class KeptRuns:
         self._closed = ""
 
     def begin(
-        self, visit: Any, tab: str, items: Generator[Any], watch: Watch, visitor: Visitor, uses: Any = None
+        self, visit: Any, tab: str, items: Generator[Any], watch: Watch, visitor: Visitor, picture: Any = None
     ) -> KeptRun:
-        """A run that computes from now on; `uses` names the files that it was given. It ends an older run of the same
+        """A run that computes from now on; `picture` is the path of what it was given. It ends an older run of the same
         visit and tab. It is kept only if `visit` is a token."""
-        run = KeptRun(self, items, watch, visitor, uses, keeps=is_token(visit))
+        run = KeptRun(self, items, watch, visitor, picture, keeps=is_token(visit))
         if is_token(visit):
             with self._lock:
                 before = self._runs.pop((visit, tab), None)

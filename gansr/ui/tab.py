@@ -84,7 +84,7 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
         watch = service.LISTENERS.watch(visitor.session)
         with user_errors(toast=False):  # the status shows it
             items = wholes(admitted(visitor, values))
-            begun = service.RUNS.begin(visit, controls.method.name, items, watch, visitor, values)
+            begun = service.RUNS.begin(visit, controls.method.name, items, watch, visitor, values[0])
             yield from watch.sent(state.follow(begun, None, watch))
 
     def wholes(items: Generator[dict[Any, Any] | None]) -> Generator[dict[Any, Any] | None]:

@@ -263,7 +263,7 @@ def test_a_comparison_goes_on_being_shown_after_a_reload(chromium, compare_url, 
         page = open_page("tab=compare&methods=endless,works")
         give(page, photo, 3)
         page.locator("#compare-run").click()
-        cell(page, "works").locator("[data-state=done], :scope[data-state=done]").first.wait_for()
+        page.locator("#compare-viewer .gv-tile[data-tile='works'][data-state='done']").wait_for()
         step = "() => Number((document.querySelector('#compare-status')?.innerText.match(/Step (\\d+)/) || [0, 0])[1])"
         page.wait_for_function(f"({step})() > 5")
         before = page.evaluate(step)

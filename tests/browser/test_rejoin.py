@@ -22,7 +22,7 @@ STEP = (
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    with served("tests/support/queue_server.py", PATIENCE="1", KEEP="3") as url:
+    with served("tests/support/queue_server.py", PATIENCE="5") as url:
         yield url
 
 
@@ -65,6 +65,12 @@ def step(page: Any) -> int:
     return page.evaluate(STEP)
 
 
+def pictured(page: Any, method: str) -> None:
+    """Wait until the viewer has the result's picture, shown alone or beside another."""
+    tile = f"#{method}-pictures .gv-tile[data-tile=result][data-pictured='1']"
+    page.locator(tile).wait_for(state="attached")
+
+
 def pressable(page: Any, method: str, name: str) -> None:
     page.wait_for_function("id => !document.querySelector(id).disabled", arg=f"button#{method}-{name}")
 
@@ -77,7 +83,7 @@ def test_a_running_job_goes_on_being_shown_after_a_reload_and_can_be_stopped(vis
     page.reload()
     page.wait_for_function(f"({STEP})() > {before}")
     page.locator("#endless-picture img").wait_for()
-    page.locator("#endless-pictures .gv-tile[data-tile=result][data-pictured='1']").wait_for()
+    pictured(page, "endless")
     assert page.locator("button#endless-run").is_disabled()
     page.locator("button#endless-stop").click()
     status(page, "endless", "Stopped.")
@@ -90,16 +96,16 @@ def test_a_running_job_goes_on_being_shown_after_a_reload_and_can_be_stopped(vis
 def test_a_result_is_there_after_a_reload_as_it_was(visit, photo):
     page = visit("works")
     begin(page, "works", photo)
-    page.locator("#works-measures tr").nth(2).wait_for()
+    page.locator("#works-measures table").wait_for()
     status(page, "works", "Done")
     pressable(page, "works", "run")
     parts = ("#works-status", "#works-verdict", "#works-files", "#works-measures", "#works-views")
     before = [page.locator(part).inner_text() for part in parts]
     page.reload()
-    page.locator("#works-measures tr").nth(2).wait_for()
+    page.locator("#works-measures table").wait_for()
     pressable(page, "works", "run")
     assert [page.locator(part).inner_text() for part in parts] == before
-    page.locator("#works-pictures .gv-tile[data-tile=result][data-pictured='1']").wait_for()
+    pictured(page, "works")
     page.locator("#works-picture img").wait_for()
     with page.expect_download() as download:
         page.locator("#works-download").click()
@@ -137,15 +143,28 @@ def test_a_run_that_is_left_is_paused_lets_others_compute_and_goes_on(visit, pho
     status(page, "endless", "Stopped.")
 
 
-def test_who_comes_back_too_late_is_told_and_sees_the_best_so_far(visit, photo):
-    page = visit("endless")
-    begin(page, "endless", photo)
+@pytest.fixture
+def impatient(chromium) -> Iterator[Any]:
+    """As `visit`, of a server that ends a run as soon as it is paused."""
+    server = served("tests/support/queue_server.py", PATIENCE="5", KEEP="0")
+    with server as url, visits(chromium, url, OF_LEAVING) as open_page:
+        yield lambda method: open_page(f"tab={method}")
+
+
+def test_who_comes_back_too_late_is_told_and_sees_the_best_so_far(impatient, photo):
+    page, other = impatient("endless"), impatient("endless")
+    for each in (page, other):
+        settle(each)
+        begin(each, "endless", photo)
+        status(each, "endless", "Step" if each is page else "Waiting")
     page.wait_for_function(f"({STEP})() > 20")
     there = page.url
     page.goto("about:blank")
-    page.evaluate("() => new Promise(done => setTimeout(done, 8000))")  # PATIENCE and KEEP, and a step
+    other.wait_for_function(f"({STEP})() > 20")  # the other run has ended
     page.goto(there)
     status(page, "endless", "This run was ended: nobody came back to it")
-    page.locator("#endless-pictures .gv-tile[data-tile=result][data-pictured='1']").wait_for()
+    pictured(page, "endless")
     page.locator("#endless-picture img").wait_for()
     pressable(page, "endless", "run")
+    other.locator("button#endless-stop").click()
+    status(other, "endless", "Stopped.")

@@ -205,6 +205,20 @@ def test_a_second_page_takes_the_run_over(place):
     assert list(second) == [(1,)]
 
 
+def test_a_page_whose_stream_is_gone_is_told_so_if_it_still_hears_that(place):
+    work = Work()
+    run = place.begin(work)
+    work.go.release()
+    shown = RunState().follow(run, None, place.watch())
+    assert next(shown) == (0,)
+    place.clock.now += PATIENCE + 1
+    with pytest.raises(MethodError, match="lost its connection"):
+        next(shown)
+    run.stop()
+    work.go.release()
+    run.thread.join()
+
+
 def test_a_failure_is_told_again(place):
     work = Work("the memory is full")
     run = place.begin(work)
