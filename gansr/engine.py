@@ -194,10 +194,9 @@ class Engine:
     def stream(self, job: Job) -> Generator[Frame, None, None]:
         """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
 
-        While the job waits for its turn, the first frame is given again about four times a second, with the seconds
-        waited and what is ahead; while it has lent its turn to a short job, the last one. Frames come on the CPU.
-        Closing the iterator stops the job at its next step and frees the device. Raises InputError, MethodError,
-        weights.WeightsError; their text is meant for the user.
+        While it waits for its turn, the first is given again about four times a second, with the seconds waited and
+        what is ahead; while others have its turn, the last. Frames come on the CPU. Closing the iterator stops the job
+        at its next step; while it is not read, others get the turn. Raises InputError, MethodError, WeightsError.
         """
         self.check(job)
         asked = self._clock()
@@ -213,7 +212,10 @@ class Engine:
                 yield told
             waited = self._clock() - asked
             if told is not start:
+                turn.stand()
                 yield dataclasses.replace(start, waited=waited, left=timing.left())
+                if not turn.go_on():
+                    yield from self._lent(told, turn)
             for frame in self._attempts(job, timing, turn):
                 yield dataclasses.replace(frame, waited=waited)
         finally:
@@ -264,8 +266,7 @@ class Engine:
                 now = self._clock()
                 timing.add(now - began, frame.step, frame.steps)  # not what the receiver or a short job takes
                 spent, last = timing.spent, frame.step >= frame.steps
-                late = spent > self._deadline and not last
-                if late:
+                if late := spent > self._deadline and not last:
                     note = f"stopped after {spent:.0f} s; this is the best so far"
                     frame = dataclasses.replace(frame, notices=(*frame.notices, note))
                 if last or late or now - shown >= self._pace:
@@ -277,7 +278,12 @@ class Engine:
                         memory=_higher(before, memory.peak_on(self.device)),
                         numerics=self._numerics(job, frame),  # of each: any may become the best so far
                     )
+                    turn.stand()
                     yield given
+                    if not turn.go_on() and not (last or late):
+                        before = given.memory
+                        yield from self._lent(given, turn)
+                        memory.forget_peak(self.device)
                 if late:
                     return
                 if last:
@@ -294,7 +300,8 @@ class Engine:
             frames.close()  # type: ignore[attr-defined]  # every run is a generator
 
     def _lent(self, given: Frame, turn: Turn) -> Iterator[Frame]:
-        """The last frame again about four times a second, until the short job has ended that has the turn."""
+        """The last frame again about four times a second, until the turn is back from a short job, or from others
+        who came while this was not read on."""
         given = dataclasses.replace(given, lent=True)
         while not turn.wait(self._pace):
             yield given

@@ -53,7 +53,7 @@ def progress_text(frame: Frame) -> str:
     if frame.step:
         head = f"Step {frame.step} of {frame.steps} · {100 * frame.step // max(frame.steps, 1)} %"
     if frame.lent:
-        return f"{head} · a short job goes first"
+        return f"{head} · another job goes first"
     known = frame.left is not None and frame.step < frame.steps
     return f"{head} · {duration_text(frame.left or 0.0)} left" if known else head
 

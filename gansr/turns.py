@@ -9,8 +9,9 @@ rotation whose memory is free. It gets the device back right after that one job,
 computes LEND seconds between two loans, so it always advances, and those behind it wait at most (LEND + SHORT) / LEND
 times as long.
 
-Who is called must come: a generator in the line may have been left standing by the program that reads it. After GRACE
-seconds the next is called, and the one who did not come is the first again when it asks.
+Who is called must come, and who has begun must go on: a generator may have been left standing by the program that reads
+it, as that of a paused run is. After GRACE seconds the next is called, and the one who did not come is the first again
+when it asks.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import NamedTuple, Protocol
 
 from gansr.method import MethodError
 
-GRACE = 2.0  # seconds from the call to `Turn.wait`
+GRACE = 2.0  # seconds from the call to `Turn.wait`, and from `Turn.stand` to `Turn.go_on`
 SHORT = 5.0  # seconds: the longest job that may overtake, by its estimate
 LEND = 2.0  # seconds that a job computes before it lends its turn, each time
 
@@ -54,7 +55,10 @@ class Turn:
         self._line, self.owner, self.urgent, self._work = line, owner, urgent, work
         self._called = threading.Event()  # it is this one's turn, or the line was closed
         self.taken = False  # `wait` has told that the turn came
-        self.passed = False  # it was called, did not come, and is out of the line until it asks again
+        self.passed = False  # it did not come or go on, and is out of the line until it asks again
+        self.standing: float | None = (
+            None  # since when it has begun and does not compute, by the line's clock
+        )
 
     def wait(self, seconds: float) -> bool:
         """Whether the turn came within `seconds`. Raises MethodError if the line was closed before it came."""
@@ -70,8 +74,16 @@ class Turn:
 
     def pass_over(self) -> None:
         """Take the call back."""
-        self._called.clear()
+        self.put_aside()
         self.passed = True
+
+    def stand(self) -> None:
+        """A frame is handed out: until `go_on` nothing is computed."""
+        self._line.stand(self)
+
+    def go_on(self) -> bool:
+        """Whether the turn is still this one's after `stand`. Otherwise `wait` for it again."""
+        return self._line.go_on(self)
 
     def lend(self) -> bool:
         """Give this turn, which has begun, to a short job of another owner, if one waits. After True, `wait` for it to
@@ -141,13 +153,28 @@ class Turns:
             raise MethodError(self.closed)
 
     def pass_over(self) -> None:
-        """Call the next, if the one who was called has not come for GRACE seconds."""
+        """Call the next, if the one who was called has not come, or the one who has begun not gone on, for GRACE
+        seconds."""
         with self._lock:
             late = self._active
-            if late is not None and not late.taken and self._clock() - self._called_at > GRACE:
+            if late is None:
+                return
+            since = late.standing if late.taken else self._called_at
+            if since is not None and self._clock() - since > GRACE:
                 late.pass_over()
                 self._active = None
                 self._call_next()
+
+    def stand(self, turn: Turn) -> None:
+        """`turn` hands out a frame."""
+        with self._lock:
+            turn.standing = self._clock()
+
+    def go_on(self, turn: Turn) -> bool:
+        """`turn` computes again, if it is still its turn: whether it is."""
+        with self._lock:
+            turn.standing = None
+            return self._active is turn
 
     def resume(self, turn: Turn) -> None:
         """Let a turn that was passed over wait again, as the first of its owner, or of those that are urgent. Raises

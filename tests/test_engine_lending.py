@@ -15,7 +15,7 @@ from gansr.engine import Engine, Job
 from gansr.method import Frame, MethodError
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.options import parse_options
-from gansr.turns import LEND
+from gansr.turns import GRACE, LEND, Turns
 from tests.papers.srgan.random_nets import random_net
 from tests.support.fakes import FAKE, Options
 
@@ -211,3 +211,22 @@ def test_a_result_is_the_same_bit_for_bit_whether_its_turn_was_lent_or_not(
     assert torch.equal(frames[-1].image, alone.image)
     assert frames[-1].readings == alone.readings
     assert all(torch.equal(answer, alone.answers[title]) for title, answer in frames[-1].answers.items())
+
+
+def test_a_long_job_that_is_not_read_on_gives_its_turn_away_and_its_result_is_the_same():
+    wanted = Engine("cpu", load=lambda name: None, pace=0.0).upscale(Job(LONG, low(), Options(steps=20)))
+    now = [0.0]
+    machine = Engine("cpu", load=lambda name: None, pace=0.0, clock=lambda: now[0])
+    machine.turns = Turns(lambda: now[0])
+    running = join(machine, Job(LONG, low(), Options(steps=20), owner="a"))
+    before = next(running)
+    others = machine.stream(Job(LONG, low(), Options(steps=3), owner="b"))
+    assert [next(others).step for _ in range(2)] == [0, 0]
+    now[0] += GRACE + 1
+    assert [next(others).step, next(others).step, next(others).step] == [0, 0, 1], "it has the turn now"
+    again = next(running)
+    assert again.lent and again.step == before.step
+    assert [frame.step for frame in others] == [2, 3]
+    *_, last = running
+    assert last.step == 20 and last.computed == 0.0 and torch.equal(last.image, wanted.image)
+    assert len(machine.turns) == 0

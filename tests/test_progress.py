@@ -24,7 +24,7 @@ def frame(step: int, steps: int = 80, **changed) -> Frame:
         (frame(0, ahead=0, wait=2.0), "Waiting: next in line, about 2 s"),
         (frame(12, left=9.3), "Step 12 of 80 · 15 % · about 9 s left"),
         (frame(12), "Step 12 of 80 · 15 %"),
-        (frame(12, left=9.3, lent=True), "Step 12 of 80 · 15 % · a short job goes first"),
+        (frame(12, left=9.3, lent=True), "Step 12 of 80 · 15 % · another job goes first"),
         (frame(80, left=0.0), "Step 80 of 80 · 100 %"),
     ],
 )

@@ -339,3 +339,31 @@ def test_never_two_at_once_with_many_threads_that_lend():
         thread.join(60)
     assert (most[0], inside[0], len(line)) == (1, 0, 0)
     assert loans[0] > 0
+
+
+def test_a_job_that_has_begun_and_is_not_read_on_gives_its_turn_to_who_waits_and_is_the_next_when_it_asks():
+    now = [0.0]
+    line = Turns(lambda: now[0])
+    begun, other, third = (line.join(owner) for owner in "abc")
+    assert begun.wait(0)
+    begun.stand()
+    now[0] += GRACE
+    assert not other.wait(0) and begun.go_on(), "it came in time"
+    begun.stand()
+    now[0] += GRACE + 0.1
+    assert not other.wait(0) and other.wait(0)
+    assert not begun.go_on() and not begun.wait(0)
+    other.leave()
+    assert begun.wait(0) and not third.wait(0)
+    begun.leave()
+    assert third.wait(0)
+
+
+def test_a_job_that_has_begun_and_is_not_read_on_keeps_its_turn_while_nobody_waits():
+    now = [0.0]
+    line = Turns(lambda: now[0])
+    begun = line.join("a")
+    assert begun.wait(0)
+    begun.stand()
+    now[0] += 1000
+    assert begun.go_on() and line.holds(begun)

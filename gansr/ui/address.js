@@ -7,13 +7,18 @@
   const tabIn = address => (address.get("tab") in known.usual ? address.get("tab") : "");
   const settings = {};  // tab → name → text: what differs from the usual
   const early = {};  // tab → the values of its controls while they are being restored
-  let active = tabIn(query()) || "compare", ready = false, timer = 0;
+  let active = tabIn(query()) || "compare", ready = false, timer = 0, visit = "";
 
-  const read = tab => {
-    try { return JSON.parse(sessionStorage.getItem(`gansr.${tab}`)) || {}; } catch { return {}; }
+  const read = name => {
+    try { return JSON.parse(sessionStorage.getItem(`gansr.${name}`)) || {}; } catch { return {}; }
   };
-  const keep = tab => {
-    try { sessionStorage.setItem(`gansr.${tab}`, JSON.stringify(settings[tab])); } catch { /* not allowed or full */ }
+  /** The picture of the user's own that a tab had, if the server still has it. */
+  const pictureOf = async tab => {
+    const picture = read(tab).picture;
+    try { return picture?.url && (await fetch(picture.url, { method: "HEAD" })).ok ? picture : null; } catch { return null; }
+  };
+  const keep = (name, value) => {
+    try { sessionStorage.setItem(`gansr.${name}`, JSON.stringify(value)); } catch { /* not allowed or full */ }
   };
   const text = value => Array.isArray(value) ? value.join(",") : String(value);
 
@@ -49,21 +54,24 @@
   });
 
   window.gansr = {
-    /** What the page has to restore: {tab, tabs: {tab: {name: text}}}. */
-    saved: () => {
-      const tabs = Object.fromEntries(Object.keys(known.usual).map(tab => [tab, read(tab)]));
+    /** What the page has to restore: [{visit, tab, tabs: {tab: {name: text}}}, the own picture of each of `drawn`]. */
+    saved: async drawn => {
+      const tabs = Object.fromEntries(Object.keys(known.usual).map(tab => [tab, read(tab).settings ?? {}]));
       if (tabIn(query())) tabs[active] = Object.fromEntries([...query()].filter(([name]) => names.has(name) && name !== "tab"));
-      return { tab: tabIn(query()), tabs };
+      return [{ visit: read("visit").token ?? "", tab: tabIn(query()), tabs }, ...(await Promise.all(drawn.map(pictureOf)))];
     },
-    /** The controls have what was saved; from now on their changes are the user's. */
-    restored: () => {
+    /** The controls have what was saved; from now on their changes are the user's. The runs of the visit are shown. */
+    restored: told => {
       ready = true;
       for (const tab in early) window.gansr.changed(tab, early[tab]);
+      if (told?.visit) keep("visit", { token: visit = told.visit });
+      for (const tab of told?.tabs ?? []) document.getElementById(`${tab}-rejoin`)?.click();
     },
+    visit: () => visit,
     changed: (tab, values) => {
       if (!ready) { early[tab] = values; return; }
       settings[tab] = named(tab, values);
-      keep(tab);
+      keep(tab, { settings: settings[tab], picture: settings[tab].example ? null : values[0] });
       clearTimeout(timer);
       if (tab === active) timer = setTimeout(write, 300, false);  // a slider moves many times a second
     },

@@ -1,8 +1,10 @@
 """The page's address: it names the tab, the settings that differ from the usual ones, and an example picture.
 
 `address.js` writes it in the browser, and reads it when the page is loaded; nothing is sent while a control changes.
-The settings of the other tabs are kept in the browser's session storage, which ends with the browser tab. All of it
-comes back as texts that anybody may have written: they are checked here and only set controls.
+The settings of the other tabs, the places of the user's own pictures on the server, and the token of the visit's runs
+(gansr.ui.kept_runs) are kept in the browser's session storage, which ends with the browser tab; not in gr.BrowserState,
+which all tabs of a browser share and which does not end. What comes back anybody may have written: it is checked here,
+and only sets controls.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ from gansr import papers
 from gansr.method import Method
 from gansr.options import OptionError, check_option, parse_options, parse_text, plain_values
 from gansr.request import decode, fields_of
-from gansr.ui import compare_values, render
+from gansr.ui import compare_values, render, service
 from gansr.ui.compare_values import LONGEST
 from gansr.ui.controls import HIDDEN
 from gansr.ui.examples import EXAMPLES, example_of
+from gansr.ui.kept_runs import token_for
 from gansr.ui.run_state import SILENT
 from gansr.ui.temp_files import gradio_copies
 
@@ -38,6 +41,7 @@ class Addressed:
     tab: str
     picture: Component
     named: Mapping[str, Component]  # by the names of `usual`, in its order
+    rejoin: gr.Button  # shows the tab's run again
 
 
 def draw_note() -> gr.HTML:
@@ -58,26 +62,38 @@ def connect_address(page: gr.Blocks, tabs: gr.Tabs, note: gr.HTML, parts: Sequen
             **SILENT,
         )
     tabs.select(None, None, None, js="() => { window.gansr?.selected(); return []; }", **SILENT)
-    saved = gr.JSON(visible=False)
+    saved, told = gr.JSON(visible=False), gr.JSON(visible=False)
+    for part in parts:
+        part.rejoin.render()
 
-    def restore(saved: Any) -> list[Any]:
+    def restore(saved: Any, *own: Any) -> list[Any]:
         tab, values, wrong = restored(saved)
+        visit = token_for(saved.get("visit") if isinstance(saved, dict) else None)
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        told = render.message(WRONG + wrong[0] + more) if wrong else ""
+        line = render.message(WRONG + wrong[0] + more) if wrong else ""
         updates = [
             gr.update(selected=tab) if tab else gr.skip(),
-            gr.update(value=told, visible=True) if told else gr.skip(),
+            gr.update(value=line, visible=True) if line else gr.skip(),
+            {"visit": visit, "tabs": service.RUNS.tabs(visit)},
         ]
-        for part in parts:
-            found = values.get(part.tab, {})
+        for part, picture in zip(parts, own, strict=True):
+            found = ({"picture": picture} if isinstance(picture, str) else {}) | values.get(part.tab, {})
             names = ["picture", *part.named]
             updates += [gr.update(value=found[name]) if name in found else gr.skip() for name in names]
         return updates
 
-    outputs = [tabs, note, *(one for part in parts for one in (part.picture, *part.named.values()))]
+    pictures = [part.picture for part in parts]
+    outputs = [tabs, note, told, *(one for part in parts for one in (part.picture, *part.named.values()))]
+    names = json.dumps([part.tab for part in parts])
+    loaded = page.load(
+        restore,
+        [saved, *pictures],
+        outputs,
+        js=f"() => window.gansr?.saved({names}) ?? [{{}}, ...{names}.map(() => null)]",
+        **SILENT,
+    )
     # When it has ended, well or not, changes are the user's.
-    loaded = page.load(restore, saved, outputs, js="() => window.gansr?.saved() ?? {}", **SILENT)
-    loaded.then(None, None, None, js="() => { window.gansr?.restored(); return []; }", **SILENT)
+    loaded.then(None, told, None, js="told => { window.gansr?.restored(told); return []; }", **SILENT)
 
 
 def script() -> str:

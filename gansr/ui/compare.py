@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,8 @@ from gansr.ui.handlers import text_of, user_errors
 from gansr.ui.request_controls import QUIET, degradation_controls, shown_for_task, task_control
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.reuse import Place, destinations
-from gansr.ui.run_state import RunState, connect_run, connect_stop
-from gansr.ui.tab import RUNS
+from gansr.ui.run_state import RunState, connect_rejoin, connect_run, connect_stop, rejoin_button
+from gansr.ui.tab import RUNS, SHOWN, rejoin_handler
 from gansr.ui.viewer import contents, viewer
 from gansr.ui.visitors import Visitor, visitor_of
 from gansr.weights.availability import FILE
@@ -53,6 +54,7 @@ class CompareControls:
     named: Mapping[str, Component]
     open_tab: Mapping[str, gr.Button]  # method → the button that opens its own tab with these settings
     restore: RestoreButton
+    rejoin: gr.Button
     receipt: gr.File  # a result's PNG, to restore its settings from
     status: gr.HTML
     pictures: gr.HTML  # the viewer
@@ -68,7 +70,8 @@ class CompareControls:
 
     def addressed(self) -> Addressed:
         """What an address sets."""
-        return Addressed(COMPARE, self.named["picture"], {name: self.named[name] for name in names()[1:]})
+        named = {name: self.named[name] for name in names()[1:]}
+        return Addressed(COMPARE, self.named["picture"], named, self.rejoin)
 
     def values(self, given: Sequence[Any]) -> dict[str, Any]:
         """Values of `all` → by name."""
@@ -95,25 +98,24 @@ def draw_compare(examples: Sequence[str]) -> CompareControls:
             restore = draw_restore("compare", named["picture"])
             open_tab = _draw_settings(named)
     state, unticked, finished = gr.State(RunState()), gr.State([]), gr.State(Finished())
-    controls = CompareControls(named, open_tab, restore, _draw_share(), status, pictures, finished)
+    rejoin = rejoin_button(COMPARE)
+    controls = CompareControls(
+        named, open_tab, restore, rejoin, _draw_share(), status, pictures, finished
+    )  # fmt: skip
     _wire_preview(controls, pictures, status, state, unticked)
     connect_run(start, stop, state)
-    started = start.click(
-        _run,
-        [state, *controls.all()],
-        [status, pictures, measures, verdicts, finished],
-        show_progress="hidden",
-        api_visibility="private",
-        trigger_mode="once",
-        **RUNS,
-    )
+    inputs = [state, gr.Textbox(visible=False), *controls.all()]
+    outputs = [status, pictures, measures, verdicts, finished]
+    started = start.click(_run, inputs, outputs, **RUNS, **SHOWN)
+    connect_rejoin(rejoin, start, stop)
+    again = rejoin.click(rejoin_handler(COMPARE, controls.values), inputs, outputs, **RUNS, **SHOWN)
 
     def cleared() -> dict[Any, Any]:
         return {
             pictures: contents(), measures: table_view.contents(), verdicts: "", finished: Finished()
         }  # fmt: skip
 
-    connect_stop(start, stop, started, state, status, pictures, cleared)
+    connect_stop(start, stop, (started, again), state, status, pictures, cleared)
     return controls
 
 
@@ -310,22 +312,26 @@ def _draws_faces(values: Mapping[str, Any]) -> bool:
 # ----------------------------------------------------------------------------------------------- running
 
 
-def _run(state: RunState, asked: gr.Request | None, *given: Any) -> Iterator[tuple[Any, ...]]:
+def _run(state: RunState, visit: Any, asked: gr.Request | None, *given: Any) -> Iterator[tuple[Any, ...]]:
     """(status, viewer, table, verdicts, finished results) whenever something is new."""
     visitor = visitor_of(asked)
     watch = service.LISTENERS.watch(visitor.session)
     with user_errors():
         values = dict(zip(names(), given, strict=True))
-        yield from watch.sent(_wholes(state.until_stopped(_updates(values, visitor), values, watch)))
+        items = _wholes(_updates(values, visitor))
+        begun = service.RUNS.begin(visit, COMPARE, items, watch, visitor, values["picture"])
+        yield from watch.sent(state.follow(begun, values, watch))
 
 
-def _wholes(items: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+def _wholes(items: Generator[tuple[Any, ...] | None]) -> Generator[tuple[Any, ...] | None]:
     """Each item with what was there before in the place of what has not changed: one may be left out."""
     whole: tuple[Any, ...] = ()
-    for item in items:
-        before = whole or item
-        whole = tuple(old if new == gr.skip() else new for new, old in zip(item, before, strict=True))
-        yield whole
+    with closing(items):
+        for item in items:
+            if item is not None:
+                before = whole or item
+                whole = tuple(old if new == gr.skip() else new for new, old in zip(item, before, strict=True))
+            yield item and whole
 
 
 def _updates(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[Any, ...] | None]:

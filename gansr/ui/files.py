@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
 from gansr.method import MethodError
+
+_FOLDER = re.compile(
+    r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])"
+)  # Gradio's names, and those of `save`
 
 
 class DiskFullError(MethodError):
@@ -20,6 +26,14 @@ class DiskFullError(MethodError):
 def is_upload(path: Path) -> bool:
     """Whether a file lies in Gradio's temporary folder, where uploads are kept."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(get_upload_folder()))
+
+
+def refresh(shown: str) -> None:
+    """Let the files whose folders `shown` names count as new: the cleanup then leaves them for another hour."""
+    for name in set(_FOLDER.findall(shown)):
+        for path in (Path(get_upload_folder()) / name).glob("*"):
+            with suppress(OSError):
+                os.utime(path)
 
 
 def save(content: bytes, name: str) -> str:

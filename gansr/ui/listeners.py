@@ -3,7 +3,8 @@
 Gradio 6.31 computes a run to its end and keeps every message for a client that never opens its stream of events, and
 it keeps the messages of a finished run for as long as 2,000 other sessions. `middleware(listeners)` puts an ASGI layer
 in front of the app that counts the open streams; a run asks `Listeners.watch` whether anybody still listens, and what
-nobody fetches is dropped. A session never resumes a run on this page, so nothing is kept for a client that returns.
+nobody fetches is dropped. A page that is loaded again is another session: it fetches the newest state of its run from
+gansr.ui.kept_runs, not the messages of the session before.
 
 The attributes of Gradio's queue are private. They are used in this module only.
 """

@@ -17,6 +17,7 @@ from gansr.options import Option, OptionError, options_of, parse_options, plain_
 from gansr.request import LARGE, PLAIN, SHRINK, Request, decode, encode, fields_of
 from gansr.ui.address import PRESET, Addressed, usual
 from gansr.ui.controls import HIDDEN, choices, control, mask_of, picture_input
+from gansr.ui.run_state import rejoin_button
 
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
@@ -29,6 +30,7 @@ class RequestControls:
     picture: Component
     fields: Mapping[str, Component]
     preset: Component
+    rejoin: gr.Button  # of the tab's run, see run_state
 
     def all(self) -> list[Component]:
         """Every control, in the order in which handlers receive their values."""
@@ -37,7 +39,7 @@ class RequestControls:
     def addressed(self) -> Addressed:
         """What an address sets."""
         fields = {name: self.fields[name] for name in usual(self.method.name) if name in self.fields}
-        return Addressed(self.method.name, self.picture, {PRESET: self.preset, **fields})
+        return Addressed(self.method.name, self.picture, {PRESET: self.preset, **fields}, self.rejoin)
 
     def names(self) -> list[str]:
         """The API's argument names, one for each of `all`."""
@@ -214,6 +216,7 @@ class Form:
             self.picture,
             {field: self.made[field] for field in fields_of(self.method)},
             self.preset,
+            rejoin_button(self.method.name),
         )
         self._wire_only()
         self._wire_degradation(controls)

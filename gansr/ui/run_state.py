@@ -8,7 +8,7 @@ error. Here a stopped run ends its own generator, like any other run.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,6 +21,8 @@ from gansr.method import MethodError
 from gansr.pipeline import USER_ERRORS, Update
 from gansr.progress import progress_text
 from gansr.ui import render
+from gansr.ui.controls import HIDDEN
+from gansr.ui.kept_runs import KeptRun
 from gansr.ui.listeners import UNHEARD, Watch
 
 Item = TypeVar("Item")
@@ -40,6 +42,8 @@ class RunState:
     running: bool = False
     error: str = ""  # why the last run failed
     failed: bool = False  # the status shows why a run failed
+    kept: KeptRun | None = None  # the run that is shown
+    why: str = ""  # why the server ended it
     ran: Any = None  # the settings of the last run, while its results are shown
 
     def request(self) -> None:
@@ -50,6 +54,8 @@ class RunState:
     def stop(self) -> str:
         """Stop was pressed. Returns the status to show, HTML."""
         self.stopping = self.requested
+        if self.stopping and self.kept is not None:
+            self.kept.stop()
         return render.message("Stopping after this step …" if self.requested else "Nothing is running.")
 
     @contextmanager
@@ -73,6 +79,8 @@ class RunState:
         if not idle or self.started != started:
             return None
         self.ran = None
+        if self.kept is not None:
+            self.kept.forget()
         return found
 
     def until_stopped(
@@ -81,8 +89,8 @@ class RunState:
         """The items of a run with `settings` until Stop is pressed, at least the first; closes their generator at the
         end. An item that is None only gives the chance to stop.
 
-        Raises MethodError when, by `watch`, nobody listens any more; nothing is kept of such a run, because no page can
-        resume it. Records the reason of an exception in `error` and raises it again.
+        Raises MethodError when, by `watch`, nobody listens any more; nothing is kept of such a run (`follow` shows one
+        that is kept). Records the reason of an exception in `error` and raises it again.
         """
         self.ran = settings
         with self.run(), closing(items):
@@ -98,6 +106,22 @@ class RunState:
                 self.error = str(error) if isinstance(error, USER_ERRORS) else INTERNAL_ERROR
                 self.ran = None
                 raise
+
+    def follow(self, run: KeptRun, settings: Any, watch: Watch) -> Iterator[Any]:
+        """What `run` shows, until it ends; `settings` are those that its results belong to. Stop ends it after its
+        step. Raises MethodError, with the reason in `error`, if it fails or another page follows it."""
+        self.ran, self.kept, self.why = settings, run, ""
+        with self.run():
+            if self.stopping:
+                run.stop()
+            try:
+                yield from run.listen(watch)
+                if run.failed:
+                    raise MethodError(run.error or INTERNAL_ERROR)
+            except MethodError as error:
+                self.error, self.ran = str(error), None
+                raise
+            self.stopping, self.why = run.stopped, run.why
 
 
 def news(updates: Iterable[Update]) -> Iterator[Update | None]:
@@ -120,6 +144,21 @@ def news(updates: Iterable[Update]) -> Iterator[Update | None]:
 
 
 SILENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+
+
+# For an event whose second input is the visit: the browser has it.
+WITH_VISIT = "(...values) => { values[1] = window.gansr?.visit() ?? ''; return values; }"
+
+
+def rejoin_button(tab: str) -> gr.Button:
+    """What `address.js` presses where the visit has a run in the tab. To be rendered outside of the tabs, which the
+    browser draws when they are opened."""
+    return gr.Button("Show the run", visible=HIDDEN, render=False, elem_id=f"{tab}-rejoin")
+
+
+def connect_rejoin(rejoin: gr.Button, run: gr.Button, stop: gr.Button) -> None:
+    """As `connect_run`, for a run that is shown again."""
+    rejoin.click(None, None, [run, stop], js=_pressable(run=False), **SILENT)
 
 
 def connect_run(run: gr.Button, stop: gr.Button, state: gr.State) -> None:
@@ -145,23 +184,23 @@ def connect_picture(picture: Component, state: gr.State, status: gr.HTML) -> Non
 def connect_stop(
     run: gr.Button,
     stop: gr.Button,
-    started: Any,
+    started: Sequence[Any],
     state: gr.State,
     status: gr.HTML,
     pictures: gr.HTML,
     cleared: Callable[[], dict[Any, Any]],
 ) -> None:
-    """Let `stop` end the run `started` of the button `run`, whose handler goes through `RunState.until_stopped`, and
-    show the end of the run in `status` and `pictures` (a viewer). `cleared` gives the contents of a tab without a
-    result, for a run that Gradio refuses before it begins: no older result may stand beside the reason. Gradio raises
-    `then` or `failure` when the page accepts a new Run: only then can `run` be pressed again."""
+    """Let `stop` end the runs that the events `started` begin or show again, whose handlers go through
+    `RunState.follow`, and show the end of a run in `status` and `pictures` (a viewer). `cleared` gives the contents of
+    a tab without a result, for a run that Gradio refuses before it begins: no older result may stand beside the
+    reason. Gradio raises `then` or `failure` when the page accepts a new Run: only then can `run` be pressed again."""
 
     def ended(state: RunState, value: Any) -> tuple[Any, Any]:
-        stopped = state.stopping and not state.running
+        stopped = (state.stopping or bool(state.why)) and not state.running
         state.stopping = state.stopping and state.running
         if not stopped:
             return gr.skip(), gr.skip()
-        return render.message(STOPPED), _marked(value, {"state": "waiting", "text": "stopped"})
+        return render.message(state.why or STOPPED), _marked(value, {"state": "waiting", "text": "stopped"})
 
     def failed(state: RunState, value: Any) -> dict[Any, Any]:
         began = not state.requested
@@ -173,10 +212,13 @@ def connect_stop(
         return told | {pictures: _marked(value, {"state": "error", "text": "failed", "url": None})}
 
     stop.click(RunState.stop, state, status, **SILENT)
-    started.then(ended, [state, pictures], [status, pictures], **SILENT)
-    started.failure(failed, [state, pictures], list(dict.fromkeys([status, pictures, *cleared()])), **SILENT)
-    for end in (started.then, started.failure):  # Gradio calls one of the two
-        end(None, None, [run, stop], js=_pressable(run=True), **SILENT)
+    for event in started:
+        event.then(ended, [state, pictures], [status, pictures], **SILENT)
+        event.failure(
+            failed, [state, pictures], list(dict.fromkeys([status, pictures, *cleared()])), **SILENT
+        )
+        for end in (event.then, event.failure):  # Gradio calls one of the two
+            end(None, None, [run, stop], js=_pressable(run=True), **SILENT)
 
 
 def _pressable(run: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,24 @@ from gansr.ui.request_controls import Form, RequestControls
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.results import Results, RunFiles
 from gansr.ui.reuse import Place, link_reuse
-from gansr.ui.run_state import RunState, connect_picture, connect_run, connect_stop, news
+from gansr.ui.run_state import (
+    WITH_VISIT,
+    RunState,
+    connect_picture,
+    connect_rejoin,
+    connect_run,
+    connect_stop,
+    news,
+)
 from gansr.ui.visitors import Visitor, visitor_of
 from gansr.ui.weight_menus import warn_of_missing_files
+
+SHOWN: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "trigger_mode": "once",
+    "js": WITH_VISIT,
+}
 
 
 @dataclass(frozen=True)
@@ -59,18 +75,14 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
             away = gr.Button("Compare with the other methods", size="sm", elem_id=f"{method.name}-away")
     controls = form.wired()
     wire_preview(method, controls, found, seen, form.ways)
-    state = gr.State(RunState())
+    state, visit = gr.State(RunState()), gr.Textbox(visible=False)
     connect_run(run, stop, state)
     started = run.click(
-        page_handler(controls, results),
-        [state, *controls.all()],
-        results.all(),
-        show_progress="hidden",
-        api_visibility="private",
-        trigger_mode="once",
-        **RUNS,
+        page_handler(controls, results), [state, visit, *controls.all()], results.all(), **RUNS, **SHOWN
     )
-    connect_stop(run, stop, started, state, results.status, results.pictures, results.cleared)
+    connect_rejoin(controls.rejoin, run, stop)
+    again = controls.rejoin.click(rejoin_handler(method.name), [state, visit], results.all(), **RUNS, **SHOWN)
+    connect_stop(run, stop, (started, again), state, results.status, results.pictures, results.cleared)
     connect_picture(controls.picture, state, results.status)
     warn_of_missing_files(controls, state, results.status)
     draw_api(method, controls)
@@ -82,20 +94,22 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
 def page_handler(controls: RequestControls, results: Results) -> Callable[..., Iterator[dict[Any, Any]]]:
     """The generator behind Run."""
 
-    def run(state: RunState, asked: gr.Request | None, *values: Any) -> Iterator[dict[Any, Any]]:
+    def run(state: RunState, visit: Any, asked: gr.Request | None, *values: Any) -> Iterator[dict[Any, Any]]:
         visitor = visitor_of(asked)
         watch = service.LISTENERS.watch(visitor.session)
         with user_errors(toast=False):  # the status shows it
-            items = state.until_stopped(admitted(visitor, values), watch=watch)
-            yield from watch.sent(wholes(items))
+            items = wholes(admitted(visitor, values))
+            begun = service.RUNS.begin(visit, controls.method.name, items, watch, visitor, values[0])
+            yield from watch.sent(state.follow(begun, None, watch))
 
-    def wholes(items: Iterator[dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
-        # Each yield has the whole state, not only what changed: of updates that arrive together the browser
-        # applies the last alone, and an output left out of that one would lose what came before.
+    def wholes(items: Generator[dict[Any, Any] | None]) -> Generator[dict[Any, Any] | None]:
+        # Each has the whole state, not only what changed: of updates that arrive together the browser applies the
+        # last alone, and an output left out of that one would lose what came before.
         whole: dict[Any, Any] = {}
-        for changed in items:
-            whole |= changed
-            yield dict(whole)
+        with closing(items):
+            for changed in items:
+                whole |= changed or {}
+                yield None if changed is None else dict(whole)
 
     def admitted(visitor: Visitor, values: tuple[Any, ...]) -> Generator[dict[Any, Any] | None]:
         yield results.cleared()  # first: what an earlier run left must not stand beside this one's refusal
@@ -129,3 +143,18 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
                     yield {results.pictures: results.tiles(kept, update.answers)}
 
     return run
+
+
+def rejoin_handler(
+    tab: str, settings_of: Callable[..., Any] = lambda values: None
+) -> Callable[..., Iterator[Any]]:
+    """The generator that shows the visit's run in `tab` again, as it stands; nothing where there is none. `settings_of`
+    gives the settings, as the preview has them, of the values of the controls."""
+
+    def rejoin(state: RunState, visit: Any, asked: gr.Request | None, *values: Any) -> Iterator[Any]:
+        watch = service.LISTENERS.watch(visitor_of(asked).session)
+        with user_errors(toast=False):
+            if (run := service.RUNS.of(visit, tab)) is not None:
+                yield from watch.sent(state.follow(run, settings_of(values), watch))
+
+    return rejoin

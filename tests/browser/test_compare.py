@@ -279,3 +279,24 @@ def test_the_tab_fits_its_window_and_its_picture_is_kept(visit, photo, width, da
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / f"compare-{width}-{'dark' if dark else 'light'}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.browser
+def test_a_comparison_goes_on_being_shown_after_a_reload(chromium, compare_url, photo):
+    with visits(chromium, compare_url, ("signal is aborted", "Connection errored out")) as open_page:
+        page = open_page("tab=compare&methods=endless,works")
+        give(page, photo, 3)
+        page.locator("#compare-run").click()
+        page.locator("#compare-viewer .gv-tile[data-tile='works'][data-state='done']").wait_for()
+        step = "() => Number((document.querySelector('#compare-status')?.innerText.match(/Step (\\d+)/) || [0, 0])[1])"
+        page.wait_for_function(f"({step})() > 5")
+        before = page.evaluate(step)
+        page.reload()
+        page.wait_for_function(f"({step})() > {before}")
+        assert cell(page, "works").get_attribute("data-state") == "done"
+        page.locator("#compare-picture img").wait_for()
+        page.locator("#compare-stop").click()
+        page.locator("#compare-status", has_text="Stopped").wait_for()
+        page.reload()
+        page.locator("#compare-status", has_text="Stopped").wait_for()
+        assert cell(page, "works").get_attribute("data-state") == "done"

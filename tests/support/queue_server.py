@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -52,14 +53,25 @@ gansr.metrics.METRICS = tuple(metric for metric in gansr.metrics.METRICS if not 
 
 import gradio as gr
 
+from gansr.ui import kept_runs, listeners
+
+listeners.PATIENCE = float(os.environ.get("PATIENCE", listeners.PATIENCE))  # seconds
+kept_runs.KEEP = float(os.environ.get("KEEP", kept_runs.KEEP))
+
+from gansr.ui.address import connect_address, draw_note
 from gansr.ui.handlers import guard
 from gansr.ui.page import LAUNCH
 from gansr.ui.tab import draw_tab
 
-with gr.Blocks(analytics_enabled=False) as page, gr.Tabs():
-    for method in gansr.papers.METHODS:
-        with gr.Tab(method.title, id=method.name):
-            draw_tab(method, [])
+with gr.Blocks(analytics_enabled=False) as page:
+    note = draw_note()
+    with gr.Tabs() as tabs:
+        parts = []
+        for method in gansr.papers.METHODS:
+            with gr.Tab(method.title, id=method.name):
+                controls, _, _ = draw_tab(method, [])
+                parts.append(controls.addressed())
+    connect_address(page, tabs, note, parts)
 guard(page)
 page.queue(max_size=64)
 page.launch(**{**LAUNCH, "server_name": "127.0.0.1"})

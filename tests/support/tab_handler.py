@@ -25,7 +25,7 @@ class Drawn:
     def run(self, **changed: Any) -> Iterator[dict[Any, Any]]:
         """What a press of Run yields, with some controls changed."""
         named = self.values | changed
-        return self.handler(RunState(), None, *(named[name] for name in self.controls.names()))
+        return self.handler(RunState(), "", None, *(named[name] for name in self.controls.names()))
 
 
 def drawn(method: Any) -> Drawn:

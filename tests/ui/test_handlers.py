@@ -69,7 +69,7 @@ async def answer(
     iterator, given = None, gr.EventData(None, data)
     while True:
         shown = await blocks.process_api(event, values, state=state, iterator=iterator, event_data=given)
-        json.dumps(shown["data"], allow_nan=True)
+        json.dumps(shown["data"], allow_nan=True, default=lambda value: value.model_dump())  # of a gr.JSON
         iterator = shown["iterator"]
         if iterator is None:
             return shown["data"]
@@ -174,7 +174,8 @@ def restore(blocks: gr.Blocks, address: dict[str, str]) -> tuple[Any, list[Any]]
     event = next(event for event in blocks.fns.values() if event.name == "restore")
     tab = address.get("tab", "")
     saved = {"tab": tab, "tabs": {tab: address}}
-    return event, asyncio.run(blocks.process_api(event, [saved], state=SessionState(blocks)))["data"]
+    values = [saved, *[None] * (len(event.inputs) - 1)]  # no picture of the user's own
+    return event, asyncio.run(blocks.process_api(event, values, state=SessionState(blocks)))["data"]
 
 
 @pytest.mark.parametrize("address", LINKS)
