@@ -27,9 +27,9 @@ def download(source: Hub, sha256: str | None, folder: Path, policy: RetryPolicy,
     The server is huggingface_hub's (HF_ENDPOINT). Raises Unreachable if it does not answer, WeightsError if it does
     not have the file or sends a wrong one twice.
     """
-    preloaded = _preloaded(source)
-    if preloaded is not None and sha256 is not None and sha256_of(preloaded) == sha256:
-        return preloaded
+    there = preloaded(source)
+    if there is not None and sha256 is not None and sha256_of(there) == sha256:
+        return there
     what = f"{source.filename} of {source.repo_id}"
     numbers = itertools.count()
     found = ""
@@ -48,7 +48,8 @@ def download(source: Hub, sha256: str | None, folder: Path, policy: RetryPolicy,
     raise WeightsError(f"{what} hashes to {found}, {sha256} is pinned: deleted, not opened")
 
 
-def _preloaded(source: Hub) -> Path | None:
+def preloaded(source: Hub) -> Path | None:
+    """The source's file in huggingface_hub's own cache, not verified; None where it is not there. No request."""
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(source.repo_id, source.filename, revision=source.revision)

@@ -91,6 +91,18 @@ def entry(*sources: dict[str, Any], sha256: str | None = SHA256, **changes: Any)
     return {**row, "sources": list(sources), **changes}
 
 
+def own(**files: bytes) -> dict[str, Any]:
+    """A source of files of the repository: path, with _ for the last dot, → content."""
+    parts = [
+        {"path": name.replace("_", "."), "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        for name, data in files.items()
+    ]
+    return {"kind": "own", "files": parts}
+
+
+FREE = {"commercial": True, "redistribution": True, "why": "It is ours."}
+
+
 def write_manifest(**rows: dict[str, Any]) -> None:
     manifest.PATH.write_text(json.dumps(rows))
 
