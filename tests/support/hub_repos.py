@@ -131,7 +131,8 @@ class _HubHandler(Handler):
         sha256 = hashlib.sha256(content).hexdigest()
         hub.objects[sha256] = content
         hub.asked.append((method, self.path))
-        headers = {"Location": f"{hub.url}/objects/{sha256}", "X-Repo-Commit": commit}
+        elsewhere = hub.url.replace("127.0.0.1", "localhost")  # another host, as the Hub's storage
+        headers = {"Location": f"{elsewhere}/objects/{sha256}", "X-Repo-Commit": commit}
         headers |= {"X-Linked-Size": str(len(content)), "X-Linked-ETag": f'"{sha256}"'}
         return self.reply(302, None, headers)
 

@@ -30,6 +30,9 @@ class Server:
         self.files: dict[str, bytes] = {}
         self.kinds: dict[str, str] = {}  # path → content type
         self.faults: list[tuple[str, str]] = []  # (method, fault)
+        self.lasting: dict[
+            str, str
+        ] = {}  # ending of a path → the fault of every GET, once `faults` has none for it
         self.asked: list[tuple[str, str]] = []
         self.closing = threading.Event()  # set at the end: requests that stall return
         self.stalling = threading.Event()  # set while a request stalls
@@ -56,12 +59,13 @@ class Server:
     def count(self, method: str, ending: str = "") -> int:
         return sum(m == method and p.endswith(ending) for m, p in self.asked)
 
-    def next_fault(self, method: str) -> str | None:
+    def next_fault(self, method: str, path: str) -> str | None:
         for i, (wanted, fault) in enumerate(self.faults):
             if wanted == method:
                 del self.faults[i]
                 return fault
-        return None
+        lasting = (fault for ending, fault in self.lasting.items() if path.endswith(ending))
+        return next(lasting, None) if method == "GET" else None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -81,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def respond(self, method: str) -> None:
         self.server_state.asked.append((method, self.path))
-        fault = self.server_state.next_fault(method)
+        fault = self.server_state.next_fault(method, self.path)
         if fault is not None and fault.isdigit():
             return self.refuse(int(fault))
         if fault == "loop":
