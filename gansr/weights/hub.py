@@ -1,8 +1,12 @@
 """Weights from the Hugging Face Hub, through huggingface_hub, with three things it does not do.
 
-`hf_hub_download` does not compare a file with its sha256, does not retry a connection reset in mid-body or a 500,
-and can wait for minutes on a silent server. So each attempt is watched (gansr.weights.retry), in a folder of its own. The file is hashed; a wrong one is deleted and downloaded once more. A
-file that is already in the user's Hub cache (a Space preloads it) is used without a request.
+`hf_hub_download` does not compare a file with its sha256, does not retry a connection reset in mid-body or a 500, and
+can wait for minutes on a silent server. So each attempt is watched (gansr.weights.retry), in a folder of its own. The
+file is hashed; a wrong one is deleted and downloaded once more.
+
+huggingface_hub's own cache is read and not written: a file that is there already (`preload_from_hub` of a Space, `hf
+download`) is verified and used without a request, where it lies. We put nothing there, because other programs take
+files from it without comparing a hash.
 """
 
 from __future__ import annotations
