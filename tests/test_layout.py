@@ -21,6 +21,7 @@ BESIDE = ("bench", "bench_plain", "train", "train_command", "synthetic", "losses
 # folder or module → what it may import of ours, besides itself
 MAY = {
     "options": (),
+    "deploy": ("front_matter", "version", "weights"),
     "front_matter": (),
     "memory": (),
     "metric": (),

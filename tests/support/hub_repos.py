@@ -74,6 +74,11 @@ class HubRepos(Server):
         super().__init__(_HubHandler)
         self.repos: dict[tuple[str, str], Repo] = {}
         self.objects: dict[str, bytes] = {}  # sha256 → uploaded LFS object
+        self.stages = [
+            "BUILDING",
+            "APP_STARTING",
+            "RUNNING",
+        ]  # of a Space after each commit; the last one stays
         self.build: Callable[[Repo], str] = lambda repo: ""
         self.lock = threading.RLock()
         self.refused: dict[tuple[str, str], int] = {}  # (method, ending of the path) → the status it answers
@@ -258,7 +263,7 @@ class _HubHandler(Handler):
                 }
         oid = repo.commit(files, message)
         if kind == "space":
-            repo.stages = ["BUILDING", "APP_STARTING", "RUNNING"]
+            repo.stages = list(self.server_state.stages)
         url = f"{self.server_state.url}/{owner}/{name}/commit/{oid}"
         return self.reply(200, {"success": True, "commitOid": oid, "commitUrl": url})
 

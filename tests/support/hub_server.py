@@ -18,7 +18,9 @@ import socket
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 
+S = TypeVar("S", bound="Server")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -37,7 +39,7 @@ class Server:
         self.closing = threading.Event()  # set at the end: requests that stall return
         self.stalling = threading.Event()  # set while a request stalls
 
-    def __enter__(self) -> Server:
+    def __enter__(self: S) -> S:
         server, handler = self, self.handler
 
         class Bound(handler):
