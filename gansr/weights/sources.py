@@ -172,7 +172,7 @@ def needs_file(entry: Entry) -> str:
     if (own := entry.source(Own)) is not None:
         return (
             f"needs a file: {entry.name} is missing from this checkout, or is not what the manifest pins; "
-            f"`git checkout -- {own.path}` restores it."
+            f"`git checkout -- {' '.join(part.path for part in own.files)}` restores it."
         )
     owner = "Only the owner of this Space can add it: " if os.environ.get("SPACE_ID") else ""
     return f"needs a file: {entry.name} is not here. {owner}{how_to_import(entry)}."
