@@ -4,7 +4,7 @@ PORT ?= 7860
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check attack bench weights lock
+.PHONY: run test check attack check-downloads bench weights lock
 
 # Exact versions, each with the hashes of its files (locks/): what does not match is refused. Only wheels: building a
 # source archive would fetch build tools without hashes. pip's sources may have PyTorch's CPU build, some GB smaller.
@@ -34,10 +34,13 @@ check: .venv/dev ## format, lint, types of gansr and of the tests, tests
 
 ATTACKS = "fuzz_pictures --count 50000" "fuzz_files --count 20000" slow_inputs open_memory parallel_opens \
   "http_routes --count 2000" "cycles --count 200" "sigterm --count 5" "kill9 --count 20" \
-  "first_byte --count 100" "soak --minutes 5"
+  "first_byte --count 100" "downloads --positions 10" "soak --minutes 5"
 
 attack: .venv/dev ## hostile files, requests and visitors, on loopback only (half an hour); see SECURITY.md
 	@for attack in $(ATTACKS); do echo "== $$attack"; $(BIN)/python -m tests.attack.$$attack || exit 1; done
+
+check-downloads: .venv/dev ## broken downloads from the Hub and the package index, every fault at 50 positions
+	$(BIN)/python -m tests.attack.downloads --positions 50
 
 bench: .venv/run ## speed against the plain networks, and what needs no pictures (20 minutes); DATA=folder adds the tables
 	@for name in $$($(BIN)/python -c "from gansr.bench import benches; print(*benches())"); do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done

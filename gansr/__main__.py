@@ -1,4 +1,5 @@
-"""python -m gansr METHOD IN… -o OUT · compare IN -o DIR · replay RESULT.png --input IN.png · weights … · bench …
+"""python -m gansr METHOD IN… -o OUT · compare IN -o DIR · replay RESULT.png --input IN.png ·
+weights … · bench … · deploy …
 
 The flags of a method are the fields of its request: the page and the API offer the same under the same names.
 """
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gansr import bench, papers, receipt
+from gansr import bench, deploy, papers, receipt
 from gansr.choices import told, weight_choices
 from gansr.compare import cli as compare_cli
 from gansr.engine import MetricResult
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     weights_commands.add_parser(commands)
     bench.add_parser(commands)
     training.add_parser(commands)
+    deploy.add_parser(commands)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.handler(parsed) or 0)

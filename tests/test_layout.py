@@ -21,6 +21,8 @@ BESIDE = ("bench", "bench_plain", "train", "train_command", "synthetic", "losses
 # folder or module → what it may import of ours, besides itself
 MAY = {
     "options": (),
+    "deploy": ("front_matter", "version", "weights"),
+    "front_matter": (),
     "memory": (),
     "metric": (),
     "picture": ("memory",),
@@ -32,7 +34,7 @@ MAY = {
     "faces": ("ops",),
     "papers": ("method", "options", "nets", "ops", "picture"),
     "metrics": ("metric", "method", "nets", "ops", "faces"),
-    "weights": ("method", "nets", "ops", "version"),
+    "weights": ("front_matter", "method", "nets", "ops", "version"),
     "problem": ("options",),
     "request": ("method", "options", "ops", "problem"),
     "engine": ("memory", "weights", "method", "papers", "metric", "ops", "progress", "turns"),
@@ -186,6 +188,15 @@ def test_no_file_is_long():
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".css", ".html", ".js"):
                 assert len(path.read_text().splitlines()) <= LONGEST, path.relative_to(ROOT)
+
+
+def test_no_file_in_git_is_larger_than_a_space_takes():
+    """10 MB, of files that are not in LFS; what is ignored by git is not looked at."""
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, cwd=ROOT, check=False)
+    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    if listed.returncode:  # not a git checkout
+        paths = [path for path in (ROOT / "assets").rglob("*") if path.is_file()]
+    assert paths and not [path for path in paths if path.exists() and path.stat().st_size > 10_000_000]
 
 
 def test_tests_mirror_the_package():

@@ -140,6 +140,30 @@ def test_a_package_in_two_lock_files_has_the_same_version_in_both():
     }
 
 
+@pytest.mark.parametrize("python", ["3.10.13", "3.11.9", "3.12.12"])  # ZeroGPU's, and between them
+def test_the_lock_has_one_version_of_every_package_for_each_python_of_a_space(python):
+    """uv resolved it for all of them (`make lock`); here the markers are evaluated as pip does on a Space."""
+    here = {"sys_platform": "linux", "platform_machine": "x86_64"}
+
+    def applies(marker: str) -> bool:
+        def compared(found: re.Match[str]) -> str:
+            name, how, value = found.groups()
+            if name == "python_full_version":
+                ours, theirs = ([int(part) for part in each.split(".")] for each in (python, value))
+                return str({"<": ours < theirs, ">=": ours >= theirs}[how])
+            return str((here[name] == value) == (how == "=="))
+
+        return bool(eval(re.sub(r"(\w+) (<|>=|==|!=) '([^']*)'", compared, marker)))
+
+    for lock in ("run", "torch"):
+        found = [line.partition(" ; ")[::2] for line in locked(lock)]
+        there = [requirement for requirement, marker in found if not marker or applies(marker)]
+        packages = [requirement.partition("==")[0] for requirement in there]
+        assert len(packages) == len(set(packages)), lock
+        needed = {"torch"} if lock == "torch" else declared("requirements.txt") - {"torch"}
+        assert needed <= set(packages)
+
+
 def wheel(folder: Path, content: str) -> str:
     """Put the wheel of a package "tiny" into `folder` → its sha256."""
     info = "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -1,7 +1,8 @@
 """The cache of verified weights: one folder, one file an entry, the beginning of its sha256 in its name.
 
 `$GANSR_CACHE`, else `$XDG_CACHE_HOME/gansr`, else `~/.cache/gansr`. A file is verified, written under a temporary
-name, synced and renamed, so a file under its final name is whole. `pins.json` records the hashes of files that
+name, synced and renamed, so a file under its final name is whole. Our own files in the checkout, and files that a Space
+has preloaded into huggingface_hub's cache, are used where they are. `pins.json` records the hashes of files that
 were made on this machine and that the manifest does not pin. Where the folder cannot be written, the files in it are
 still used.
 """
@@ -15,16 +16,16 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from filelock import FileLock, Timeout
 
-from gansr.weights import files, manifest
-from gansr.weights.manifest import Entry, Own, WeightsError
+from gansr.weights import files, hub, manifest, tensors
+from gansr.weights.manifest import Entry, Hub, Own, WeightsError
 from gansr.weights.progress import Progress, silent
 from gansr.weights.retry import DEFAULT_POLICY, RetryPolicy
-from gansr.weights.tensors import sha256_of
 
 MAX_PINS = 1 << 20  # bytes of pins.json; a row is about 200
 
@@ -139,11 +140,19 @@ def expected_size(entry: Entry) -> int | None:
 # ----------------------------------------------------------------------------------------------- files
 
 
-def _places(entry: Entry, sha256: str) -> Iterator[Path]:
-    """Where the entry's file of this hash may be: for our own in the checkout, and in the cache."""
+Parts = tuple[manifest.Part, ...]  # the files that together are an entry's, with absolute paths; mostly one
+
+
+def _places(entry: Entry, sha256: str) -> Iterator[Parts]:
+    """Where the entry's file of this hash may be: in the checkout for our own, in the cache, in the Hub's cache."""
     if (own := entry.source(Own)) is not None:
-        yield manifest.PATH.parent / own.path
-    yield _place(entry, sha256)
+        root = manifest.PATH.parent
+        yield tuple(replace(part, path=str(root / part.path)) for part in own.files)
+    size = expected_size(entry) or 0
+    yield (manifest.Part(str(_place(entry, sha256)), sha256, size),)
+    for source in entry.sources:
+        if isinstance(source, Hub) and source.converter is None and (path := hub.preloaded(source)):
+            yield (manifest.Part(str(path), sha256, size),)
 
 
 def _place(entry: Entry, sha256: str) -> Path:
@@ -157,45 +166,69 @@ def path_of(entry: Entry) -> Path:
     return _place(entry, sha256)
 
 
-def _of_right_size(entry: Entry) -> Iterator[tuple[Path, str, os.stat_result]]:
-    """The files that may be the entry's: path, the hash it must have, facts."""
+def _of_right_size(entry: Entry) -> Iterator[Parts]:
+    """The places where all files are there and have the right size."""
     if (sha256 := expected_sha256(entry)) is None:
         return
-    for path in _places(entry, sha256):
+    for parts in _places(entry, sha256):
         with suppress(OSError):
-            facts = path.stat()
-            if path.is_file() and facts.st_size == expected_size(entry):
-                yield path, sha256, facts
+            if all(
+                Path(part.path).is_file() and Path(part.path).stat().st_size == part.bytes for part in parts
+            ):
+                yield parts
 
 
 def cached(entry: Entry) -> Path | None:
-    """The entry's file if it is on this machine and has the right size; its hash is not computed."""
-    return next((path for path, *_ in _of_right_size(entry)), None)
+    """The entry's file (the first of its parts) if it is on this machine and has the right size; its hash is not
+    computed."""
+    return next((Path(parts[0].path) for parts in _of_right_size(entry)), None)
 
 
 _verified: set[tuple[str, str, tuple[int, ...]]] = set()  # (path, hash, facts) already hashed in this process
 
 
 def verified(entry: Entry, delete: bool = False) -> Path | None:
-    """The entry's file if it is on this machine and has the expected hash.
+    """The entry's file (the first of its parts) if it is on this machine and has the expected hash.
 
     A file is hashed again when its size, its times or its inode have changed. delete: a bad file in the cache is
     deleted; the caller holds the entry's lock, so that no other process has replaced it meanwhile.
     """
-    for path, sha256, facts in _of_right_size(entry):
-        stamp = str(path), sha256, (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+    for parts in _of_right_size(entry):
         with suppress(OSError):  # deleted meanwhile, or not to be read
-            if stamp in _verified or sha256_of(path) == sha256:
-                _verified.add(stamp)
-                return path
-            if delete and folder() in path.parents:
+            if all(map(_is_right, parts)):
+                return Path(parts[0].path)
+            if delete and folder() in (path := Path(parts[0].path)).parents:
                 path.unlink()
     return None
 
 
-def forget(path: Path) -> None:
-    """Hash the file again at its next use."""
-    _verified.difference_update({stamp for stamp in list(_verified) if stamp[0] == str(path)})
+def _is_right(part: manifest.Part) -> bool:
+    """Whether the file has its hash. Raises OSError."""
+    path = Path(part.path)
+    facts = path.stat()
+    stamp = part.path, part.sha256, (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+    if stamp not in _verified and tensors.sha256_of(path) != part.sha256:
+        return False
+    _verified.add(stamp)
+    return True
+
+
+def content(entry: Entry) -> bytes:
+    """The verified content of the entry's file. Raises WeightsError if it is not here; a file that has changed since
+    it was verified is hashed again at its next use."""
+    problem = f"{entry.name} is not on this machine"
+    for parts in _of_right_size(entry):
+        try:
+            data = tensors.joined([tensors.read_verified(Path(part.path), part.sha256) for part in parts])
+        except WeightsError as error:
+            problem = str(error)
+            paths = {part.path for part in parts}
+            _verified.difference_update({stamp for stamp in list(_verified) if stamp[0] in paths})
+            continue
+        if entry.sha256 in (None, found := hashlib.sha256(data).hexdigest()):
+            return data
+        problem = f"the parts of {entry.name} join to {found}; {entry.sha256} is pinned"
+    raise WeightsError(problem)
 
 
 def store(entry: Entry, data: bytes, sha256: str) -> Path:

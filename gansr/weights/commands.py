@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gansr.weights import cache, files, manifest, sources, tensors
+from gansr.weights import cache, edit, manifest, publish, sources, tensors
 from gansr.weights.availability import availability
-from gansr.weights.manifest import Entry, Own, Registry, Unreachable, WeightsError, Yours
-from gansr.weights.progress import megabytes, silent
+from gansr.weights.manifest import Entry, Own, Registry, Unreachable, WeightsError
+from gansr.weights.progress import megabytes
 from gansr.weights.retry import DEFAULT_POLICY
 
 Handler = Callable[[argparse.Namespace], int]
@@ -44,11 +44,12 @@ def add_parser(subparsers: Any) -> None:
     )
     pinned = action("pin", pin, "for developers: write the hash of a converted file into the manifest")
     pinned.add_argument("names", nargs="+", metavar="NAME")
-    published = action("publish", publish, "for developers: upload cached files to a Hub repository")
-    published.add_argument("repository", metavar="NAMESPACE/REPO")
-    published.add_argument(
-        "names", nargs="*", metavar="NAME", help="default: all that are pinned and on this machine"
+    pinned.add_argument(
+        "--file",
+        type=Path,
+        help="the entry's new safetensors file; that of our own model is put into this repository",
     )
+    publish.add_arguments(action("publish", publish.publish, publish.HELP))
 
 
 def _printing_errors(handler: Handler) -> Handler:
@@ -158,7 +159,7 @@ def _sound(entry: Entry) -> bool:
         print(f"{entry.name}  not on this machine, or of another size")
         return False
     try:
-        sources.check(entry, tensors.read_verified(path, sha256))
+        sources.check(entry, cache.content(entry))
     except WeightsError as error:
         print(f"{entry.name}  BAD: {error}; delete {path} and fetch it again")
         return False
@@ -166,7 +167,7 @@ def _sound(entry: Entry) -> bool:
     return True
 
 
-# ------------------------------------------------------------------------------------ import, pin, publish
+# --------------------------------------------------------------------------------------------- import, pin
 
 
 def import_files(args: argparse.Namespace) -> int:
@@ -184,10 +185,15 @@ def import_files(args: argparse.Namespace) -> int:
 
 
 def pin(args: argparse.Namespace) -> int:
-    """Write hashes into the manifest: of registry entries converted again, of others from the cache."""
+    """Write hashes into the manifest: of registry entries converted again, of others from the cache or from --file."""
     line, failed = ProgressLine(), 0
+    if args.file and len(args.names) != 1:
+        raise WeightsError("--file is the file of one entry: name one")
     for group in _by_archive([manifest.entry(name) for name in args.names]):
-        made = _from_archive(group, line) if group[0].source(Registry) else _from_cache(group)
+        if args.file:
+            made = _from_file(group[0], args.file)
+        else:
+            made = _from_archive(group, line) if group[0].source(Registry) else _from_cache(group)
         line.clear()
         for entry, data in made:
             if isinstance(data, WeightsError):
@@ -196,10 +202,22 @@ def pin(args: argparse.Namespace) -> int:
                 continue
             sha256 = tensors.sha256(data)
             pinned = {"sha256": sha256, "bytes": len(data)}
-            rewrite(entry.name, lambda row, p=pinned: row.update(p))
-            cache.store(manifest.entry(entry.name), data, sha256)
+            edit.rewrite(entry.name, lambda row, p=pinned: row.update(p))
+            if entry.source(Own):
+                edit.store_own(entry.name, data)
+            else:
+                cache.store(manifest.entry(entry.name), data, sha256)
             print(f"{entry.name}  {sha256}  {len(data)} bytes")
     return failed
+
+
+def _from_file(entry: Entry, path: Path) -> list[tuple[Entry, bytes | WeightsError]]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    sources.check(entry, data)
+    return [(entry, data)]
 
 
 def _by_archive(entries: Sequence[Entry]) -> list[list[Entry]]:
@@ -224,75 +242,10 @@ def _from_archive(group: list[Entry], line: ProgressLine) -> list[tuple[Entry, b
 
 
 def _from_cache(group: list[Entry]) -> list[tuple[Entry, bytes | WeightsError]]:
-    entry = group[0]
-    own = entry.source(Own)
-    path = manifest.PATH.parent / own.path if own else cache.cached(entry)
-    if path is None or not path.is_file():
+    (entry,) = group
+    path = cache.cached(entry)
+    if path is None or entry.source(Own):
         return [(entry, WeightsError(f"import it first. {sources.how_to_import(entry)}"))]
     data = path.read_bytes()
     sources.check(entry, data)
     return [(entry, data)]
-
-
-def rewrite(name: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change one row of weights_manifest.json; the new row is checked before it is written."""
-    with cache.locked("manifest", DEFAULT_POLICY, silent):
-        rows = json.loads(manifest.PATH.read_text(encoding="utf-8"))
-        change(rows[name])
-        manifest.parse_entry(name, rows[name])
-        files.write(manifest.PATH, (json.dumps(rows, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def publish(args: argparse.Namespace, api: Any = None) -> int:
-    """Upload in one commit, then put the repository at that commit first among each entry's sources.
-
-    `api` is a huggingface_hub.HfApi, logged in by `hf auth login` or HF_TOKEN.
-    """
-    if api is None:
-        from huggingface_hub import HfApi
-
-        api = HfApi()
-    from huggingface_hub import CommitOperationAdd
-
-    every = manifest.entries()
-    names = args.names or [
-        n for n, e in every.items() if e.sha256 and cache.cached(e) and not e.source(Yours)
-    ]
-    files = {name: _publishable(manifest.entry(name)) for name in names}
-    if not files:
-        raise WeightsError("nothing in the cache to publish: run `python -m gansr weights fetch` first")
-    for name in names:
-        print(f"{name}  {every[name].licence}")
-    adds = [CommitOperationAdd(f"{name}{path.suffix}", str(path)) for name, path in files.items()]
-    try:
-        api.create_repo(args.repository, exist_ok=True)
-        commit = api.create_commit(args.repository, adds, commit_message="Weights of gansr").oid
-    except (OSError, ValueError) as error:  # huggingface_hub's errors are OSErrors
-        raise WeightsError(f"{args.repository} did not accept the files: {error}") from error
-    for name, path in files.items():
-        block = {
-            "kind": "hub",
-            "repo_id": args.repository,
-            "revision": commit,
-            "filename": name + path.suffix,
-        }
-        rewrite(name, lambda row, b=block: row.update(sources=[b, *_others(row, b)]))
-    print(
-        f"uploaded {len(files)} files to {args.repository}, commit {commit}; weights_manifest.json names them"
-    )
-    return 0
-
-
-def _publishable(entry: Entry) -> Path:
-    path = cache.verified(entry)
-    if entry.sha256 is None or path is None:
-        raise WeightsError(
-            f"{entry.name} must be pinned in the manifest and in the cache before it is published"
-        )
-    return path
-
-
-def _others(row: dict[str, Any], block: dict[str, Any]) -> list[dict[str, Any]]:
-    """The sources without an earlier publication to the same repository."""
-    same = ("kind", "repo_id", "filename")
-    return [s for s in row["sources"] if any(s.get(key) != block[key] for key in same)]

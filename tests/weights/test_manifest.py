@@ -12,7 +12,7 @@ from gansr.weights import manifest
 from gansr.weights.manifest import Hub, Registry, Yours
 from tests.conftest import ROOT
 from tests.support import tiny_weights
-from tests.support.tiny_weights import YOURS
+from tests.support.tiny_weights import FREE, YOURS
 
 ENTRIES = manifest.entries(ROOT / "weights_manifest.json")
 
@@ -35,6 +35,9 @@ def test_every_pinned_entry_has_a_source_besides_the_user(name):
     assert any(not isinstance(source, Yours) for source in ENTRIES[name].sources)
 
 
+PART = {"path": "a.safetensors", "sha256": "0" * 64, "bytes": 1}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -44,13 +47,24 @@ def test_every_pinned_entry_has_a_source_besides_the_user(name):
         ({"sources": []}, "no sources"),
         ({"surprise": 1}, "unknown fields: surprise"),
         ({"sources": [{"kind": "ftp"}]}, "malformed"),
-        ({"sources": [{"kind": "own", "path": "../secret"}]}, "is outside this repository"),
-        ({"sources": [{"kind": "own", "path": "/etc/passwd"}]}, "is outside this repository"),
+        (
+            {"sources": [{"kind": "own", "files": [{**PART, "path": "../secret"}]}]},
+            "is outside this repository",
+        ),
+        (
+            {"sources": [{"kind": "own", "files": [{**PART, "path": "/etc/passwd"}]}]},
+            "is outside this repository",
+        ),
+        ({"sources": [{"kind": "own", "files": [{**PART, "sha256": "0"}]}]}, "is not 64 small hexadecimal"),
+        ({"sources": [{"kind": "own", "files": []}]}, "must list the names of its files"),
+        ({"terms": {"commercial": True, "redistribution": True}}, "are malformed"),
+        ({"terms": {"commercial": True, "redistribution": "yes", "why": "so"}}, "need two booleans"),
+        ({"terms": {**FREE, "texts": ["../LICENSE"]}}, "is outside this repository"),
         (
             {"sources": [{"kind": "hub", "repo_id": "a/b", "revision": "main", "filename": "c"}]},
             "not a commit",
         ),
-        ({"sources": [{**YOURS, "files": 2}]}, "must list the names of the files to import"),
+        ({"sources": [{**YOURS, "files": 2}]}, "must list the names of its files"),
     ],
 )
 def test_a_malformed_entry_is_refused_by_name(change, said):

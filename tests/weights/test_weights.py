@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from gansr import weights
-from gansr.weights import manifest, tensors
+from gansr.weights import cache, manifest, tensors
+from gansr.weights.edit import MAX_PART
 from tests.conftest import ROOT, missing
 from tests.support import tiny_weights
 from tests.support.tiny_weights import DATA, YOURS, place
@@ -44,7 +45,7 @@ def test_weights_that_do_not_fit_the_net_say_how(checkout):
 
 def test_our_own_file_is_read_from_the_checkout_and_verified(checkout):
     (checkout / "own.safetensors").write_bytes(DATA)
-    tiny_weights.write_manifest(tiny=tiny_weights.entry({"kind": "own", "path": "own.safetensors"}))
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(tiny_weights.own(own_safetensors=DATA)))
     assert weights.ready("tiny") and weights.fetch("tiny") == checkout / "own.safetensors"
     (checkout / "own.safetensors").write_bytes(DATA[:-1] + b"?")
     with pytest.raises(
@@ -56,6 +57,41 @@ def test_our_own_file_is_read_from_the_checkout_and_verified(checkout):
         weights.state("tiny")
     place()
     assert weights.state("tiny")["count"] == 7, "a good copy in the cache is used instead"
+
+
+def test_our_own_file_in_parts_is_joined_to_the_same_bytes(checkout):
+    parts = tensors.split(DATA, 300)
+    assert len(parts) > 1 and tensors.joined(parts) == DATA and tensors.split(DATA, 10**6) == [DATA]
+    names = [f"{letter}.safetensors" for letter in "abc"[: len(parts)]]
+    for name, data in zip(names, parts):
+        (checkout / name).write_bytes(data)
+    source = tiny_weights.own(**{name.replace(".", "_"): data for name, data in zip(names, parts)})
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(source))
+    weights._recent.clear()
+    assert weights.ready("tiny") and weights.load("tiny").count.item() == 7
+    assert weights.fetch("tiny") == checkout / "a.safetensors"
+    assert not list((checkout / "cache").glob("*.safetensors")), "they are read where they are"
+    (checkout / names[-1]).unlink()
+    assert not weights.ready("tiny")
+    with pytest.raises(weights.WeightsError, match=r"`git checkout -- a\.safetensors b\.safetensors"):
+        weights.state("tiny")
+
+
+def test_parts_that_join_to_another_file_than_pinned_are_not_opened(checkout):
+    other = tensors.serialise(tiny_weights.state(seed=1))
+    (checkout / "own.safetensors").write_bytes(other)
+    tiny_weights.write_manifest(tiny=tiny_weights.entry(tiny_weights.own(own_safetensors=other)))
+    with pytest.raises(weights.WeightsError, match=r"the parts of tiny join to .*; .* is pinned"):
+        weights.state("tiny")
+
+
+def test_glean_face_joins_to_its_pinned_hash(monkeypatch, tmp_path):
+    """In a fresh clone, without a cache."""
+    monkeypatch.setenv("GANSR_CACHE", str(tmp_path))
+    entry = ENTRIES["glean-face-x8"]
+    assert tensors.sha256(cache.content(entry)) == entry.sha256
+    own = entry.source(manifest.Own)
+    assert own is not None and all(part.bytes <= MAX_PART for part in own.files)
 
 
 @pytest.mark.weights
