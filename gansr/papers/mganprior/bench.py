@@ -2,8 +2,7 @@
 each job against its trivial baseline, the paper's gradient descent beside Adam, and the time of a step.
 
 The default generator draws FFHQ faces. The paper's tables are of other pictures and generators, so these values compare
-with each other, not with the paper's. There is no pull to the prior and no correction by the input: `bench faces`
-measures the defaults. The iterations (see the constants) are few, so that a run ends within the hour.
+with each other, not with the paper's. The iterations (see the constants) are few, so that a run ends within the hour.
 """
 
 from __future__ import annotations
@@ -38,9 +37,7 @@ ITERATIONS = 60  # of each job
 FIGURE = 60  # of each cell of figure 4
 CODES, LAYERS = (1, 5, 10, 20), ("16", "32", "64")
 NOISE = 25 / 255  # standard deviation, of the picture to be denoised, on [0,1]
-BASE = Options(  # the paper's loss, and the generator's picture as it is
-    iterations=ITERATIONS, codes=20, roles=False, layer="paper", pull=0.0, correct=False
-)
+BASE = Options(iterations=ITERATIONS, codes=20, roles=False)
 SIDE = 256
 DEFAULT, ITSELF = "mobilestylegan-ffhq-1024", "gansr.papers.mganprior.bench"
 EXAMPLE = Path(__file__).parents[3] / "assets" / "examples" / "astronaut.png"

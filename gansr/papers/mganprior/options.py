@@ -30,7 +30,7 @@ GENERATORS: Mapping[str, int] = MappingProxyType(  # name → side of its pictur
         "stylegan2-horse": 256,
     }
 )
-LAYERS = ("auto", "paper", "4", "8", "16", "32", "64", "128", "256")
+LAYERS = ("auto", "4", "8", "16", "32", "64", "128", "256")
 DOWNSCALINGS = ("bicubic", "bilinear-antialias", "area", "nearest", "bilinear-point", "bicubic-point")
 PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job → layer's side, N, iterations
     {
@@ -42,13 +42,8 @@ PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job �
         "edit": (16, 30, 2000),
     }
 )
-STYLEGAN_LAYERS: Mapping[str, Mapping[str, int]] = (
-    MappingProxyType(  # of a StyleGAN, by the option and the job
-        {
-            "auto": {"sr": 32, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16},
-            "paper": {"sr": 64, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16},
-        }
-    )
+STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
+    {"sr": 64, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
 )
 RATES: Mapping[str, float] = MappingProxyType(
     {"adam": 0.05, "adam-authors": 1.0, "gd": 1.0}
@@ -151,7 +146,6 @@ class Options:
         "draws well, a large one comes closer to the input, and auto suits the job.",
         title="Composing layer (px)",
         choices=LAYERS,
-        labels={"paper": "as in the paper"},
     )
     iterations: int = option(
         60, "Optimisation steps; 0 takes the paper's number.", title="Iterations", min=0, max=5000
@@ -181,7 +175,7 @@ class Options:
         max=10,
     )
     pull: float = option(
-        0.01,
+        0.0,
         "Weight of the codes' distance from the generator's own faces, in the loss; 0 as in the paper.",
         title="Pull to the face prior",
         min=0,
@@ -189,7 +183,7 @@ class Options:
         only={"job": ("sr",)},
     )
     correct: bool = option(
-        True,
+        False,
         "Corrects the enlarged face so that, shrunk again, it is your picture; the paper does not.",
         title="Agree with the input exactly",
         only={"job": ("sr",)},
@@ -261,7 +255,7 @@ class Options:
             raise OptionError(
                 f"{self.generator} draws {side}×{side} px: choose a working size of at most {side}"
             )
-        if self.layer not in STYLEGAN_LAYERS and int(self.layer) > side // 2:
+        if self.layer != "auto" and int(self.layer) > side // 2:
             raise OptionError(
                 f"{self.generator} draws {side}×{side} px: choose a composing layer of at most {side // 2}"
             )
@@ -320,10 +314,10 @@ class Plan:
 def plan_of(options: Options) -> Plan:
     """Fill in the paper's numbers where an option is 0, and the composing layer where it is "auto"."""
     layer, codes, iterations = PAPER_SETTINGS[options.job]
-    if options.layer not in STYLEGAN_LAYERS:
+    if options.layer != "auto":
         layer = int(options.layer)
     elif not options.generator.startswith("pggan"):
-        layer = min(STYLEGAN_LAYERS[options.layer][options.job], GENERATORS[options.generator] // 4)
+        layer = min(STYLEGAN_LAYERS[options.job], GENERATORS[options.generator] // 4)
     return Plan(
         options.codes or codes,
         options.iterations or iterations,

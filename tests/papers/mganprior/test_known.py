@@ -21,7 +21,7 @@ def picture(side: int, seed: int) -> Tensor:
 @pytest.mark.parametrize("down", DOWNSCALINGS)
 def test_an_enlarged_picture_downscales_to_exactly_its_input_by_every_downscaling(down: str):
     small = downscale(picture(64, 1)[None], (16, 16), down)[0]  # consistent, so the correction stays in range
-    options = Options(factor=4, down=down)
+    options = Options(factor=4, down=down, correct=True)
     correct = correction_for(small, options)
     assert correct is not None
     y = downscale(picture(128, 2)[None], (64, 64), "area")[0]  # smooth enough to be near
@@ -38,9 +38,9 @@ def test_the_matrix_of_an_axis_is_the_downscalings():
 
 
 @pytest.mark.parametrize("job", ["colour", "inpaint", "denoise", "invert", "edit"])
-def test_the_other_jobs_and_the_papers_preset_are_not_corrected(job: str):
+def test_the_other_jobs_and_the_presets_are_not_corrected(job: str):
     low = picture(64, 4)
-    assert correction_for(low, Options(job=job)) is None
-    paper = Options(**MGANPRIOR.presets["Paper: gradient descent"])
-    assert not paper.correct and paper.pull == 0
-    assert correction_for(low, paper) is None
+    assert correction_for(low, Options(job=job, correct=True)) is None
+    for values in MGANPRIOR.presets.values():
+        preset = Options(**values)
+        assert preset.pull == 0 and correction_for(low, preset) is None

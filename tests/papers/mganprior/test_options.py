@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -20,9 +18,6 @@ def test_zero_and_auto_choose_the_papers_numbers_and_layers():
     )
     assert plan == Plan(codes=20, iterations=1500, layer=8, lr=1.0, pull=0.0)
     assert plan_of(Options(job="invert", codes=7, layer="128")).layer == 128
-    assert [plan_of(Options(layer=layer)).layer for layer in ("auto", "paper")] == [32, 64]
-    pggan = Options(generator="pggan-celebahq-1024", job="colour")
-    assert [plan_of(replace(pggan, layer=layer)).layer for layer in ("auto", "paper")] == [8, 8]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 def test_the_distance_to_the_prior_is_that_of_codes_from_their_mean_and_of_alpha_from_one_over_n(
     face: MobileStyleGAN,
 ):
-    options = Options(layer="8", codes=4)
+    options = Options(layer="8", codes=4, pull=0.01)
     search = start_search(
         torch.rand(3, 32, 32, generator=seeded(4)), options, Nets({"generator": face}), seeded()
     )
