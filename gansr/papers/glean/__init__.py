@@ -24,8 +24,9 @@ from torch import Tensor
 
 from gansr.method import Accepts, Cost, Frame, Heat, Method, Nets, Paper, View
 from gansr.nets.mobilestylegan import MobileStyleGAN
+from gansr.ops.projection import DownscaleProjection, downscale_matrix
 from gansr.options import OptionError, option
-from gansr.papers.glean.own import DownscaleProjection, GleanOwn
+from gansr.papers.glean.own import GleanOwn
 from gansr.papers.glean.released import GLEAN as Released
 
 OWN = "glean-face-x8"
@@ -120,7 +121,9 @@ def enlarge(low: Tensor, options: Options, nets: Nets) -> tuple[Tensor, dict[str
     if options.exact == "on":
         small, large = SIZES[options.model]
         projection = nets.optimised(
-            f"glean, projection {small} {large}", (), lambda: DownscaleProjection(small, large // small)
+            f"glean, projection {small} {large}",
+            (),
+            lambda: DownscaleProjection(downscale_matrix(small, large // small)),
         )
         y = projection.to(low.device).project(y, low)
     return y.clamp(0, 1), _latent_view(rows[0] - rows[0].mean(0))

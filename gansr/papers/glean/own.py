@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from gansr.nets.mobilestylegan import Block, MobileStyleGAN, Separable, inverse_haar
 from gansr.nets.rrdb import Trunk
-from gansr.ops.resize import taps
+from gansr.ops.projection import DownscaleProjection, downscale_matrix
 
 SLOPE = 0.2
 
@@ -58,41 +58,6 @@ class Window(NamedTuple):
         """The window's part of x (…,H,W), whose side is `factor` × the input's."""
         t, l, s = self.top * factor, self.left * factor, self.side * factor
         return x[..., t : t + s, l : l + s]
-
-
-def downscale_matrix(side: int, factor: int) -> Tensor:
-    """D of one axis: (side, side·factor) float64, MATLAB's bicubic downscaling with antialiasing."""
-    index, weight = taps(side * factor, side, 1 / factor)
-    matrix = torch.zeros(side, side * factor, dtype=torch.float64)
-    return matrix.scatter_add_(1, torch.from_numpy(index), torch.from_numpy(weight))
-
-
-class DownscaleProjection(nn.Module):
-    """D, MATLAB's bicubic downscaling of (side·factor)² to side², and its pseudo-inverse D⁺, both separable, float32.
-
-    The condition number of D is 1.4 for a factor of 8, so D⁺ hardly amplifies the rounding noise of an 8-bit input.
-    """
-
-    down: Tensor  # D of one axis: (side, side·factor)
-    up: Tensor  # D⁺ of one axis: (side·factor, side)
-
-    def __init__(self, side: int, factor: int):
-        super().__init__()
-        matrix = downscale_matrix(side, factor)
-        self.register_buffer("down", matrix.float(), persistent=False)
-        self.register_buffer("up", torch.linalg.pinv(matrix).float(), persistent=False)
-
-    def downscale(self, y: Tensor) -> Tensor:
-        """D y: (…,side·factor,side·factor) → (…,side,side)."""
-        return self.down @ y @ self.down.T
-
-    def back_project(self, x: Tensor) -> Tensor:
-        """D⁺x: (…,side,side) → (…,side·factor,side·factor)."""
-        return self.up @ x @ self.up.T
-
-    def project(self, y: Tensor, x: Tensor) -> Tensor:
-        """The picture nearest to y that downscales to exactly x: D⁺x + (I − D⁺D) y."""
-        return self.back_project(x - self.downscale(y)) + y
 
 
 def leaky(x: Tensor) -> Tensor:
@@ -196,7 +161,7 @@ class GleanOwn(nn.Module):
         self.out = nn.Conv2d(decoder[-1], 3, 3, padding=1)
         self.register_buffer("mean", torch.zeros(style))
         self.register_buffer("levels", torch.ones(self.height + 1))
-        self.projection = DownscaleProjection(side, factor)
+        self.projection = DownscaleProjection(downscale_matrix(side, factor))
         with torch.no_grad():
             for parameter in (*self.latent.parameters(), *self.out.parameters()):
                 parameter.mul_(0.1 if parameter.ndim > 1 else 0)

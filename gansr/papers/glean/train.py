@@ -30,9 +30,10 @@ from torch import Tensor, nn
 from gansr.nets.alexnet import LpipsAlex
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
+from gansr.ops.projection import DownscaleProjection, downscale_matrix
 from gansr.papers.glean import losses
 from gansr.papers.glean.config import Config, Stage, learning_rate
-from gansr.papers.glean.own import DownscaleProjection, GleanOwn, Window
+from gansr.papers.glean.own import GleanOwn, Window
 from gansr.papers.glean.synthetic import face, mean_row, rows_of
 from gansr.weights.tensors import serialise
 
@@ -79,7 +80,9 @@ class Training:
         self.bank.body.to(dtype=self.dtype, **form)
         self.lpips = deepcopy(resources.lpips).to(resources.device, self.dtype, **form)
         self.alex = deepcopy(resources.alex).to(resources.device)
-        self.window_projection = DownscaleProjection(config.window, self.net.factor).to(resources.device)
+        self.window_projection = DownscaleProjection(downscale_matrix(config.window, self.net.factor)).to(
+            resources.device
+        )
         self.projection = self.net.projection
         self.stage, self.step, self.spent, self.images = 0, 0, 0.0, 0
         self.finest = resources.compile(self._finest)

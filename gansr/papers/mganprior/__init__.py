@@ -30,12 +30,17 @@ How we differ, and why:
 - A generator larger than the working size is compared at the working size, by the mean over each square.
 - The downscaling of super-resolution may be any that inputs are made with; the authors' is "bilinear-point", at ×16
   the mean of the middle 2×2 of 16×16 pixels.
+- Enlarging, two options that the paper does not have, off in every preset. "pull": the loss gets a further term, λ
+  (mean(((z_n − z̄)/σ)²) + 3 mean((N·α − 1)²)), which holds codes and α to the prior. "correct" (`known`): the result is
+  corrected so that it downscales to its input; its LR-consistency is then high by construction and does not measure
+  the search.
 - The known pixels are put back around an inpainted hole (the authors have the function and do not call it).
 - Editing directions of a StyleGAN are the principal directions of its own w (the idea of GANSpace and SeFa), and are
   numbered: the user sees what each does (age, glasses, light), and no meaning is claimed.
 
 The parts: `options`; `composition` splits the generator and sums the features; `tasks` has each job's observation,
-loss and result; `search` optimises; `views` and `edit` make what is shown at the end; `cost` estimates.
+loss and result; `known` corrects an enlarged face by its input; `search` optimises; `views` and `edit` make what is
+shown at the end; `cost` estimates.
 """
 
 from __future__ import annotations
@@ -80,7 +85,7 @@ def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -
         views = {"loss": Curve({"loss": tuple(losses)}, log=True)}
         if step == last:
             views |= final_views(search)
-        image = result_of(x, low, options, search.hole)
+        image = result_of(x, low, options, search.hole, search.correct)
         yield Frame(image, step, steps, readings, views, form=search.generator.form)
     if options.job == "edit":
         yield from edit_frames(search, low, image, nets, views, last)
@@ -143,15 +148,15 @@ MGANPRIOR = Method(
     presets={
         "Quick": {
             "codes": 10, "iterations": 60, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
-            "layer": "auto", "down": "bicubic",
+            "layer": "auto", "down": "bicubic", "pull": 0.0, "correct": False,
         },
         "Balanced": {
             "codes": 20, "iterations": 200, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
-            "layer": "auto", "down": "bicubic",
+            "layer": "auto", "down": "bicubic", "pull": 0.0, "correct": False,
         },
         "Paper: gradient descent": {
             "codes": 0, "iterations": 0, "optimiser": "gd", "lr": 1.0, "l1": 0.0, "mse": 1.0, "vgg": 1.0,
-            "layer": "auto", "down": "bilinear-point",
+            "layer": "auto", "down": "bilinear-point", "pull": 0.0, "correct": False,
         },
     },
     accepts=Accepts(min_side=4, side=input_side, face=True, faceless=draws_no_faces),

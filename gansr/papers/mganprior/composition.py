@@ -29,6 +29,8 @@ class SplitGenerator:
     f2: Callable[[Tensor, Tensor], Tensor]  # features (1,C,s,s), f2_style → picture (1,3,S,S), float32
     initial_codes: Callable[[int, torch.Generator], Tensor]  # N codes to start from, (N, style)
     f2_style: Tensor  # (1, style) where F2 has a style of its own to learn, else (0, style)
+    mean: Tensor  # (1, style), of the codes of the prior's own faces
+    deviation: Tensor  # (1, style), their standard deviation, entry by entry
     channels: int  # C
     norm_follows: bool  # whether F2 begins with a norm, as the paper's generator does
     form: str  # the numerical form, e.g. "compiled bf16"
@@ -59,6 +61,8 @@ def _split_pggan(nets: Nets, layer: int) -> SplitGenerator:
         f2=lambda features, f2_style: optimised.rest(features.to(dtype), boundary).float(),
         initial_codes=initial_codes,
         f2_style=torch.empty(0, net.style, device=device),
+        mean=torch.zeros(1, net.style, device=device),
+        deviation=torch.ones(1, net.style, device=device),
         channels=net.shapes[boundary][0],
         norm_follows=True,
         form="eager bf16" if dtype == torch.bfloat16 else "eager float32",
@@ -70,7 +74,8 @@ def _split_stylegan(nets: Nets, layer: int) -> SplitGenerator:
     net = nets["generator"]
     boundary = next(k for k, (_, side) in enumerate(net.shapes) if side == layer)
     optimised: Any = optimised_mobilestylegan(nets).snapshot() if isinstance(net, MobileStyleGAN) else net
-    mean = samples_of_w(net.mapping, net.style).mean(0, keepdim=True)
+    samples = samples_of_w(net.mapping, net.style)
+    mean = samples.mean(0, keepdim=True)
 
     def rows(w: Tensor) -> Tensor:
         return w[:, None].expand(-1, net.style_rows, -1)
@@ -85,6 +90,8 @@ def _split_stylegan(nets: Nets, layer: int) -> SplitGenerator:
         f2=lambda features, f2_style: optimised.rest(features, rows(f2_style), boundary).float(),
         initial_codes=initial_codes,
         f2_style=mean,
+        mean=mean,
+        deviation=samples.std(0, keepdim=True),
         channels=net.shapes[boundary][0],
         norm_follows=False,
         form=optimised.form if isinstance(net, MobileStyleGAN) else "eager float32",

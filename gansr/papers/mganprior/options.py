@@ -174,6 +174,20 @@ class Options:
         min=0,
         max=10,
     )
+    pull: float = option(
+        0.0,
+        "Weight of the codes' distance from the generator's own faces, in the loss; 0 as in the paper.",
+        title="Pull to the face prior",
+        min=0,
+        max=1,
+        only={"job": ("sr",)},
+    )
+    correct: bool = option(
+        False,
+        "Corrects the enlarged face so that, shrunk again, it is your picture; the paper does not.",
+        title="Agree with the input exactly",
+        only={"job": ("sr",)},
+    )
     mask: Tensor | None = option(
         None,
         "Paint the hole, then press Run.",
@@ -294,6 +308,7 @@ class Plan:
     iterations: int
     layer: int  # side of the features at the composing layer, px
     lr: float
+    pull: float  # weight of the distance to the prior
 
 
 def plan_of(options: Options) -> Plan:
@@ -308,6 +323,7 @@ def plan_of(options: Options) -> Plan:
         options.iterations or iterations,
         layer,
         options.lr or RATES[options.optimiser],
+        options.pull if options.job == "sr" else 0.0,
     )
 
 

@@ -12,10 +12,12 @@ from torch import Tensor
 from gansr.method import Nets
 from gansr.nets.vgg import Vgg16
 from gansr.papers.mganprior.composition import SplitGenerator, compose, split
+from gansr.papers.mganprior.known import Correction, correction_for
 from gansr.papers.mganprior.options import Options, Plan, hole_of, plan_of
 from gansr.papers.mganprior.tasks import Features, grey, loss_terms, observe, vgg_features
 
 ALPHA_RATE = 4  # Adam: α's rate is this times rate/N; at the default rate a fifth of α's start, 1/N
+ALPHA_PULL = 3  # the weight of α's distance from 1/N beside the codes' from their mean
 ADAM_EPS = 1e-12  # PyTorch's and the authors' is 1e-8
 
 
@@ -33,6 +35,7 @@ class Search:
     codes: Tensor  # (N, style)
     alpha: Tensor  # (N, C)
     f2_style: Tensor  # (0 or 1, style)
+    correct: Correction | None = None  # of the results, by the input
     optimiser: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +61,12 @@ class Search:
         composed = compose(self.generator.f1(self.codes), self.alpha, self.generator.norm_follows)
         return self.generator.f2(composed, self.f2_style)
 
+    def distance_to_prior(self) -> Tensor:
+        """mean(((z_n − z̄)/σ)²), the same of F2's own style, and ALPHA_PULL·mean((N·α − 1)²)."""
+        mean, deviation = self.generator.mean, self.generator.deviation
+        parts = [((z - mean) / deviation).square().mean() for z in (self.codes, self.f2_style) if len(z)]
+        return torch.stack([*parts, ALPHA_PULL * (len(self.alpha) * self.alpha - 1).square().mean()]).sum()
+
     def step(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """The picture (1,3,S,S) in [−1,1] of step `step` (1 …) and its loss and terms; then an update, except after
         the last step."""
@@ -65,6 +74,8 @@ class Search:
             x = self.picture()
             seen = observe(x, self.options, self.side, self.hole)
             terms = loss_terms(seen, self.target, self.options, self.features)
+            if self.plan.pull:
+                terms["prior"] = self.plan.pull * self.distance_to_prior()
             loss = torch.stack(list(terms.values())).sum()
             if step < self.plan.iterations:
                 self.optimiser.zero_grad(set_to_none=True)
@@ -97,7 +108,17 @@ def start_search(low: Tensor, options: Options, nets: Nets, generator: torch.Gen
     alpha = torch.full((plan.codes, parts.channels), 1 / plan.codes, device=low.device, dtype=torch.float32)
     features = _TargetFeatures(nets, target) if options.vgg else None
     return Search(
-        parts, options, plan, side, target, hole, features, codes.clone(), alpha, parts.f2_style.clone()
+        parts,
+        options,
+        plan,
+        side,
+        target,
+        hole,
+        features,
+        codes.clone(),
+        alpha,
+        parts.f2_style.clone(),
+        correction_for(low, options),
     )
 
 

@@ -20,15 +20,15 @@ VGG_SCALE = 0.001  # the authors' factor
 Features = Callable[[Tensor], Tensor]
 
 
-def downscale(x: Tensor, side: int, kind: str) -> Tensor:
-    """(B,3,S,S) → (B,3,side,side) by the operator `kind`, one of DOWNSCALINGS. The range stays, but for bicubic's
+def downscale(x: Tensor, to: tuple[int, int], kind: str) -> Tensor:
+    """(B,C,H,W) → (B,C, *to) by the operator `kind`, one of DOWNSCALINGS. The range stays, but for bicubic's
     overshoot. Gradients reach x."""
     if kind in ("bicubic", "nearest"):
-        return imresize(x, (side, side), kernel="cubic" if kind == "bicubic" else "nearest")
+        return imresize(x, to, kernel="cubic" if kind == "bicubic" else "nearest")
     if kind == "area":
-        return F.interpolate(x, (side, side), mode="area")
+        return F.interpolate(x, to, mode="area")
     mode, _, sampling = kind.partition("-")
-    return F.interpolate(x, (side, side), mode=mode, align_corners=False, antialias=sampling == "antialias")
+    return F.interpolate(x, to, mode=mode, align_corners=False, antialias=sampling == "antialias")
 
 
 def grey(x: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def observe(x: Tensor, options: Options, side: int, hole: Tensor | None) -> Tens
     """What the job's loss compares with the input: a generated picture (1,3,S,S) in [−1,1], degraded as the input is
     taken to be, (1,3,side,side). hole: (1,side,side), 1 where nothing is known."""
     if options.job == "sr":
-        return downscale(x, side, options.down)
+        return downscale(x, (side, side), options.down)
     x = x if x.shape[-1] == side else F.interpolate(x, (side, side), mode="area")
     if options.job == "colour":
         return grey(x)
@@ -101,11 +101,17 @@ def with_colours_of(picture: Tensor, colours: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def result_of(x: Tensor, low: Tensor, options: Options, hole: Tensor | None) -> Tensor:
+def result_of(
+    x: Tensor,
+    low: Tensor,
+    options: Options,
+    hole: Tensor | None,
+    correct: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """The job's result (3,·,·) in [0,1], from a generated picture x (1,3,S,S) in [−1,1] and the input `low`.
 
     Its side is the input's, for "sr" times the factor. colour: the input's brightness with the picture's colours.
-    inpaint: the input outside the hole, unless `composite` is off.
+    inpaint: the input outside the hole, unless `composite` is off. correct: applied to the picture of that side.
     """
     picture = (x[0] / 2 + 0.5).clamp(0, 1)
     side = low.shape[-1] * (options.factor if options.job == "sr" else 1)
@@ -116,6 +122,8 @@ def result_of(x: Tensor, low: Tensor, options: Options, hole: Tensor | None) -> 
             picture = F.interpolate(picture[None], (side, side), mode="area")[0]
     if options.job == "colour":
         return with_colours_of(low, picture)
+    if correct is not None:
+        picture = correct(picture)
     if hole is not None and options.composite:
         return torch.where(hole > 0, picture, low)
     return picture

@@ -1,0 +1,46 @@
+"""An enlarged face agrees with its input."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from gansr.ops.projection import downscale_matrix
+from gansr.papers.mganprior import MGANPRIOR, Options
+from gansr.papers.mganprior.known import axis_matrix, correction_for
+from gansr.papers.mganprior.options import DOWNSCALINGS
+from gansr.papers.mganprior.tasks import downscale
+
+
+def picture(side: int, seed: int) -> Tensor:
+    """Between 0.3 and 0.7, so that nothing is clamped."""
+    return 0.3 + 0.4 * torch.rand(3, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("down", DOWNSCALINGS)
+def test_an_enlarged_picture_downscales_to_exactly_its_input_by_every_downscaling(down: str):
+    small = downscale(picture(64, 1)[None], (16, 16), down)[0]  # consistent, so the correction stays in range
+    options = Options(factor=4, down=down, correct=True)
+    correct = correction_for(small, options)
+    assert correct is not None
+    y = downscale(picture(128, 2)[None], (64, 64), "area")[0]  # smooth enough to be near
+    assert float((downscale(y[None], (16, 16), down)[0] - small).abs().max()) > 0.01
+    corrected = correct(y)
+    inside = (corrected > 0) & (corrected < 1)
+    assert bool(inside.all())
+    torch.testing.assert_close(downscale(corrected[None], (16, 16), down)[0], small, atol=1e-5, rtol=0)
+
+
+def test_the_matrix_of_an_axis_is_the_downscalings():
+    torch.testing.assert_close(axis_matrix(64, 16, "bicubic"), downscale_matrix(16, 4).float())
+    assert axis_matrix(4, 2, "area").tolist() == [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize("job", ["colour", "inpaint", "denoise", "invert", "edit"])
+def test_the_other_jobs_and_the_presets_are_not_corrected(job: str):
+    low = picture(64, 4)
+    assert correction_for(low, Options(job=job, correct=True)) is None
+    for values in MGANPRIOR.presets.values():
+        preset = Options(**values)
+        assert preset.pull == 0 and correction_for(low, preset) is None
