@@ -4,9 +4,9 @@ Bell-Kligler, Shocher, Irani, NeurIPS 2019, arXiv 1909.06581; ZSSR: Shocher, Coh
 arXiv 1712.06087. Nothing is pretrained: two small networks learn from the picture alone how it was blurred
 (trainer.py), a third learns to enlarge it (zssr.py).
 
-A run is in estimate.py (the kernel), enlarge.py (ZSSR), restore.py (one after the other) and lab.py (the same
-where the kernel is known). How we differ from the authors is at the top of trainer.py, zssr.py, estimate.py and
-enlarge.py; `paper` undoes each.
+A run is in estimate.py (the kernel), sharpness.py (whether there is any blur), enlarge.py (ZSSR), restore.py (one
+after the other) and lab.py (the same where the kernel is known). How we differ from the authors is at the top of
+trainer.py, zssr.py, estimate.py, enlarge.py and sharpness.py; `paper` undoes each.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ KERNELGAN = Method(
         link="https://arxiv.org/abs/1909.06581",
         licence="no weights: all networks are trained on your picture; our own code, written from the papers",
         good_for="pictures of any kind with an unknown blur: soft photographs, old scans, pictures of other cameras",
-        not_for="very small or smooth pictures (too little to learn from), strong noise or compression",
+        not_for=(
+            "pictures that are already sharp (nothing to gain), very small or smooth pictures (too little to learn "
+            "from), strong noise or compression"
+        ),
     ),
     scales=(2, 4),
     options=Options,
@@ -100,6 +103,7 @@ KERNELGAN = Method(
     ),
     caution=(
         "The estimated kernel differs from seed to seed: look at it, and try another seed or several random starts. "
-        "A kernel that is too wide gives halos along the edges."
+        "A kernel that is too wide gives halos along the edges. A picture that is already sharp is enlarged with the "
+        "bicubic kernel instead."
     ),
 )

@@ -17,6 +17,7 @@ from torch import Tensor
 from gansr.method import Frame, InputError, Nets, View
 from gansr.ops.kernels import bicubic_kernel, for_scale, gaussian_kernel, shift_kernel
 from gansr.papers.kernelgan.options import Options
+from gansr.papers.kernelgan.sharpness import mixed_kernel, mixed_result
 from gansr.papers.kernelgan.views import History, bicubic
 from gansr.papers.kernelgan.zssr import Zssr
 
@@ -55,9 +56,15 @@ def kernel_of_file(options: Options, scale: int) -> Tensor:
     return shift_kernel(options.kernel_file, scale, options.paper)
 
 
-def estimated_kernels(estimate: Tensor, options: Options) -> Kernels:
-    """The estimate for ×2 → what ZSSR uses; with `paper` shifted once more, as the authors do."""
-    two, wanted = estimate, for_scale(estimate, options.scale)
+def estimated_kernels(estimate: Tensor, options: Options, share: float = 1.0) -> Kernels:
+    """The estimate for ×2 → what ZSSR uses; with `paper` shifted once more, as the authors do.
+
+    share: how much of the estimate is used, from `sharpness.check`; the rest is bicubic.
+    """
+    if share == 0:
+        return Kernels(bicubic_kernel(2), bicubic_kernel(options.scale))
+    two = estimate if share == 1 else mixed_kernel(estimate, share)
+    wanted = for_scale(two, options.scale)
     if options.paper:
         two, wanted = shift_kernel(two, 2, paper=True), shift_kernel(wanted, options.scale, paper=True)
     return Kernels(two, wanted)
@@ -85,10 +92,12 @@ def enlarge_with_kernels(
     done: int,
     total: int,
     views: Mapping[str, View],
+    share: float = 1.0,
 ) -> Iterator[Frame]:
     """low (3,H,W) in [0,1] → a frame for each step of ZSSR, the last at step `total`.
 
     done, total: steps before this, and of the whole run. views: shown beside ZSSR's own. `nets` gives the precision.
+    share: of the estimate in the kernels; the rest of the result is calmed, see `sharpness.calm`.
     """
     errors, rates = History("mean squared error"), History("learning rate")
     image, failure = bicubic(low, options.scale), ""
@@ -119,6 +128,7 @@ def enlarge_with_kernels(
     assert zssr is not None, "there is at least one stage"
     if not failure:
         image = zssr.result(0 if real else options.back_projections, options.ensemble)
+        image = mixed_result(image, low, options.scale, share)
         errors.add(zssr.test())
         rates.add(zssr.rate)
     readings = {"reconstruction error": zssr.error}

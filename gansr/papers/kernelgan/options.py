@@ -46,6 +46,11 @@ class Options:
     seeds: int = option(
         1, "kernels learned from different random starts and averaged", title="Random starts", min=1, max=10
     )
+    check: bool = option(
+        True,
+        "if your picture is already sharp, enlarge it with the bicubic kernel instead of the estimated one",
+        title="Check whether the picture is blurred",
+    )
     zssr_iterations: int = option(
         200,
         "training steps of the enlargement; the paper's end between 900 and 3000",

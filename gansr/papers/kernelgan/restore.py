@@ -13,6 +13,7 @@ from gansr.ops.kernels import describe
 from gansr.papers.kernelgan.enlarge import chosen_kernels, enlarge_with_kernels, estimated_kernels
 from gansr.papers.kernelgan.estimate import estimate_kernel
 from gansr.papers.kernelgan.options import Options, kernelgan_steps, total_steps
+from gansr.papers.kernelgan.sharpness import check
 from gansr.papers.kernelgan.views import kernel_map
 
 
@@ -28,19 +29,27 @@ def restore(low: Tensor, options: Options, nets: Nets, generator: torch.Generato
         yield from enlarge_with_kernels(low, kernels, options, nets, generator, 0, total, views)
         return
     estimate, last = yield from estimate_kernel(low, options, generator, total)
+    found = check(low) if options.check and not options.paper else None
+    share = 1.0 if found is None else found.share
+    if found is not None:
+        readings, notices = {**last.readings, **found.readings}, (*found.notices, *last.notices)
+        last = dataclasses.replace(last, readings=readings, notices=notices)
     if estimate is None or options.mode == "kernel only":
         yield last
         return
-    kernels = estimated_kernels(estimate, options)
+    kernels = estimated_kernels(estimate, options, share)
     views = {name: last.views[name] for name in ("Estimated kernel", "Cross-sections")}
+    if share < 1:
+        views |= {"Kernel used": kernel_map(kernels.wanted)}
     done = kernelgan_steps(options)
-    for frame in enlarge_with_kernels(low, kernels, options, nets, generator, done, total, views):
+    for frame in enlarge_with_kernels(low, kernels, options, nets, generator, done, total, views, share):
         if frame.step < total:
             yield frame
         else:
+            measured = {} if found is None else found.readings
             yield dataclasses.replace(
                 frame,
-                readings={**describe(kernels.wanted), **frame.readings},
+                readings={**describe(kernels.wanted), **measured, **frame.readings},
                 files=last.files,
                 notices=(*last.notices, *frame.notices),
             )

@@ -201,7 +201,10 @@ SRGAN = Method(
         venue="CVPR",
         title="Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
         link="https://arxiv.org/abs/1609.04802",
-        licence="default weights: krasserm, Apache-2.0; the network is our own code, written from the paper",
+        licence=(
+            "default weights: krasserm, Apache-2.0, trained on the photographs of DIV2K shrunk by bicubic; the network "
+            "is our own code, written from the paper"
+        ),
         good_for="small clean pictures of anything: photographs, textures, thumbnails of any size.",
         not_for="noisy, blurred or strongly compressed pictures (it enlarges their faults), and evidence.",
     ),

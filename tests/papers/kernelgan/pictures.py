@@ -32,6 +32,19 @@ def textured(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return imresize(noise, 3.0)[:, :height, :width].clamp(0, 1)
 
 
+def discs(side: int, seed: int = 0) -> torch.Tensor:
+    """(3,side,side) in [0,1]: grey discs of many sizes over each other, with edges alike at any scale."""
+    generator = torch.Generator().manual_seed(seed)
+    axis = torch.arange(side)
+    picture = torch.zeros(3, side, side)
+    for _ in range(120):
+        row, column, size, grey = torch.rand(4, generator=generator).tolist()
+        radius = 0.03 * side / (1 - 0.85 * size)
+        inside = (axis[:, None] - row * side) ** 2 + (axis[None] - column * side) ** 2 < radius**2
+        picture[:, inside] = grey
+    return picture
+
+
 def frames(low: torch.Tensor, seed: int = 0, **values: Any) -> list[Frame]:
     """All frames of a short run; `values` are further options."""
     options = parse_options(Options, {**SHORT, **values})

@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from gansr.bench import BenchError
+from gansr.metrics.niqe import niqe
+from gansr.ops.resize import imresize
 from gansr.papers.kernelgan import bench as B
 from gansr.picture import to_png
+from tests.papers.kernelgan.pictures import discs
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -21,12 +24,14 @@ def test_gain_distance_and_spread_by_hand():
         "zssr-true-kernel": [24.0, 33.0],
         "zssr-estimate-0": [22.0, 31.0],
         "zssr-estimate-1": [23.0, 32.0],
+        "zssr-checked": [25.0, 32.0],
         "zssr-estimate-paper": [21.0, 30.0],
     }
     rows = {row.model: row.value for row in B.means(found, 2)}
     assert rows["gain-over-bicubic-kernel"] == 2.0
     assert rows["left-to-true-kernel"] == 1.5
     assert rows["spread-of-seeds"] == rows["spread-of-seeds-a-picture"] == pytest.approx(math.sqrt(0.5))
+    assert rows["gain-over-bicubic-kernel, checked"] == 3.5
     assert rows["gain-over-bicubic-kernel, paper"] == 0.5
 
 
@@ -58,7 +63,41 @@ def test_every_model_restores_a_picture_and_is_remembered(tmp_path, monkeypatch)
         "zssr-bicubic-kernel",
         "zssr-true-kernel",
         "zssr-estimate-0",
+        "zssr-checked",
     }
-    assert len(json.loads((tmp_path / "cache.json").read_text())) == 4
+    assert len(json.loads((tmp_path / "cache.json").read_text())) == 5
     monkeypatch.setattr(B, "restored", lambda *given: pytest.fail("measured again"))
     assert list(B.recovery(tmp_path)) == first
+
+
+def test_the_worst_of_the_sharp_pictures_by_hand():
+    found = {
+        ("kernelgan", "share_of_estimate"): [0.0, 0.5],
+        ("bicubic", "psnr_y"): [30.0, 31.0],
+        ("kernelgan", "psnr_y"): [31.0, 30.5],
+        ("bicubic", "niqe"): [4.0, 5.0],
+        ("kernelgan", "niqe"): [4.4, 4.0],
+    }
+    rows = {(row.case, row.model, row.metric): row.value for row in B.against_bicubic("sharp", found)}
+    assert rows["sharp, mean", "kernelgan", "share_of_estimate"] == 0.25
+    assert rows["sharp, mean", "bicubic", "psnr_y"] == 30.5
+    assert rows["sharp, worst", "kernelgan - bicubic", "psnr_y"] == -0.5
+    assert rows["sharp, worst", "kernelgan / bicubic", "niqe"] == pytest.approx(1.1)
+
+
+def test_sharp_pictures_are_measured_beside_bicubic(tmp_path, monkeypatch):
+    picture = discs(384)
+    (tmp_path / "001_HR.png").write_bytes(to_png(picture))
+    monkeypatch.setattr(B, "QUICK", B.Options(iterations=30, zssr_iterations=5, crop=32))
+    monkeypatch.setattr(B, "estimate", lambda low, which: pytest.fail("estimated for a sharp picture"))
+    rows = {
+        (row.model, row.metric): row.value
+        for row in B.sharp_pictures("sharp Set14", [tmp_path / "001_HR.png"])
+    }
+    assert rows["kernelgan", "share_of_estimate"] == 0
+    assert 20 < rows["bicubic", "psnr_y"] < 60 and 0 < rows["bicubic", "ringing"] < 2
+    low = imresize(picture, 0.5, rounded=True)
+    assert rows["bicubic", "niqe"] == pytest.approx(niqe(imresize(low, 2).clamp(0, 1)))
+    assert rows["kernelgan - bicubic", "psnr_y"] == pytest.approx(
+        rows["kernelgan", "psnr_y"] - rows["bicubic", "psnr_y"]
+    )
