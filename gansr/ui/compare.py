@@ -24,6 +24,7 @@ from gansr.request import LARGE, PLAIN, Request
 from gansr.ui import compare_view, render, service
 from gansr.ui import table as table_view
 from gansr.ui.address import COMPARE, Addressed
+from gansr.ui.api import RUNS
 from gansr.ui.compare_values import (
     AUTOMATIC,
     LONGEST,
@@ -38,8 +39,15 @@ from gansr.ui.handlers import text_of, user_errors
 from gansr.ui.request_controls import QUIET, degradation_controls, shown_for_task, task_control
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.reuse import Place, destinations
-from gansr.ui.run_state import RunState, connect_rejoin, connect_run, connect_stop, rejoin_button
-from gansr.ui.tab import RUNS, SHOWN, rejoin_handler
+from gansr.ui.run_state import (
+    SHOWN,
+    RunState,
+    connect_rejoin,
+    connect_run,
+    connect_stop,
+    rejoin_button,
+)
+from gansr.ui.tab import rejoin_handler
 from gansr.ui.viewer import contents, viewer
 from gansr.ui.visitors import Visitor, visitor_of
 from gansr.weights.availability import FILE
@@ -99,9 +107,7 @@ def draw_compare(examples: Sequence[str]) -> CompareControls:
             open_tab = _draw_settings(named)
     state, unticked, finished = gr.State(RunState()), gr.State([]), gr.State(Finished())
     rejoin = rejoin_button(COMPARE)
-    controls = CompareControls(
-        named, open_tab, restore, rejoin, _draw_share(), status, pictures, finished
-    )  # fmt: skip
+    controls = CompareControls(named, open_tab, restore, rejoin, _draw_share(), status, pictures, finished)
     _wire_preview(controls, pictures, status, state, unticked)
     connect_run(start, stop, state)
     inputs = [state, gr.Textbox(visible=False), *controls.all()]

@@ -148,6 +148,12 @@ SILENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_pro
 
 # For an event whose second input is the visit: the browser has it.
 WITH_VISIT = "(...values) => { values[1] = window.gansr?.visit() ?? ''; return values; }"
+SHOWN: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "trigger_mode": "once",
+    "js": WITH_VISIT,
+}
 
 
 def rejoin_button(tab: str) -> gr.Button:
@@ -192,8 +198,8 @@ def connect_stop(
 ) -> None:
     """Let `stop` end the runs that the events `started` begin or show again, whose handlers go through
     `RunState.follow`, and show the end of a run in `status` and `pictures` (a viewer). `cleared` gives the contents of
-    a tab without a result, for a run that Gradio refuses before it begins: no older result may stand beside the
-    reason. Gradio raises `then` or `failure` when the page accepts a new Run: only then can `run` be pressed again."""
+    a tab without a result, for a run that Gradio refuses before it begins: no older result may stand beside the reason.
+    Gradio raises `then` or `failure` when the page accepts a new Run: only then can `run` be pressed again."""
 
     def ended(state: RunState, value: Any) -> tuple[Any, Any]:
         stopped = (state.stopping or bool(state.why)) and not state.running
@@ -212,11 +218,10 @@ def connect_stop(
         return told | {pictures: _marked(value, {"state": "error", "text": "failed", "url": None})}
 
     stop.click(RunState.stop, state, status, **SILENT)
+    cleared_too = list(dict.fromkeys([status, pictures, *cleared()]))
     for event in started:
         event.then(ended, [state, pictures], [status, pictures], **SILENT)
-        event.failure(
-            failed, [state, pictures], list(dict.fromkeys([status, pictures, *cleared()])), **SILENT
-        )
+        event.failure(failed, [state, pictures], cleared_too, **SILENT)
         for end in (event.then, event.failure):  # Gradio calls one of the two
             end(None, None, [run, stop], js=_pressable(run=True), **SILENT)
 

@@ -20,7 +20,7 @@ from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.results import Results, RunFiles
 from gansr.ui.reuse import Place, link_reuse
 from gansr.ui.run_state import (
-    WITH_VISIT,
+    SHOWN,
     RunState,
     connect_picture,
     connect_rejoin,
@@ -30,13 +30,6 @@ from gansr.ui.run_state import (
 )
 from gansr.ui.visitors import Visitor, visitor_of
 from gansr.ui.weight_menus import warn_of_missing_files
-
-SHOWN: dict[str, Any] = {
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "trigger_mode": "once",
-    "js": WITH_VISIT,
-}
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,7 @@ with gr.Blocks(analytics_enabled=False) as page:
         parts = []
         for method in gansr.papers.METHODS:
             with gr.Tab(method.title, id=method.name):
-                controls, _, _ = draw_tab(method, [])
-                parts.append(controls.addressed())
+                parts.append(draw_tab(method, []).controls.addressed())
     connect_address(page, tabs, note, parts)
 guard(page)
 page.queue(max_size=64)
