@@ -72,5 +72,5 @@ def test_loading_says_the_same():
 
 
 def test_a_file_of_this_project_is_restored_from_the_repository():
-    write_manifest(tiny=entry({"kind": "own", "path": "assets/tiny.safetensors"}))
+    write_manifest(tiny=entry(tiny_weights.own(**{"assets/tiny_safetensors": tiny_weights.DATA})))
     assert "`git checkout -- assets/tiny.safetensors` restores it" in weights.missing_file(["tiny"])
