@@ -10,19 +10,28 @@ from gansr.method import Method
 from gansr.picture import open_picture
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
-FACES = ("astronaut.png", "astronaut-face-32.png")
+FACES = (
+    "astronaut.png",
+    "face-older-man.png",
+    "face-young-woman.png",
+    "face-man-glasses.png",
+    "astronaut-face-32.png",
+)
 PHOTOS = ("chelsea-small-x4.png", "coffee.png", "rocket.jpg", "astronaut.png")  # each subject once
 CAPTIONS = {
     "astronaut.png": "Portrait",
     "astronaut-face-64.png": "Face, 64 px",
     "astronaut-face-32.png": "Face, 32 px",
+    "face-older-man.png": "Older man",
+    "face-young-woman.png": "Young woman",
+    "face-man-glasses.png": "Man with glasses",
     "chelsea.png": "Cat",
     "chelsea-small-x4.png": "Cat, small",
     "coffee.png": "Coffee",
     "coffee-small-x4.png": "Coffee, small",
     "rocket.jpg": "Rocket",
 }
-COMPARED = ("astronaut.png", "chelsea.png", "coffee.png", "astronaut-face-64.png")
+COMPARED = ("astronaut.png", "chelsea.png", "coffee.png", "face-older-man.png", "face-man-glasses.png")
 _LINK = re.compile(r"\[(?P<text>.+)\]\((?P<url>https://\S+)\)")
 
 
