@@ -27,16 +27,14 @@ from tests.support.page_texts import (
     template,
 )
 
-# Modules whose texts no page shows: the command line, API and MCP, benches, training, converters and networks.
+# Texts of these no page shows: command line, publishing, API and MCP, benches, training, converters, networks.
 NOT_OF_THE_PAGE = (
-    "__main__.py", "bench/*", "compare/cli.py", "deploy.py", "front_matter.py", "nets/*",
-    "papers/*/bench*.py", "papers/*/convert.py",
+    "__main__.py", "bench/*", "compare/cli.py", "nets/*", "papers/*/bench*.py", "papers/*/convert.py",
     "papers/*/network.py", "papers/*/train.py", "papers/*/train_command.py", "papers/glean/losses.py",
     "papers/glean/own.py", "papers/glean/released.py", "papers/glean/synthetic.py", "papers/training.py",
     "picture/arrays.py", "ui/api.py", "ui/languages/*", "ui/mcp_*.py", "ui/log.py", "ui/shutdown.py",
-    "weights/authors.py",
-    "weights/card.py", "weights/commands.py", "weights/converters/*", "weights/edit.py", "weights/manifest.py",
-    "weights/publish.py",
+    "weights/authors.py", "deploy.py", "front_matter.py", "weights/card.py", "weights/edit.py", "weights/publish.py",
+    "weights/commands.py", "weights/converters/*", "weights/manifest.py",
 )  # fmt: skip
 # Names, which stay, besides those of papers, weights and pictures; "Aligned" and three more are classes too.
 NAMES = (
