@@ -136,11 +136,13 @@ def test_either_run_or_stop_can_be_pressed(visit, photo):
     press(page, "endless", "run")
 
 
-def nothing_older(page: Any) -> bool:
-    """Whether the tab of "fickle" shows nothing of a result."""
-    page.locator("#fickle-pictures .gv-tile[data-tile=result][data-pictured='1']").wait_for(state="detached")
-    shown = page.locator("#fickle-files a, #fickle-measures table").count()
-    return not shown and not page.locator("#fickle-replay").is_visible()
+def nothing_older(page: Any, method: str = "fickle") -> bool:
+    """Whether the tab of `method` shows nothing of a result."""
+    page.locator(f"#{method}-pictures .gv-tile[data-tile=result][data-pictured='1']").wait_for(
+        state="detached"
+    )
+    shown = page.locator(f"#{method}-files a, #{method}-measures table").count()
+    return not shown and not page.locator(f"#{method}-replay").is_visible()
 
 
 def test_a_run_that_fails_leaves_nothing_of_an_older_one(visit, photo):
@@ -161,15 +163,15 @@ def test_a_run_that_fails_leaves_nothing_of_an_older_one(visit, photo):
 
 
 def test_a_run_that_is_refused_before_it_begins_leaves_nothing_of_an_older_one(visit, photo):
-    page = visit("fickle")
-    begin(page, "fickle", photo)
-    status(page, "fickle", "Done")
-    page.locator("#fickle-download").wait_for()
-    page.locator("#fickle-options > button").click()
+    page = visit("works")
+    begin(page, "works", photo)
+    status(page, "works", "Done")
+    page.locator("#works-download").wait_for()
+    page.locator("#works-options > button").click()
     page.get_by_label("Seed").filter(visible=True).fill("99999999999")
-    press(page, "fickle", "run")
-    status(page, "fickle", "Press Run to try again")
-    assert nothing_older(page)
+    press(page, "works", "run")
+    status(page, "works", "Press Run to try again")
+    assert nothing_older(page, "works")
 
 
 def test_an_error_goes_when_another_picture_is_chosen(visit, photo, tmp_path):
