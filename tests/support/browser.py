@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
-HANGS = 60_000  # ms after which a page counts as hanging: not a measurement
+HANGS = 180_000  # ms after which a page counts as hanging: not a measurement
 
 
 @contextmanager
