@@ -73,4 +73,4 @@ with gr.Blocks(analytics_enabled=False) as page:
     connect_address(page, tabs, note, parts)
 guard(page)
 page.queue(max_size=64)
-page.launch(**{**LAUNCH, "server_name": "127.0.0.1"})
+page.launch(**{**LAUNCH, "server_name": "127.0.0.1", "_frontend": False})
