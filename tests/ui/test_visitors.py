@@ -93,13 +93,19 @@ def test_every_run_of_the_page_the_api_and_the_comparison_is_admitted(monkeypatc
     app = asyncio.run(draw())
     monkeypatch.setattr(service, "VISITORS", Visitors(in_all=0))
     runs = [event for event in app.fns.values() if event.concurrency_id == "run"]
-    assert len(runs) == 2 * len(METHODS) + 1
-    for event in runs:
+    begins = [event for event in runs if event.name != "rejoin"]  # which begins none
+    assert len(begins) == 2 * len(METHODS) + 1 and len(runs) - len(begins) == len(METHODS) + 1
+    for event in begins:
         assert event.fn is not None
         given = [getattr(block, "value", None) for block in event.inputs]
         values, *_ = special_args(event.fn, given, gr.Request())
         with pytest.raises(gr.Error, match="The server is busy: 0 runs wait already"):
             list(event.fn(*values))
+    for event in (event for event in runs if event.name == "rejoin"):
+        assert event.fn is not None
+        given = [getattr(block, "value", None) for block in event.inputs]
+        values, *_ = special_args(event.fn, given, gr.Request())
+        assert list(event.fn(*values)) == [], "without a token there is no run to show"
 
 
 def test_no_run_waits_in_gradios_queue_and_all_that_wait_leave_threads_for_the_rest():
