@@ -49,6 +49,17 @@ def is_token(given: Any) -> bool:
     return isinstance(given, str) and _TOKEN.fullmatch(given) is not None
 
 
+def _copied(shown: Any) -> Any:
+    """`shown` with updates of its own: Gradio takes the value out of each update that it is given."""
+    if isinstance(shown, dict):
+        return dict(zip(shown, map(_copied_update, shown.values()), strict=True))
+    return tuple(map(_copied_update, shown)) if isinstance(shown, tuple) else shown
+
+
+def _copied_update(value: Any) -> Any:
+    return dict(value) if isinstance(value, dict) else value
+
+
 class KeptRun:
     """One run. `items` yields what the page shows, whole, or None where nothing is new."""
 
@@ -139,7 +150,7 @@ class KeptRun:
                     raise MethodError(ELSEWHERE)
                 if version != seen:
                     seen = version
-                    yield latest
+                    yield _copied(latest)
                 elif ended:
                     return
                 elif not watch.heard():

@@ -243,7 +243,7 @@ def test_kernelgans_files_and_replay_appear_and_the_kernel_is_a_matlab_file(visi
     settings = {
         "tab": "compare",
         "example": "coffee-small-x4.png",
-        "kernelgan.options": "iterations=200 zssr_iterations=150",
+        "kernelgan.options": "iterations=50 zssr_iterations=100",
     }
     page = visit(query=urlencode(settings))
     page.locator("#compare-picture img").wait_for()

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
+from gradio.blocks import postprocess_update_dict
 
 from gansr.method import MethodError
 from gansr.ui import files, kept_runs
@@ -110,6 +112,21 @@ def test_a_listener_gets_the_newest_whole_state_and_the_end(place):
     assert list(heard) == [(3,)]
     assert run.stopped and not run.failed and work.closed.is_set()
     assert list(run.listen(place.watch("later"))) == [(3,)], "the end can be shown again"
+
+
+@pytest.mark.parametrize(
+    "shown", [{"slider": gr.update(value=3)}, (gr.update(value=3),)], ids=["tab", "comparison"]
+)
+def test_what_gradio_takes_out_of_an_update_is_there_when_it_is_shown_again(place, shown):
+    def items() -> Iterator[Any]:
+        yield shown
+
+    run = place.runs.begin(TOKENS[0], "fake", items(), place.watch(), Visitor("page", "a"))
+    for page in ("first", "second"):
+        (whole,) = run.listen(place.watch(page))
+        (update,) = whole.values() if isinstance(whole, dict) else whole
+        assert postprocess_update_dict(gr.Slider(), dict(update), postprocess=False)["value"] == 3
+        postprocess_update_dict(gr.Slider(), update, postprocess=False)
 
 
 def test_a_run_that_nobody_hears_is_paused_and_goes_on_when_a_page_comes_back(place):
