@@ -54,11 +54,14 @@
   });
 
   window.gansr = {
-    /** What the page has to restore: [{visit, tab, tabs: {tab: {name: text}}}, the own picture of each of `drawn`]. */
+    /** What the page has to restore: [{visit, tab, tabs: {tab: {name: text}}, gone: whether the server no longer has an own
+     * picture}, the own picture of each of `drawn`]. */
     saved: async drawn => {
       const tabs = Object.fromEntries(Object.keys(known.usual).map(tab => [tab, read(tab).settings ?? {}]));
       if (tabIn(query())) tabs[active] = Object.fromEntries([...query()].filter(([name]) => names.has(name) && name !== "tab"));
-      return [{ visit: read("visit").token ?? "", tab: tabIn(query()), tabs }, ...(await Promise.all(drawn.map(pictureOf)))];
+      const own = await Promise.all(drawn.map(pictureOf));
+      const gone = drawn.some((tab, at) => read(tab).picture?.url && !own[at]);
+      return [{ visit: read("visit").token ?? "", tab: tabIn(query()), tabs, gone }, ...own];
     },
     /** The controls have what was saved; from now on their changes are the user's. The runs of the visit are shown. */
     restored: told => {

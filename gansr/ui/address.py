@@ -32,6 +32,7 @@ from gansr.ui.temp_files import gradio_copies
 
 COMPARE, ABOUT, PRESET = "compare", "about", "preset"
 WRONG = "The address has a setting that is not possible here: "
+GONE = "The server keeps pictures for an hour; yours is no longer there. Choose it again."
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def connect_address(page: gr.Blocks, tabs: gr.Tabs, note: gr.HTML, parts: Sequen
         visit = token_for(saved.get("visit") if isinstance(saved, dict) else None)
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         line = render.message(WRONG + wrong[0] + more) if wrong else ""
+        if isinstance(saved, dict) and saved.get("gone") is True:
+            line += render.message(GONE)
         updates = [
             gr.update(selected=tab) if tab else gr.skip(),
             gr.update(value=line, visible=True) if line else gr.skip(),

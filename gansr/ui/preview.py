@@ -11,7 +11,7 @@ import gradio as gr
 from gansr import faces
 from gansr.compare.plan import ways_to_fit
 from gansr.inputs import MethodInput
-from gansr.method import Method, refusal
+from gansr.method import InputError, Method, refusal
 from gansr.options import options_of
 from gansr.picture import Picture, to_png
 from gansr.pipeline import USER_ERRORS
@@ -51,7 +51,12 @@ def wire_preview(
             if request.finds_face:
                 thumbs = _thumbnails(opened, pipeline.inputs.faces(opened))
                 yield {found: gr.update(value=thumbs, visible=len(thumbs) > 1)}
-            given = pipeline.inputs.make(opened, request)
+            try:
+                given = pipeline.inputs.make(opened, request)
+            except InputError as error:  # without a face, the other ways to make it fit
+                offer = offered(ways_to_fit(opened, pipeline) if request.crops_to_face else ())
+                yield {seen: render.message(str(error))} | offer
+                return
             height, width = given.low.shape[-2:]
             refused = refusal(method, height, width, request.options)
             counts = [

@@ -29,7 +29,10 @@ Item = TypeVar("Item")
 CHOOSE = "Choose a picture and press Run."
 STOPPED = "Stopped. Finished results are kept."
 INTERNAL_ERROR = "Internal error. The server's log has the details."
-NO_ANSWER = "The server is busy or cannot be reached. Press Run to try again."
+NO_ANSWER = (
+    "The run did not begin: a control has a value that is not possible, or the server is busy or cannot be reached. "
+    "Press Run to try again."
+)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
@@ -30,8 +31,8 @@ def visit(chromium, address) -> Iterator[Any]:
     """visit("srgan", width=1280, dark=False) → the page at this tab."""
     with visits(chromium, address) as open_page:
 
-        def opened(tab: str, width: int = 1280, dark: bool = False) -> Any:
-            page = open_page(f"tab={tab}", width, dark)
+        def opened(tab: str, width: int = 1280, dark: bool = False, **settings: str) -> Any:
+            page = open_page(urlencode({"tab": tab} | settings), width, dark)
             page.set_viewport_size({"width": width, "height": 800 if width > 500 else 844})
             page.locator(f"#{tab}-run").wait_for()
             return page
@@ -278,6 +279,16 @@ def test_a_picture_that_is_too_large_is_made_to_fit_by_one_click(visit, cat, tmp
     page.locator("#srgan-seen", has_text="Input used: 1024×1024 px").wait_for()
     assert told in page.locator("#srgan-seen").inner_text()
     page.locator(f"#srgan-{way}").wait_for(state="hidden")
+
+
+def test_where_no_face_is_found_the_other_ways_to_make_a_picture_fit_stay(visit, cat, tmp_path):
+    with Image.open(cat) as picture:
+        picture.resize((1100, 1100)).save(tmp_path / "large.png")
+    page = visit("srgan", large="crop face")
+    page.set_input_files("#srgan-picture input[type=file]", str(tmp_path / "large.png"))
+    page.locator("#srgan-seen", has_text="no face was found").wait_for()
+    page.locator("#srgan-shrink").click()
+    page.locator("#srgan-seen", has_text="shrunk to 1024×1024").wait_for()
 
 
 def test_the_camera_is_asked_for_by_a_click_and_its_picture_comes_in_as_a_file(visit):
