@@ -155,17 +155,18 @@ def test_a_picture_of_the_users_own_is_not_in_the_address(visit, tmp_path):
     named(page, tab="srgan", seed="6")
 
 
-def test_a_picture_that_the_server_no_longer_has_is_asked_for_again(visit, tmp_path):
+def test_a_picture_that_the_server_no_longer_has_is_asked_for_again(chromium, site, tmp_path):
     path = tmp_path / "me.png"
     Image.new("RGB", (64, 64), "red").save(path)
-    page = visit("tab=srgan")
-    with page.expect_response(lambda response: "/gradio_api/upload" in response.url):
+    with visits(chromium, site, expected=("404",)) as open_page:
+        page = open_page("tab=srgan")
+        settle(page)
         page.set_input_files("#srgan-picture input[type=file]", str(path))
-    page.locator("#srgan-seen", has_text="Input used").wait_for()
-    page.route("**/me.png", lambda route: route.fulfill(status=404))
-    page.reload()
-    page.locator("#address-note", has_text="yours is no longer there").wait_for()
-    assert page.locator("#srgan-picture img").count() == 0
+        page.locator("#srgan-seen", has_text="Input used").wait_for()
+        page.route("**/me.png", lambda route: route.fulfill(status=404))
+        page.reload()
+        page.locator("#address-note", has_text="yours is no longer there").wait_for()
+        assert page.locator("#srgan-picture img").count() == 0
 
 
 def test_a_dragged_slider_changes_the_address_and_sends_nothing(visit):
