@@ -92,7 +92,12 @@ def add_parser(commands: Any) -> None:
     only.add_argument("--limit", type=int, default=0, metavar="N", help="the first N faces of the split")
     only.add_argument("--preset", help="of the methods; default: the first of each")
     only.add_argument(
-        "--set", nargs="+", default=(), metavar="OPTION=VALUE", help="options of the methods that have them"
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="options of the methods that have them",
     )
     only.add_argument("--measures", nargs="+", metavar="NAME", help="only these")
     only.add_argument(

@@ -149,7 +149,8 @@ class MobileStyleGAN(nn.Module):
     """The generator. `channels`: at 4² and after each block; all but the last must be multiples of 4.
 
     style_rows: how many style rows it takes, in the order: 4² convolution; per block up, conv1, conv2; picture.
-    side: of the picture, px. shapes[k]: (channels, side) of the features after k blocks.
+    side: of the picture, px. row_sides: of the features that each row scales. shapes[k]: (channels, side) of the
+    features after k blocks.
     noise_sides: empty, the noise is built in. gain: the factor after the mapping's last LeakyReLU.
     """
 
@@ -162,6 +163,7 @@ class MobileStyleGAN(nn.Module):
         self.style = style
         self.style_rows = 3 * blocks + 2
         self.side = 8 << blocks
+        self.row_sides = (4, *(8 << i for i in range(blocks) for _ in range(3)), self.side)
         self.shapes = tuple((c, 4 << k) for k, c in enumerate(channels))
         self.mapping = Mapping(style, mapping_layers)
         inside = [width for c, out in itertools.pairwise(channels) for width in (c, c // 4, out)]

@@ -98,7 +98,8 @@ class StyleGAN1(nn.Module):
     """The generator. `channels`: at 4² and at every doubling.
 
     style_rows: two a block. side: of the picture, px. shapes[k]: (channels, side) after k doublings.
-    noise_sides: of the noise maps, one a row. gain: 1, the factor after the mapping's last LeakyReLU.
+    noise_sides: of the noise maps, one a row. row_sides: of the features that each row scales. gain: 1, the factor
+    after the mapping's last LeakyReLU.
     """
 
     gain = 1.0
@@ -107,6 +108,7 @@ class StyleGAN1(nn.Module):
         super().__init__()
         self.style, self.style_rows, self.side = style, 2 * len(channels), 4 << (len(channels) - 1)
         self.noise_sides = tuple(4 << k // 2 for k in range(self.style_rows))
+        self.row_sides = self.noise_sides
         self.shapes = tuple((c, 4 << k) for k, c in enumerate(channels))
         self.mapping = Mapping(style, mapping_layers)
         widths = itertools.pairwise(channels)

@@ -129,6 +129,7 @@ class StyleGAN2(nn.Module):
 
     shapes[k]: (channels, side) at the boundary after k doublings: the features and, as three further channels, the
     RGB summed so far, because both continue there. noise_sides: the side of each layer's noise map.
+    row_sides: of the features that each row scales.
     """
 
     gain = GAIN
@@ -144,6 +145,7 @@ class StyleGAN2(nn.Module):
         self.rgbs = nn.ModuleList(ToRgb(width, style) for width in widths)
         self.shapes = tuple((width + 3, 4 << k) for k, width in enumerate(widths))
         self.noise_sides = tuple(4 << (k + 1) // 2 for k in range(len(self.body.layers)))
+        self.row_sides = (*self.noise_sides, size)
 
     def forward(self, z: Tensor) -> Tensor:
         """z (B, style), standard normal → pictures (B,3,side,side), about [−1,1]."""

@@ -183,6 +183,14 @@ def to_rows(v: Tensor, mean: Tensor, std: Tensor, gain: float = 1.0) -> Tensor:
     return gain * F.leaky_relu(v * std + mean, SLOPE)
 
 
+def mean_row(mean: Tensor, std: Tensor, gain: float = 1.0) -> Tensor:
+    """The mean of `to_rows` over the Gaussian, (S,), in closed form: of LeakyReLU(x) = SLOPE·x + (1 − SLOPE)·ReLU(x),
+    where E ReLU(x) = μ·Φ(μ/σ) + σ·φ(μ/σ)."""
+    t = mean / std
+    density = torch.exp(-t.square() / 2) / math.sqrt(2 * math.pi)
+    return gain * (SLOPE * mean + (1 - SLOPE) * (mean * torch.special.ndtr(t) + std * density))
+
+
 def before_activation(w: Tensor, gain: float = 1.0) -> Tensor:
     """The mapping's output before its last LeakyReLU, which is nearly Gaussian."""
     return F.leaky_relu(w / gain, 1 / SLOPE)

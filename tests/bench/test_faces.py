@@ -144,6 +144,7 @@ def test_an_aligned_photograph_is_taken_as_it_is_and_another_is_aligned(
         (["--set", "steps"], "write it like steps=100"),
         (["--set", "stepz=1"], "none of these methods has an option 'stepz'"),
         (["--set", "steps=0"], "steps must be"),
+        (["--set", "steps=0", "--set", "seed=1"], "steps must be"),  # both count
     ],
 )
 def test_what_is_not_known_is_refused_in_words(

@@ -198,3 +198,11 @@ def test_the_fit_finds_a_known_gaussian_and_is_the_same_each_time():
     torch.testing.assert_close(fit[1], std, rtol=0.012, atol=0)
     again = sphere.gaussian_fit(lambda z: sphere.to_rows(z, mean, std, 3.0), 2, torch.device("cpu"), 3.0)
     assert torch.equal(fit[0], again[0]) and torch.equal(fit[1], again[1])
+
+
+def test_the_mean_row_is_that_of_many_draws():
+    g = torch.Generator().manual_seed(0)
+    mean, std = torch.linspace(-2, 2, 5), torch.linspace(0.5, 1.5, 5)
+    draws = sphere.to_rows(torch.randn(200_000, 1, 5, generator=g), mean, std, 1.4)[:, 0]
+    error = draws.std(0) / len(draws) ** 0.5
+    assert ((draws.mean(0) - sphere.mean_row(mean, std, 1.4)).abs() < 5 * error).all()

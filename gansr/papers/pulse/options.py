@@ -89,6 +89,23 @@ class Options:
         "the numbers of the noise maps set to zero, counted from 0 and separated by dots: 15.16.17",
         title="Zero noise maps",
     )
+    fine_rows: str = option(
+        "mean",
+        "the style rows of layers finer than twice the input, which the input says nothing about: the mean of the "
+        "others, or searched too, as in the paper",
+        title="Fine style rows",
+        choices=("mean", "searched"),
+    )
+    truncation: float = option(
+        0.7, "how far the faces searched may lie from the average face; 1 as in the paper", min=0.1, max=1
+    )
+    goal: float = option(
+        5e-4,
+        "the search stops pulling at this mean squared error; in the paper it is the error threshold",
+        title="Goal (mean squared error)",
+        min=0,
+        max=1,
+    )
     tile_latent: bool = option(False, "use one latent row for all layers instead of one for each")
     batch_size: int = option(
         8, "samples computed at once on a graphics card; fewer need less memory", min=1, max=8
@@ -107,4 +124,12 @@ class Options:
 
 QUICK: Mapping[str, object] = {}
 CAREFUL: Mapping[str, object] = {"steps": 150, "rate": 0.4}  # high-contrast faces reach eps, too
-PAPER: Mapping[str, object] = {"steps": 100, "loss": "100*L2+0.05*GEOCROSS", "rate": 0.4, "keep": "last"}
+PAPER: Mapping[str, object] = {
+    "steps": 100,
+    "loss": "100*L2+0.05*GEOCROSS",
+    "rate": 0.4,
+    "keep": "last",
+    "fine_rows": "searched",
+    "truncation": 1.0,
+    "goal": 2e-3,
+}

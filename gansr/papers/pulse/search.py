@@ -53,7 +53,11 @@ class Search:
         self.weights = sphere.parse_loss(options.loss)
         self.mean, self.std = latent_gaussian(nets)
         self.factor = self.net.side // low.shape[-1]
-        self.eps = options.eps * (1 if nets.dtype == torch.float32 else BF16_EPS)
+        exact = 1 if nets.dtype == torch.float32 else BF16_EPS
+        self.eps, self.goal = options.eps * exact, options.goal * exact
+        self.average = sphere.mean_row(self.mean, self.std, self.net.gain)
+        finest = 2 * low.shape[-1] if options.fine_rows == "mean" else self.net.side
+        self.own_rows = sum(side <= finest for side in self.net.row_sides)
         self.optimised = optimised(nets).snapshot() if isinstance(self.net, MobileStyleGAN) else None
         self.form = self.optimised.form if self.optimised else "eager float32"
         self.batch_size = 1 if low.device.type == "cpu" else options.batch_size
@@ -101,7 +105,7 @@ class Search:
         with torch.enable_grad():
             pictures = self._draw(self.optimised, rows, samples, features)
             small = (sphere.shrink(pictures, self.factor) + 1) / 2  # D of a constant is that constant
-            terms = sphere.losses(small, self.low, rows, self.eps)
+            terms = sphere.losses(small, self.low, rows, self.goal)
             total = torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum(0)
             total.sum().backward()
         mse = sphere.l2(small.detach(), self.low)
@@ -136,7 +140,10 @@ class Search:
     def _rows(self, samples: Sequence[Sample]) -> Tensor:
         v = torch.cat([sample.v for sample in samples])
         rows = sphere.to_rows(v, self.mean, self.std, self.net.gain)
-        return rows.expand(-1, self.net.style_rows, -1)
+        rows = torch.lerp(self.average, rows, self.options.truncation)
+        rows = rows.expand(-1, self.net.style_rows, -1)
+        own, rest = rows[:, : self.own_rows], self.net.style_rows - self.own_rows
+        return torch.cat([own, own.mean(1, keepdim=True).expand(-1, rest, -1)], 1) if rest else rows
 
     def _draw(
         self,

@@ -108,6 +108,37 @@ def test_the_reported_error_is_that_of_the_result(mobile):
     assert search.samples[0].mse == pytest.approx((small - low).square().mean().item(), rel=1e-5)
 
 
+def test_fine_rows_are_the_mean_of_the_others_and_all_lie_nearer_to_the_average(mobile):
+    low = torch.full(
+        (3, 16, 16), 0.5
+    )  # rows of at most 32²: 1 + 3·3; the net has one more block and the picture's
+    plain = Search(low, replace(TINY, fine_rows="searched", truncation=1.0), nets_of(mobile), 0)
+    near = Search(low, replace(TINY, truncation=0.7), nets_of(mobile), 0)
+    (free,), (held,) = plain._rows(plain.samples), near._rows(near.samples)
+    assert torch.equal(free, sphere.to_rows(plain.samples[0].v, plain.mean, plain.std, mobile.gain)[0])
+    torch.testing.assert_close(held[:10] - near.average, 0.7 * (free[:10] - near.average))
+    torch.testing.assert_close(held[10:], held[:10].mean(0).expand(len(free) - 10, -1))
+
+
+@pytest.mark.parametrize("name", ["mobile", "styled"])
+def test_every_row_has_the_side_of_the_features_that_it_changes(name, request):
+    net = request.getfixturevalue(name)
+    assert len(net.row_sides) == net.style_rows
+    torch.manual_seed(0)
+    rows, other = torch.randn(2, 1, net.style_rows, net.style)
+    for k, (_, side) in enumerate(net.shapes[:-1]):  # rows of finer layers do not change the features so far
+        fine = torch.tensor(net.row_sides) > side
+        mixed = torch.where(fine[:, None], other, rows)
+        assert torch.equal(net.first(rows, k), net.first(mixed, k))
+        least = torch.where(torch.tensor(net.row_sides)[:, None] == side, other, rows)
+        assert not torch.equal(net.first(rows, k), net.first(least, k))
+
+
+def test_paper_searches_as_the_paper_does():
+    options = parse_options(Options, PAPER)
+    assert (options.fine_rows, options.truncation, options.goal) == ("searched", 1.0, options.eps)
+
+
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_several_samples_are_what_each_would_be_alone(mobile, batch_size: int):
     low, several = drawn(mobile), replace(TINY, samples=3)
