@@ -1,9 +1,12 @@
-"""An enlarged face is corrected to agree with its input. The paper does not do this.
+"""A result is corrected to agree with what its input tells. The paper does not do this.
 
-The result is the nearest picture to the generator's that downscales to the input, y + D⁺(x − D y). Only low frequencies
-change, so the generator's details stay. The result agrees with the input by construction, but for the clamping to
-[0,1]: its LR-consistency says nothing about the search. The correction brings any picture nearer to the true one in
-mean squared error, if the input was made by D, the option `down`.
+Inpainting: the generator's picture does not meet the known pixels at the rim of the hole; the difference goes on
+smoothly into the hole (gansr.ops.membrane), so the rim is no seam and the generator's details stay.
+
+Enlarging: the result is the nearest picture to the generator's that downscales to the input, y + D⁺(x − D y). Only low
+frequencies change, so the generator's details stay. The result agrees with the input by construction, but for the
+clamping to [0,1]: its LR-consistency says nothing about the search. The correction brings any picture nearer to the
+true one in mean squared error, if the input was made by D, the option `down`.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gansr.ops.membrane import Membrane
 from gansr.ops.projection import DownscaleProjection
 from gansr.papers.mganprior.options import Options
 from gansr.papers.mganprior.tasks import downscale
@@ -20,10 +24,16 @@ from gansr.papers.mganprior.tasks import downscale
 Correction = Callable[[Tensor], Tensor]  # a picture (3,S,S) in [0,1] → another
 
 
-def correction_for(low: Tensor, options: Options) -> Correction | None:
-    """The correction of this job's results by the input `low` (3,side,side) in [0,1]; None: there is none."""
-    if options.job != "sr" or not options.correct:
+def correction_for(low: Tensor, options: Options, hole: Tensor | None = None) -> Correction | None:
+    """The correction of this job's results by the input `low` (3,side,side) in [0,1], which is not known where `hole`
+    (1,side,side) is 1; None: there is none."""
+    if not options.correct or options.job not in ("sr", "inpaint"):
         return None
+    if options.job == "inpaint":
+        if hole is None or not options.composite:
+            return None
+        membrane = Membrane(hole > 0)
+        return lambda picture: (picture + membrane(low - picture)).clamp(0, 1)
     side = low.shape[-1]
     projection = DownscaleProjection(axis_matrix(side * options.factor, side, options.down)).to(low.device)
     return lambda picture: projection.project(picture, low).clamp(0, 1)

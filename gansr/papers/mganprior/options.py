@@ -180,13 +180,13 @@ class Options:
         title="Pull to the face prior",
         min=0,
         max=1,
-        only={"job": ("sr",)},
     )
     correct: bool = option(
         False,
-        "Corrects the enlarged face so that, shrunk again, it is your picture; the paper does not.",
+        "An enlarged face becomes your picture when it is shrunk again; a filled hole meets its surroundings. The "
+        "paper corrects nothing.",
         title="Agree with the input exactly",
-        only={"job": ("sr",)},
+        only={"job": ("sr", "inpaint")},
     )
     mask: Tensor | None = option(
         None,
@@ -323,7 +323,7 @@ def plan_of(options: Options) -> Plan:
         options.iterations or iterations,
         layer,
         options.lr or RATES[options.optimiser],
-        options.pull if options.job == "sr" else 0.0,
+        options.pull,
     )
 
 

@@ -118,7 +118,7 @@ def start_search(low: Tensor, options: Options, nets: Nets, generator: torch.Gen
         codes.clone(),
         alpha,
         parts.f2_style.clone(),
-        correction_for(low, options),
+        correction_for(low, options, hole),
     )
 
 
