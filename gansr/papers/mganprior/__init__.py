@@ -30,10 +30,10 @@ How we differ, and why:
 - A generator larger than the working size is compared at the working size, by the mean over each square.
 - The downscaling of super-resolution may be any that inputs are made with; the authors' is "bilinear-point", at ×16
   the mean of the middle 2×2 of 16×16 pixels.
-- Enlarging, two options that the paper does not have, off in every preset. "pull": the loss gets a further term, λ
-  (mean(((z_n − z̄)/σ)²) + 3 mean((N·α − 1)²)), which holds codes and α to the prior. "correct" (`known`): the result is
-  corrected so that it downscales to its input; its LR-consistency is then high by construction and does not measure
-  the search.
+- Two options that the paper does not have, on in Quick and Balanced. "pull": the loss gets a further term, λ
+  (mean(((z_n − z̄)/σ)²) + 3 mean((N·α − 1)²)), which holds codes and α to the prior: without it faces melt. "correct"
+  (`known`): an enlarged face is corrected so that it downscales to its input; its LR-consistency is then high by
+  construction and does not measure the search. A filled hole is corrected to meet the known pixels at its rim.
 - The known pixels are put back around an inpainted hole (the authors have the function and do not call it).
 - Editing directions of a StyleGAN are the principal directions of its own w (the idea of GANSpace and SeFa), and are
   numbered: the user sees what each does (age, glasses, light), and no meaning is claimed.
@@ -147,12 +147,12 @@ MGANPRIOR = Method(
     options=Options,
     presets={
         "Quick": {
-            "codes": 10, "iterations": 60, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
-            "layer": "auto", "down": "bicubic", "pull": 0.0, "correct": False,
+            "codes": 20, "iterations": 60, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
+            "layer": "auto", "down": "bicubic", "pull": 0.003, "correct": True,
         },
         "Balanced": {
             "codes": 20, "iterations": 200, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
-            "layer": "auto", "down": "bicubic", "pull": 0.0, "correct": False,
+            "layer": "auto", "down": "bicubic", "pull": 0.003, "correct": True,
         },
         "Paper: gradient descent": {
             "codes": 0, "iterations": 0, "optimiser": "gd", "lr": 1.0, "l1": 0.0, "mse": 1.0, "vgg": 1.0,

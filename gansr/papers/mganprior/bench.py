@@ -27,6 +27,7 @@ from gansr.metrics.psnr import psnr_rgb
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
+from gansr.options import parse_options
 from gansr.papers.mganprior import MGANPRIOR, Options
 from gansr.papers.mganprior.composition import optimised_mobilestylegan
 from gansr.papers.mganprior.search import start_search
@@ -37,7 +38,9 @@ ITERATIONS = 60  # of each job
 FIGURE = 60  # of each cell of figure 4
 CODES, LAYERS = (1, 5, 10, 20), ("16", "32", "64")
 NOISE = 25 / 255  # standard deviation, of the picture to be denoised, on [0,1]
-BASE = Options(iterations=ITERATIONS, codes=20, roles=False)
+BASE = replace(
+    parse_options(Options, MGANPRIOR.presets["Quick"]), iterations=ITERATIONS, codes=20, roles=False
+)
 SIDE = 256
 DEFAULT, ITSELF = "mobilestylegan-ffhq-1024", "gansr.papers.mganprior.bench"
 EXAMPLE = Path(__file__).parents[3] / "assets" / "examples" / "astronaut.png"

@@ -43,7 +43,7 @@ PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job â†
     }
 )
 STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
-    {"sr": 64, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
+    {"sr": 32, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
 )
 RATES: Mapping[str, float] = MappingProxyType(
     {"adam": 0.05, "adam-authors": 1.0, "gd": 1.0}

@@ -10,6 +10,10 @@ How we differ, and why:
 - "best" keeps the variables of the smallest loss, those within eps first; the paper's "last" is available too, and
   used by the preset Paper.
 - A search that stays above eps still returns its picture, with a notice; the authors return nothing.
+- Quick and Careful search faces nearer to the average face w̄: every row is w̄ + ψ (w − w̄), `truncation`. And the rows of
+  layers finer than twice the input, `fine_rows`, are the mean of the others. A small input says nothing about those
+  layers. Searched on their own they keep random styles, each another: dots on the skin, brush strokes for hair, eyes
+  of two colours. And the search goes on below the error threshold, to `goal`. The preset Paper has none of these.
 - The default generator is MobileStyleGAN, whose noise is built in: the noise options have no effect on it.
   It may be searched in bfloat16, except for its first blocks; the last frame and its errors are computed again in
   float32.

@@ -46,9 +46,9 @@ class Options:
         changes_input=True,
     )
     samples: int = option(1, "how many results, each from its own random start", min=1, max=8)
-    steps: int = option(80, "optimisation steps per sample", min=1, max=2000)
+    steps: int = option(95, "optimisation steps per sample", min=1, max=2000)
     loss: str = option(
-        "100*L2+0.01*GEOCROSS", "what is minimised: a sum of weight*TERM with the terms L2, L1 and GEOCROSS"
+        "100*L2+0.002*GEOCROSS", "what is minimised: a sum of weight*TERM with the terms L2, L1 and GEOCROSS"
     )
     eps: float = option(
         2e-3,
@@ -64,7 +64,7 @@ class Options:
         choices=("best", "last"),
     )
     optimiser: str = option("adam", "the gradient-based optimiser", choices=tuple(sphere.OPTIMISERS))
-    rate: float = option(0.5, "the largest learning rate", title="Learning rate", min=1e-4, max=10)
+    rate: float = option(0.7, "the largest learning rate", title="Learning rate", min=1e-4, max=10)
     schedule: str = option(
         "linear1cycledrop",
         "how the learning rate changes over the steps",
@@ -123,7 +123,7 @@ class Options:
 
 
 QUICK: Mapping[str, object] = {}
-CAREFUL: Mapping[str, object] = {"steps": 150, "rate": 0.4}  # high-contrast faces reach eps, too
+CAREFUL: Mapping[str, object] = {"steps": 175}  # high-contrast faces come nearer
 PAPER: Mapping[str, object] = {
     "steps": 100,
     "loss": "100*L2+0.05*GEOCROSS",

@@ -37,10 +37,30 @@ def test_the_matrix_of_an_axis_is_the_downscalings():
     assert axis_matrix(4, 2, "area").tolist() == [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
 
 
-@pytest.mark.parametrize("job", ["colour", "inpaint", "denoise", "invert", "edit"])
-def test_the_other_jobs_and_the_presets_are_not_corrected(job: str):
-    low = picture(64, 4)
-    assert correction_for(low, Options(job=job, correct=True)) is None
-    for values in MGANPRIOR.presets.values():
-        preset = Options(**values)
-        assert preset.pull == 0 and correction_for(low, preset) is None
+@pytest.mark.parametrize("job", ["colour", "denoise", "invert", "edit"])
+def test_the_other_jobs_are_not_corrected(job: str):
+    assert correction_for(picture(64, 4), Options(job=job, correct=True)) is None
+
+
+def test_the_paper_corrects_nothing_and_holds_no_code_to_the_prior():
+    held = {name: (values["pull"] > 0, values["correct"]) for name, values in MGANPRIOR.presets.items()}
+    assert held == {
+        "Quick": (True, True), "Balanced": (True, True), "Paper: gradient descent": (False, False)
+    }  # fmt: skip
+
+
+def test_a_filled_hole_meets_the_known_pixels_at_its_rim():
+    low, drawn = picture(64, 5), picture(64, 6)
+    low, drawn = (downscale(x[None], (64, 64), "area")[0] for x in (low, drawn))
+    hole = torch.zeros(1, 64, 64)
+    hole[:, 20:40, 24:44] = 1
+    flat = torch.full_like(low, 0.5)
+    correct = correction_for(flat, Options(job="inpaint", correct=True), hole)
+    assert correct is not None
+    filled = correct(flat + 0.2)  # all of it too bright by the same: no seam is left
+    torch.testing.assert_close(filled, flat)
+    correct = correction_for(low, Options(job="inpaint", correct=True), hole)
+    assert correct is not None
+    torch.testing.assert_close(torch.where(hole > 0, low, correct(drawn)), low)
+    raw = Options(job="inpaint", correct=True, composite=False)
+    assert correction_for(low, raw, hole) is None
