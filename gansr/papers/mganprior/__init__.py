@@ -147,7 +147,7 @@ MGANPRIOR = Method(
     options=Options,
     presets={
         "Quick": {
-            "codes": 20, "iterations": 60, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
+            "codes": 0, "iterations": 60, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
             "layer": "auto", "down": "bicubic", "pull": 0.003, "correct": True,
         },
         "Balanced": {

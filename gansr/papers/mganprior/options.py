@@ -45,6 +45,7 @@ PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job â†
 STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
     {"sr": 32, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
 )
+ADAM_CODES: Mapping[str, int] = MappingProxyType({"sr": 20})  # N by job, for Adam; of the others 10
 RATES: Mapping[str, float] = MappingProxyType(
     {"adam": 0.05, "adam-authors": 1.0, "gd": 1.0}
 )  # default learning rates
@@ -134,8 +135,9 @@ class Options:
         only={"job": JOBS[1:]},
     )
     codes: int = option(
-        10,
-        "More codes come closer to the input and take longer; 0 takes the paper's number.",
+        0,
+        "More codes come closer to the input and take longer; 0 takes the paper's number, with Adam 20 for enlarging "
+        "and 10 for the other jobs.",
         title="Number of codes N",
         min=0,
         max=64,
@@ -312,8 +314,10 @@ class Plan:
 
 
 def plan_of(options: Options) -> Plan:
-    """Fill in the paper's numbers where an option is 0, and the composing layer where it is "auto"."""
+    """Fill in the numbers where an option is 0, and the composing layer where it is "auto"."""
     layer, codes, iterations = PAPER_SETTINGS[options.job]
+    if options.optimiser == "adam":
+        codes = ADAM_CODES.get(options.job, 10)
     if options.layer != "auto":
         layer = int(options.layer)
     elif not options.generator.startswith("pggan"):
