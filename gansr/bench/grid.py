@@ -8,7 +8,7 @@ and 8 px, what a generator that doubles its features leaves behind. N(f) is the 
 away, plus that of rounding to 8 bits, so a pattern below rounding does not count. P(f) has the same addition.
 
 A ratio of neighbouring frequencies, so blurring, contrast and brightness change both: a blurred grid stays a grid until
-rounding hides it. Ours; no paper has it. Calibrated by `python -m gansr bench faces` (docs/faces.md).
+rounding hides it. Ours; no paper has it. docs/faces.md has what photographs and the generator's own samples reach.
 """
 
 from __future__ import annotations
