@@ -38,6 +38,7 @@ import torch
 from torch import Tensor
 
 from gansr.bench import BenchError, Row
+from gansr.engine import Engine
 from gansr.metrics.niqe import niqe
 from gansr.metrics.psnr import psnr_y
 from gansr.ops.colour import to8bit
@@ -208,7 +209,8 @@ def estimate(low: Tensor, which: str) -> Tensor:
 def enlarged(low: Tensor, kernel: Tensor) -> Tensor:
     """(3,H,W) → (3,2H,2W) by ZSSR with the settings of the Quick preset, always from the same seed."""
     generator = torch.Generator().manual_seed(0)
-    zssr = Zssr(low, kernel, 2, generator, steps=QUICK.zssr_iterations, crop=QUICK.crop, dtype=torch.bfloat16)
+    dtype = torch.bfloat16 if Engine().fast_bf16 else torch.float32
+    zssr = Zssr(low, kernel, 2, generator, steps=QUICK.zssr_iterations, crop=QUICK.crop, dtype=dtype)
     while not zssr.ended:
         zssr.step()
     return zssr.result(QUICK.back_projections)
