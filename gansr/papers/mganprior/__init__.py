@@ -55,6 +55,7 @@ from gansr.method import Accepts, Curve, Frame, Method, Nets, Paper, View
 from gansr.options import OptionError
 from gansr.papers.mganprior.cost import cost
 from gansr.papers.mganprior.edit import SWEEP, edit_frames
+from gansr.papers.mganprior.known import NOTICES
 from gansr.papers.mganprior.options import GENERATORS, Options, input_side
 from gansr.papers.mganprior.search import start_search
 from gansr.papers.mganprior.tasks import reads, result_of
@@ -86,7 +87,8 @@ def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -
         if step == last:
             views |= final_views(search)
         image = result_of(x, low, options, search.hole, search.correct)
-        yield Frame(image, step, steps, readings, views, form=search.generator.form)
+        notices = (NOTICES[options.job],) if search.correct is not None and step == last else ()
+        yield Frame(image, step, steps, readings, views, notices=notices, form=search.generator.form)
     if options.job == "edit":
         yield from edit_frames(search, low, image, nets, views, last)
 

@@ -21,6 +21,10 @@ from gansr.ops.projection import DownscaleProjection
 from gansr.papers.mganprior.options import Options
 from gansr.papers.mganprior.tasks import downscale
 
+NOTICES = {
+    "sr": "corrected so that, shrunk again, it is your picture: the LR-consistency does not measure the search",
+    "inpaint": "the colours in the hole were moved to meet those around it",
+}
 Correction = Callable[[Tensor], Tensor]  # a picture (3,S,S) in [0,1] → another
 
 
