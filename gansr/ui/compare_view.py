@@ -155,7 +155,8 @@ def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any
         height, width = entry.native.shape[-2:]
         native = (kept.paths[f"{name}.native"], f"{width}×{height} as the method gave it")
     baseline = {r.metric.name: r.value for r in comparison.baseline if r.value is not None}
-    text = f"{entry.text}; {entry.how}" if done and entry.how else entry.text
+    notices = frame.notices if frame is not None and done else ()
+    text = "; ".join(part for part in (entry.text, entry.how if done else "", *notices) if part)
     return tile(
         name,
         entry.method.title,
