@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from gansr.method import Nets
+from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.projection import downscale_matrix
 from gansr.papers.mganprior import MGANPRIOR, Options
-from gansr.papers.mganprior.known import axis_matrix, correction_for
+from gansr.papers.mganprior.known import NOTICES, axis_matrix, correction_for
 from gansr.papers.mganprior.options import DOWNSCALINGS
 from gansr.papers.mganprior.tasks import downscale
 
@@ -64,3 +66,21 @@ def test_a_filled_hole_meets_the_known_pixels_at_its_rim():
     torch.testing.assert_close(torch.where(hole > 0, low, correct(drawn)), low)
     raw = Options(job="inpaint", correct=True, composite=False)
     assert correction_for(low, raw, hole) is None
+
+
+def test_a_corrected_result_says_so_and_its_rim_is_nearer_to_the_known_pixels():
+    torch.manual_seed(0)
+    net = MobileStyleGAN((16, 8, 8, 12), style=10, mapping_layers=2).requires_grad_(False).eval()
+    low, mask = picture(256, 4), torch.zeros(1, 256, 256)
+    mask[:, :, :128] = 1
+    rims = []
+    for correct in (False, True):
+        options = Options(
+            job="inpaint", mask=mask, correct=correct, layer="8", codes=3, iterations=2, roles=False
+        )
+        seed = torch.Generator().manual_seed(1)
+        first, last = MGANPRIOR.run(low, options, Nets({"generator": net}), seed)
+        assert not first.notices and last.notices == (NOTICES["inpaint"],) * correct
+        assert torch.equal(last.image[:, :, 128:], low[:, :, 128:])
+        rims.append((last.image[:, :, 127] - low[:, :, 128]).abs().mean())
+    assert rims[1] < rims[0]

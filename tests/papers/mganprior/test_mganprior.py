@@ -25,7 +25,6 @@ from gansr.options import OptionError, parse_options
 from gansr.papers.mganprior import MGANPRIOR, Options
 from gansr.papers.mganprior.composition import compose, principal_directions, samples_of_w, split
 from gansr.papers.mganprior.edit import edit_direction
-from gansr.papers.mganprior.known import NOTICES
 from gansr.papers.mganprior.options import JOBS
 from gansr.papers.mganprior.search import start_search
 from gansr.papers.mganprior.tasks import (
@@ -278,17 +277,6 @@ def test_inpainting_reads_nothing_in_the_hole_and_keeps_the_rest_exactly(face: M
     assert torch.equal(first[:, :, 128:], low[:, :, 128:])
     whole = frames(face, low, job="inpaint", mask=mask, composite=False)[-1].image
     assert torch.equal(whole[:, :, :128], first[:, :, :128]) and not torch.equal(whole, first)
-
-
-def test_a_corrected_result_says_so(face: MobileStyleGAN):
-    low, mask = torch.rand(3, 256, 256, generator=seeded(4)), half_mask()
-    *_, before, last = frames(face, low, job="inpaint", mask=mask, correct=True)
-    assert last.notices == (NOTICES["inpaint"],) and not before.notices
-    torch.testing.assert_close(last.image[:, :, 128:], low[:, :, 128:])
-    rim, plain = (
-        x.image[:, :, 127] - low[:, :, 128] for x in (last, frames(face, low, job="inpaint", mask=mask)[-1])
-    )
-    assert rim.abs().mean() < plain.abs().mean()
 
 
 def test_inpainting_without_a_mask_is_refused_with_the_reason(face: MobileStyleGAN):
