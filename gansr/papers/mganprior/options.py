@@ -177,14 +177,14 @@ class Options:
         max=10,
     )
     pull: float = option(
-        0.0,
+        0.003,
         "Weight of the codes' distance from the generator's own faces, in the loss; 0 as in the paper.",
         title="Pull to the face prior",
         min=0,
         max=1,
     )
     correct: bool = option(
-        False,
+        True,
         "An enlarged face becomes your picture when it is shrunk again; a filled hole meets its surroundings. The "
         "paper corrects nothing.",
         title="Agree with the input exactly",

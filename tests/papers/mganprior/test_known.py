@@ -71,7 +71,7 @@ def test_a_filled_hole_meets_the_known_pixels_at_its_rim():
 def test_a_corrected_result_says_so_and_its_rim_is_nearer_to_the_known_pixels():
     torch.manual_seed(0)
     net = MobileStyleGAN((16, 8, 8, 12), style=10, mapping_layers=2).requires_grad_(False).eval()
-    low, mask = picture(256, 4), torch.zeros(1, 256, 256)
+    low, mask = torch.full((3, 256, 256), 0.7), torch.zeros(1, 256, 256)
     mask[:, :, :128] = 1
     rims = []
     for correct in (False, True):

@@ -47,6 +47,13 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+AS_THE_PAPER: dict[str, Any] = {"pull": 0.0, "correct": False}
+
+
+def invert(**options: Any) -> Options:
+    return Options(**AS_THE_PAPER, job="invert", **options)
+
+
 @pytest.fixture(scope="module")
 def face() -> MobileStyleGAN:
     """A generator of 64×64 px: 16 channels at 4 px, 8 at 8 px, 8 at 16 px, 12 at 32 px."""
@@ -73,7 +80,7 @@ def drawn(net: nn.Module, seed: int = 5) -> Tensor:
 
 
 def frames(net: nn.Module, low: Tensor, **options: Any) -> list[Frame]:
-    chosen: dict[str, Any] = {"layer": "8", "codes": 3, "iterations": 4, "roles": False} | options
+    chosen = AS_THE_PAPER | {"layer": "8", "codes": 3, "iterations": 4, "roles": False} | options
     return list(MGANPRIOR.run(low, Options(**chosen), Nets({"generator": net}), seeded(1)))
 
 
@@ -138,7 +145,7 @@ def test_the_authors_adam_is_pytorchs_with_one_rate_and_ours_is_not(scene: PGGAN
     theirs, ours, plain = (
         start_search(
             low,
-            Options(job="invert", layer="8", codes=3, iterations=steps, optimiser=optimiser),
+            invert(layer="8", codes=3, iterations=steps, optimiser=optimiser),
             Nets({"generator": scene}),
             seeded(),
         )
@@ -168,7 +175,7 @@ def test_the_authors_adam_takes_the_first_step_of_their_loop_over_codes():
     picture = net.rest(torch.stack(features).sum(0) / 5, 4)
     (picture - (low[None] * 2 - 1)).square().mean().backward()
     adam.step()
-    options = Options(job="invert", layer="8", codes=5, iterations=2, optimiser="adam-authors")
+    options = invert(layer="8", codes=5, iterations=2, optimiser="adam-authors")
     search = start_search(low, options, Nets({"generator": net}), seeded())
     search.codes.data.copy_(golden.tensor("mgan/zs")[0])
     search.step(1)
@@ -221,9 +228,7 @@ def test_one_over_n_stands_twice_where_a_norm_follows_and_once_where_none_does(
     face: MobileStyleGAN, scene: PGGAN
 ):
     for net, times in ((scene, 2), (face, 1)):
-        search = start_search(
-            drawn(net), Options(job="invert", layer="8", codes=4), Nets({"generator": net}), seeded()
-        )
+        search = start_search(drawn(net), invert(layer="8", codes=4), Nets({"generator": net}), seeded())
         features = search.generator.f1(search.codes)
         composed = compose(features, search.alpha, search.generator.norm_follows)
         torch.testing.assert_close(composed[0], features.sum(0) / 4**times, atol=1e-6, rtol=1e-5)
@@ -264,7 +269,7 @@ def test_gradient_descent_at_rate_one_is_the_papers_and_descends(scene: PGGAN):
     made = frames(scene, drawn(scene), job="invert", optimiser="gd", iterations=25)
     assert made[-1].readings["loss"] < made[0].readings["loss"]
     search = start_search(
-        drawn(scene), Options(job="invert", layer="8", optimiser="gd"), Nets({"generator": scene}), seeded()
+        drawn(scene), invert(layer="8", optimiser="gd"), Nets({"generator": scene}), seeded()
     )
     assert {g["lr"] for g in search.optimiser.param_groups} == {1.0}
 
@@ -317,7 +322,7 @@ def test_vgg_counts_where_it_has_a_weight(face: MobileStyleGAN):
     lpips = nn.Module()
     lpips.trunk = Vgg16(16)
     nets = Nets({"generator": face, "vgg": lpips})
-    options = Options(job="invert", layer="8", codes=2, iterations=2, vgg=1.0, roles=False)
+    options = invert(layer="8", codes=2, iterations=2, vgg=1.0, roles=False)
     low = torch.rand(3, 64, 64, generator=seeded(4))
     last = list(MGANPRIOR.run(low, options, nets, seeded()))[-1]
     assert last.readings["VGG"] > 0
@@ -409,6 +414,6 @@ def test_a_job_of_each_kind_survives_pickling():
 def test_frames_name_their_numerical_form(face: MobileStyleGAN, scene: PGGAN):
     low = torch.rand(3, 64, 64, generator=seeded(4))
     assert {frame.form for frame in frames(face, low, job="edit")} == {"eager float32"}
-    options = Options(job="invert", layer="8", codes=2, iterations=2, roles=False)
+    options = invert(layer="8", codes=2, iterations=2, roles=False)
     narrow = MGANPRIOR.run(low, options, Nets({"generator": scene}, torch.bfloat16), seeded())
     assert {frame.form for frame in narrow} == {"eager bf16"}

@@ -14,7 +14,7 @@ from gansr.papers.mganprior.options import Plan, plan_of, read_boundary, read_ma
 
 def test_zero_and_auto_choose_the_papers_numbers_and_layers():
     plan = plan_of(
-        Options(job="colour", generator="pggan-celebahq-1024", codes=0, iterations=0, optimiser="gd")
+        Options(job="colour", generator="pggan-celebahq-1024", iterations=0, optimiser="gd", pull=0.0)
     )
     assert plan == Plan(codes=20, iterations=1500, layer=8, lr=1.0, pull=0.0)
     assert plan_of(Options(job="invert", codes=7, layer="128")).layer == 128
