@@ -129,7 +129,7 @@ class StyleGAN2(nn.Module):
 
     shapes[k]: (channels, side) at the boundary after k doublings: the features and, as three further channels, the
     RGB summed so far, because both continue there. noise_sides: the side of each layer's noise map.
-    row_sides: of the features that each row scales.
+    row_sides: of the features whose convolution each row scales; the RGB one doubling before shares the row.
     """
 
     gain = GAIN

@@ -45,7 +45,9 @@ PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job â†
 STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
     {"sr": 32, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
 )
-ADAM_CODES: Mapping[str, int] = MappingProxyType({"sr": 20})  # N by job, for Adam; of the others 10
+ADAM_CODES: Mapping[str, int] = MappingProxyType(  # N by job, for Adam
+    {"sr": 20, "colour": 10, "inpaint": 10, "denoise": 10, "invert": 10, "edit": 10}
+)
 RATES: Mapping[str, float] = MappingProxyType(
     {"adam": 0.05, "adam-authors": 1.0, "gd": 1.0}
 )  # default learning rates
@@ -317,7 +319,7 @@ def plan_of(options: Options) -> Plan:
     """Fill in the numbers where an option is 0, and the composing layer where it is "auto"."""
     layer, codes, iterations = PAPER_SETTINGS[options.job]
     if options.optimiser == "adam":
-        codes = ADAM_CODES.get(options.job, 10)
+        codes = ADAM_CODES[options.job]
     if options.layer != "auto":
         layer = int(options.layer)
     elif not options.generator.startswith("pggan"):

@@ -109,9 +109,7 @@ def test_the_reported_error_is_that_of_the_result(mobile):
 
 
 def test_fine_rows_are_the_mean_of_the_others_and_all_lie_nearer_to_the_average(mobile):
-    low = torch.full(
-        (3, 16, 16), 0.5
-    )  # rows of at most 32²: 1 + 3·3; the net has one more block and the picture's
+    low = torch.full((3, 16, 16), 0.5)  # the rows of its own are those of at most 32²
     plain = Search(low, replace(TINY, fine_rows="searched", truncation=1.0), nets_of(mobile), 0)
     near = Search(low, replace(TINY, truncation=0.7), nets_of(mobile), 0)
     (free,), (held,) = plain._rows(plain.samples), near._rows(near.samples)
