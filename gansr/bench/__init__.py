@@ -89,6 +89,9 @@ def add_parser(commands: Any) -> None:
         default="all",
         help="the first half of the files by name, to choose defaults; the rest, to report on; or all (all)",
     )
+    only.add_argument(
+        "--files", nargs="+", default=["*"], metavar="NAME", help="only files of these names, as *.png"
+    )
     only.add_argument("--limit", type=int, default=0, metavar="N", help="the first N faces of the split")
     only.add_argument("--preset", help="of the methods; default: the first of each")
     only.add_argument(
@@ -105,6 +108,9 @@ def add_parser(commands: Any) -> None:
         type=Path,
         metavar="FOLDER",
         help="write results and contact sheets; go on there after a stop",
+    )
+    only.add_argument(
+        "--before", type=Path, metavar="FOLDER", help="an earlier --out, whose results the sheets show too"
     )
     parser.set_defaults(handler=_handle)
 
@@ -136,5 +142,7 @@ def _of_faces(parsed: argparse.Namespace) -> Iterator[Row]:
         dict(text.split("=", 1) for text in parsed.set),
         parsed.measures,
         parsed.out,
+        parsed.files,
+        parsed.before,
     )
     yield from found.rows(parsed.data, parsed.split, settings, limit=parsed.limit)

@@ -27,6 +27,7 @@ class Posed:
     truth: Tensor  # (3,S,S) in [0,1]
     baseline: Tensor | None  # (3,S,S) in [0,1], of the truth's size; None where the input is the truth
     enlarges: bool  # whether the result, shrunk, is to agree with `low`
+    coloured: bool = False  # whether the method chooses the colours
     files: Mapping[str, Tensor] = field(default_factory=dict)  # options that are files: the mask
 
 
@@ -64,7 +65,7 @@ def inversion(truth: Tensor) -> Posed:
 def colouring(truth: Tensor) -> Posed:
     """The grey face; the baseline is the same."""
     grey = to8bit(luma(truth).expand(3, -1, -1))
-    return Posed(grey, truth, grey, enlarges=False)
+    return Posed(grey, truth, grey, enlarges=False, coloured=True)
 
 
 def inpainting(truth: Tensor) -> Posed:

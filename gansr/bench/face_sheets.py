@@ -18,23 +18,31 @@ PARTS = {"eyes and nose": 0.36, "mouth": 0.58}  # title → upper edge of the pa
 Tiles = list[tuple[str, str, Tensor]]
 
 
-def write_sheets(out: Path, case: Case, truths: Sequence[tuple[str, Tensor]]) -> list[Path]:
-    """Write out/<case>-sheet-1.png, … from the results in `out`; truths: (face, (3,1024,1024) in [0,1])."""
+def write_sheets(
+    out: Path, case: Case, truths: Sequence[tuple[str, Tensor]], before: Path | None = None
+) -> list[Path]:
+    """Write out/<case>-sheet-1.png, … from the results in `out`, beside those in `before`.
+
+    truths: (face, (3,1024,1024) in [0,1]). before: the folder of an earlier run.
+    """
     written: list[Path] = []
     for start in range(0, len(truths), FACES):
         lines: list[Tiles] = []
         for name, truth in truths[start : start + FACES]:
-            lines += _lines(out, case, name, resized(truth, case.side))
+            lines += _lines(out, case, name, resized(truth, case.side), before)
         written.append(out / f"{case.name}-sheet-{start // FACES + 1}.png")
         written[-1].write_bytes(sheet(lines))
     return written
 
 
-def _lines(out: Path, case: Case, name: str, truth: Tensor) -> list[Tiles]:
+def _lines(out: Path, case: Case, name: str, truth: Tensor, before: Path | None) -> list[Tiles]:
     posed = case.pose(truth)
     pictures = {"input": posed.low}
-    for title, folder in (("baseline", f"{case.name}-baseline"), (case.method, case.name)):
-        path = out / folder / f"{name}.png"
+    sources = [("baseline", out / f"{case.name}-baseline"), (case.method, out / case.name)]
+    if before is not None:
+        sources.insert(1, (f"{case.method}, before", before / case.name))
+    for title, folder in sources:
+        path = folder / f"{name}.png"
         if path.is_file():
             pictures[title] = open_picture(path).rgb
     pictures["truth"] = truth

@@ -1,9 +1,9 @@
 """Faces that nobody tuned on: python -m gansr bench faces --data DIR [--methods …] [--split …] [--json] [--out FOLDER].
 
 Every job of every method, and its trivial baseline, on a folder of photographs of faces: PSNR, LPIPS-VGG at the
-result's size and at 256 px, NIQE, identity, LR-consistency, grid energy, PULSE's mean squared error, the distance
-between several samples, seconds; the mean over the faces and its 95 % interval (Student's t). The problems are in
-gansr.bench.face_cases.
+result's size and at 256 px, NIQE, identity, LR-consistency, grid energy, rare colours of a colourised face, PULSE's
+mean squared error, the distance between several samples, seconds; the mean over the faces and its 95 % interval
+(Student's t). The problems are in gansr.bench.face_cases.
 
 A photograph that is no face aligned as FFHQ's are is aligned first. The faces are sorted by the names of their files:
 the first half (rounded down) is for choosing defaults, the rest for reporting. No default may be chosen on the half
@@ -23,6 +23,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -34,6 +35,7 @@ from torch import Tensor
 
 from gansr import faces, papers
 from gansr.bench import BenchError, Row
+from gansr.bench.chroma import common_colours, rare_colours
 from gansr.bench.face_cases import SIDE, Case, Posed, chosen, options_with, resized
 from gansr.bench.face_sheets import write_sheets
 from gansr.bench.grid import grid_energy
@@ -54,9 +56,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".avif")
 SMALL = 256  # px, at which LPIPS is measured too
 ALIGNED = 0.1  # of the side: how far the corners of FFHQ's square may be from the picture's
 MEASURES = (
-    "psnr", "lpips_vgg", "lpips_vgg_256", "niqe", "identity", "consistency", "grid", "mse", "within", "spread",
-    "seconds",
+    "psnr", "lpips_vgg", "lpips_vgg_256", "niqe", "identity", "consistency", "grid", "rare", "mse", "within",
+    "spread", "seconds",
 )  # fmt: skip
+PRIOR = "mobilestylegan-ffhq-1024"  # whose faces say which colours are common
 PAPER_EPS = PulseOptions.eps
 
 
@@ -69,6 +72,8 @@ class Settings:
     texts: Mapping[str, str] = field(default_factory=dict)  # option → value, for those methods that have it
     measures: tuple[str, ...] = MEASURES
     out: Path | None = None
+    files: tuple[str, ...] = ("*",)  # patterns of the names of the photographs
+    before: Path | None = None  # the folder `out` of an earlier run, whose results the sheets show too
 
 
 def settings_of(
@@ -77,6 +82,8 @@ def settings_of(
     texts: Mapping[str, str],
     names: list[str] | None,
     out: Path | None,
+    files: Sequence[str] = ("*",),
+    before: Path | None = None,
 ) -> Settings:
     """The command's arguments, checked. Raises BenchError for a case, measure or option that there is not."""
     try:
@@ -88,7 +95,7 @@ def settings_of(
     known = {name for case in cases for name in fields_of(papers.by_name(case.method))}
     if wrong := set(texts) - known:
         raise BenchError(f"none of these methods has an option {min(wrong)!r}")
-    settings = Settings(cases, preset, texts, tuple(names or MEASURES), out)
+    settings = Settings(cases, preset, texts, tuple(names or MEASURES), out, tuple(files), before)
     for case in cases:
         _options(case, settings)
     return settings
@@ -133,7 +140,8 @@ def rows(
     Raises BenchError where a photograph shows no face or an option is not known.
     """
     engine = engine or Engine()
-    paths = part_of(photographs(folder), split)[: limit or None]
+    found = [path for path in photographs(folder) if any(fnmatch(path.name, name) for name in settings.files)]
+    paths = part_of(found, split)[: limit or None]
     if not paths:
         raise BenchError(f"there are no faces to take for {split!r}: the folder has too few")
     measured: dict[tuple[str, str], list[Mapping[str, float]]] = {}
@@ -146,7 +154,8 @@ def rows(
                 measured.setdefault((case.name, model), []).append(values)
     if settings.out is not None:
         for case in settings.cases:
-            write_sheets(settings.out, case, [(path.stem, _Face(engine, path).truth) for path in paths])
+            truths = [(path.stem, _Face(engine, path).truth) for path in paths]
+            write_sheets(settings.out, case, truths, settings.before)
     for (case, model), values in measured.items():
         yield Row(case, model, "faces", float(len(values)))
         for name in settings.measures:
@@ -300,7 +309,14 @@ def measures(
         found["consistency"] = _value(engine, CONSISTENCY, shrunk, posed.low, None)
     if "grid" in wanted:
         found["grid"] = grid_energy(picture)
+    if "rare" in wanted and posed.coloured:
+        found["rare"] = rare_colours(picture, _common(engine))
     return {name: value for name, value in found.items() if value is not None}
+
+
+@cache
+def _common(engine: Engine) -> Tensor:
+    return common_colours(engine.net(PRIOR))
 
 
 def _value(

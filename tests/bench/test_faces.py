@@ -180,3 +180,28 @@ def test_one_sample_of_pulse_outside_the_threshold_lowers_the_share(monkeypatch:
     monkeypatch.setattr(engine, "upscale", lambda job: frame)
     _, own = faces._run(engine, case, posed, FAKE.options(), 0)
     assert own["within"] == 0.5 and own["mse"] == pytest.approx(2e-3)
+
+
+def test_only_the_files_named_are_taken(folder: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = ["--data", str(folder), "--json", "--measures", "psnr"]
+    assert run(*arguments, "--files", "a.png", "[de].png") == 0
+    assert values(capsys.readouterr().out)["fake", "faces"] == 3
+    assert run(*arguments, "--files", "none*") == 1
+
+
+def test_sheets_show_the_results_of_an_earlier_run_beside(folder: Path, tmp_path: Path):
+    arguments = ["--data", str(folder), "--limit", "1", "--measures", "psnr"]
+    assert run(*arguments, "--out", str(tmp_path / "old")) == 0
+    assert run(*arguments, "--out", str(tmp_path / "new"), "--before", str(tmp_path / "old")) == 0
+    old, new = (
+        open_picture(tmp_path / name / "fourfold-sheet-1.png").rgb.shape[-1] for name in ("old", "new")
+    )
+    assert new == pytest.approx(old * 5 / 4, abs=20)  # five pictures beside each other, not four
+
+
+def test_only_what_chooses_colours_is_measured_for_rare_ones(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(faces, "_common", lambda engine: torch.zeros(64, 64, dtype=torch.bool))
+    engine, truth = Engine("cpu", load=lambda name: None), torch.rand(3, 128, 128)
+    coloured = faces.measures(engine, truth, face_cases.colouring(truth), {}, ["rare"])
+    assert coloured == {"rare": 1.0}
+    assert faces.measures(engine, truth, face_cases.denoising(truth), {}, ["rare"]) == {}

@@ -151,14 +151,17 @@ MGANPRIOR = Method(
         "Quick": {
             "codes": 0, "iterations": 60, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
             "layer": "auto", "down": "bicubic", "pull": 0.003, "correct": True,
+            "offset": True,
         },
         "Balanced": {
             "codes": 20, "iterations": 200, "optimiser": "adam", "lr": 0.0, "l1": 0.0, "mse": 1.0, "vgg": 0.0,
             "layer": "auto", "down": "bicubic", "pull": 0.003, "correct": True,
+            "offset": True,
         },
         "Paper: gradient descent": {
             "codes": 0, "iterations": 0, "optimiser": "gd", "lr": 1.0, "l1": 0.0, "mse": 1.0, "vgg": 1.0,
             "layer": "auto", "down": "bilinear-point", "pull": 0.0, "correct": False,
+            "offset": False,
         },
     },
     accepts=Accepts(min_side=4, side=input_side, face=True, faceless=draws_no_faces),

@@ -38,9 +38,8 @@ ITERATIONS = 60  # of each job
 FIGURE = 60  # of each cell of figure 4
 CODES, LAYERS = (1, 5, 10, 20), ("16", "32", "64")
 NOISE = 25 / 255  # standard deviation, of the picture to be denoised, on [0,1]
-BASE = replace(
-    parse_options(Options, MGANPRIOR.presets["Quick"]), iterations=ITERATIONS, codes=20, roles=False
-)
+BASE = replace(parse_options(Options, MGANPRIOR.presets["Quick"]), iterations=ITERATIONS, roles=False)
+CODES_ALONE = replace(BASE, job="invert", codes=20, pull=0.0, offset=False)  # as in the paper
 SIDE = 256
 DEFAULT, ITSELF = "mobilestylegan-ffhq-1024", "gansr.papers.mganprior.bench"
 EXAMPLE = Path(__file__).parents[3] / "assets" / "examples" / "astronaut.png"
@@ -72,7 +71,7 @@ def result_for(engine: Engine, low: Tensor, options: Options) -> Tensor:
 
 def codes(engine: Engine, truth: Tensor) -> Iterator[Row]:
     """Inversion, 20 codes against one, and the paper's gradient descent, at equal iterations."""
-    inversion = replace(BASE, job="invert", iterations=INVERSION)
+    inversion = replace(CODES_ALONE, iterations=INVERSION)
     found: dict[str, float] = {}
     for model, options in (
         ("N=20 adam", inversion),
@@ -128,7 +127,7 @@ def figure(engine: Engine, truth: Tensor) -> Iterator[Row]:
     """Figure 4: PSNR of the inversion by N and by composing layer."""
     for layer in LAYERS:
         for n in CODES:
-            options = replace(BASE, job="invert", iterations=FIGURE, codes=n, layer=layer)
+            options = replace(CODES_ALONE, iterations=FIGURE, codes=n, layer=layer)
             picture = result_for(engine, truth, options)
             yield Row(f"figure 4, {FIGURE} steps", f"layer {layer}, N={n}", "psnr", psnr_rgb(picture, truth))
 
@@ -169,14 +168,14 @@ def _loops(rounds: int = 3) -> dict[str, float]:
 
 
 def _batched(nets: Nets, low: Tensor, layer: str, n: int) -> Callable[[], Any]:
-    options = Options(job="invert", layer=layer, codes=n, iterations=1000)
+    options = replace(CODES_ALONE, layer=layer, codes=n, iterations=1000)
     search = start_search(low, options, nets, torch.Generator().manual_seed(0))
     return lambda: search.step(1)
 
 
 def _plain(net: MobileStyleGAN, low: Tensor, layer: int, n: int) -> Callable[[], Any]:
     """The same step without optimisation: code by code, in float32, the network as its graph is written."""
-    options = Options(job="invert", layer=str(layer), codes=n, iterations=1000)
+    options = replace(CODES_ALONE, layer=str(layer), codes=n, iterations=1000)
     search = start_search(low, options, Nets({"generator": net}), torch.Generator().manual_seed(0))
     boundary = next(k for k, (_, side) in enumerate(net.shapes) if side == layer)
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansr.method import Frame, Nets, View
-from gansr.papers.mganprior.composition import compose, principal_directions, samples_of_w
+from gansr.papers.mganprior.composition import principal_directions, samples_of_w
 from gansr.papers.mganprior.options import DIRECTIONS, Options
 from gansr.papers.mganprior.search import Search
 from gansr.papers.mganprior.tasks import result_of
@@ -32,11 +32,11 @@ def edit_direction(options: Options, nets: Nets) -> Tensor:
 
 @torch.no_grad()
 def moved_picture(search: Search, shift: Tensor) -> Tensor:
-    """The picture (1,3,S,S) with every code, and F2's own style, moved by `shift` (1,style); α stays."""
+    """The picture (1,3,S,S) with every code, and F2's own style, moved by `shift` (1,style); α and the offset stay."""
     generator, f2_style = search.generator, search.f2_style.detach()
-    features = generator.f1(search.codes.detach() + shift)
-    composed = compose(features, search.alpha.detach(), generator.norm_follows)
-    return generator.f2(composed, f2_style + shift if len(f2_style) else f2_style)
+    return generator.f2(
+        search.composed(generator.f1(search.codes + shift)), f2_style + shift if len(f2_style) else f2_style
+    )
 
 
 def edit_frames(

@@ -45,6 +45,7 @@ PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job â†
 STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
     {"sr": 32, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
 )
+OFFSET_JOBS = ("denoise", "invert", "edit")  # those that read a whole picture in colour
 ADAM_CODES: Mapping[str, int] = MappingProxyType(  # N by job, for Adam
     {"sr": 20, "colour": 10, "inpaint": 10, "denoise": 10, "invert": 10, "edit": 10}
 )
@@ -191,6 +192,13 @@ class Options:
         "paper corrects nothing.",
         title="Agree with the input exactly",
         only={"job": ("sr", "inpaint")},
+    )
+    offset: bool = option(
+        True,
+        "Also searches what no sum of codes can draw, as an offset of their features: the result comes much closer to "
+        "your picture. The paper has codes alone.",
+        title="Free features",
+        only={"job": OFFSET_JOBS},
     )
     mask: Tensor | None = option(
         None,

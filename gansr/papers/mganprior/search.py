@@ -13,12 +13,30 @@ from gansr.method import Nets
 from gansr.nets.vgg import Vgg16
 from gansr.papers.mganprior.composition import SplitGenerator, compose, split
 from gansr.papers.mganprior.known import Correction, correction_for
-from gansr.papers.mganprior.options import Options, Plan, hole_of, plan_of
+from gansr.papers.mganprior.options import OFFSET_JOBS, Options, Plan, hole_of, plan_of
 from gansr.papers.mganprior.tasks import Features, grey, loss_terms, observe, vgg_features
 
 ALPHA_RATE = 4  # Adam: α's rate is this times rate/N; at the default rate a fifth of α's start, 1/N
 ALPHA_PULL = 3  # the weight of α's distance from 1/N beside the codes' from their mean
+OFFSET_RATE = 32  # the offset's rate is the codes' times this over the layer's side
+OFFSET_START = 0.3  # of the iterations: until then the codes alone come as near as they can
 ADAM_EPS = 1e-12  # PyTorch's and the authors' is 1e-8
+
+
+@dataclass(frozen=True)
+class Offset:
+    """What is added to the composed features: `value` in units of `unit`, so that one rate suits all channels."""
+
+    value: Tensor  # (1,C,s,s)
+    unit: Tensor  # (1,C,1,1), the root mean square of each channel of the composed features at the start
+
+    @classmethod
+    @torch.no_grad()
+    def zero(cls, generator: SplitGenerator, codes: Tensor, alpha: Tensor) -> Offset:
+        """None so far, for codes (N, style) and weights (N, C) at their start."""
+        composed = compose(generator.f1(codes), alpha, generator.norm_follows)
+        unit = composed.square().mean((2, 3), keepdim=True).sqrt()
+        return cls(torch.zeros_like(composed).requires_grad_(True), unit)
 
 
 @dataclass
@@ -35,6 +53,7 @@ class Search:
     codes: Tensor  # (N, style)
     alpha: Tensor  # (N, C)
     f2_style: Tensor  # (0 or 1, style)
+    offset: Offset | None  # added to the composed features
     correct: Correction | None = None  # of the results, by the input
     optimiser: torch.optim.Optimizer = field(init=False)
 
@@ -53,13 +72,21 @@ class Search:
                 {"params": [self.alpha], "lr": ALPHA_RATE * lr / len(self.alpha)},
             ]
             self.optimiser = torch.optim.Adam(groups, eps=ADAM_EPS)
+        if self.offset is not None:
+            value = self.offset.value
+            rate = lr * OFFSET_RATE / value.shape[-1]
+            self.optimiser.add_param_group({"params": [value], "lr": rate, "late": True})
         for group in self.optimiser.param_groups:
             group["start"] = group["lr"]
 
     def picture(self) -> Tensor:
         """x_inv, (1,3,S,S) float32, about [−1,1]."""
-        composed = compose(self.generator.f1(self.codes), self.alpha, self.generator.norm_follows)
-        return self.generator.f2(composed, self.f2_style)
+        return self.generator.f2(self.composed(self.generator.f1(self.codes)), self.f2_style)
+
+    def composed(self, features: Tensor) -> Tensor:
+        """The codes' features (N,C,s,s) → what F2 draws, (1,C,s,s): their weighted sum and the offset."""
+        total = compose(features, self.alpha, self.generator.norm_follows)
+        return total if self.offset is None else total + self.offset.value * self.offset.unit
 
     def distance_to_prior(self) -> Tensor:
         """mean(((z_n − z̄)/σ)²), the same of F2's own style, and ALPHA_PULL·mean((N·α − 1)²)."""
@@ -80,18 +107,21 @@ class Search:
             if step < self.plan.iterations:
                 self.optimiser.zero_grad(set_to_none=True)
                 loss.backward()
-                self._decay_rate(step)
+                self._set_rates(step)
                 self.optimiser.step()
         readings = {"loss": loss, **terms}
         return x.detach(), {name: float(value.detach()) for name, value in readings.items()}
 
-    def _decay_rate(self, step: int) -> None:
-        """Our Adam: half a cosine from the full rate at three quarters of the steps to a twentieth at the end."""
+    def _set_rates(self, step: int) -> None:
+        """Our Adam: half a cosine from the full rate at three quarters of the steps to a twentieth at the end. The
+        offset stays zero before OFFSET_START."""
+        share = 1.0
         if self.options.optimiser == "adam":
             late = max(0.0, 4 * step / self.plan.iterations - 3)
             share = 0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * late))
-            for group in self.optimiser.param_groups:
-                group["lr"] = group["start"] * share
+        for group in self.optimiser.param_groups:
+            waits = "late" in group and step <= OFFSET_START * self.plan.iterations
+            group["lr"] = 0.0 if waits else group["start"] * share
 
 
 def start_search(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Search:
@@ -107,6 +137,7 @@ def start_search(low: Tensor, options: Options, nets: Nets, generator: torch.Gen
     codes = parts.initial_codes(plan.codes, generator)
     alpha = torch.full((plan.codes, parts.channels), 1 / plan.codes, device=low.device, dtype=torch.float32)
     features = _TargetFeatures(nets, target) if options.vgg else None
+    offset = Offset.zero(parts, codes, alpha) if options.offset and options.job in OFFSET_JOBS else None
     return Search(
         parts,
         options,
@@ -118,6 +149,7 @@ def start_search(low: Tensor, options: Options, nets: Nets, generator: torch.Gen
         codes.clone(),
         alpha,
         parts.f2_style.clone(),
+        offset,
         correction_for(low, options, hole),
     )
 

@@ -52,7 +52,7 @@ def code_roles(search: Search) -> tuple[str, Tensor]:
     generator = search.generator
     rule, dominant = dominant_channels(alpha)
     features = generator.f1(search.codes.detach())
-    composed = compose(features, alpha, generator.norm_follows)
+    composed = search.composed(features)
     whole = thumbnail(generator.f2(composed, f2_style))
     maps: list[Tensor] = []
     for n in range(len(alpha)):

@@ -47,7 +47,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-AS_THE_PAPER: dict[str, Any] = {"pull": 0.0, "correct": False}
+AS_THE_PAPER: dict[str, Any] = {"pull": 0.0, "offset": False, "correct": False}
 
 
 def invert(**options: Any) -> Options:

@@ -1,4 +1,4 @@
-"""The term of the loss that holds codes and weights to the prior."""
+"""The term of the loss that holds codes and weights to the prior, and the offset of the composed features."""
 
 from __future__ import annotations
 
@@ -58,3 +58,42 @@ def test_a_pull_keeps_the_codes_nearer_to_the_prior_and_none_leaves_the_search_a
         assert ("prior" in readings[-1]) == (pull > 0)
         distances.append(float(search.distance_to_prior().detach()))
     assert distances[1] < 0.7 * distances[0]
+
+
+def test_an_offset_waits_for_the_codes_and_then_comes_closer_than_they_can(face: MobileStyleGAN):
+    low = torch.rand(3, 32, 32, generator=seeded(4))
+    losses: list[float] = []
+    for offset in (False, True):
+        options = Options(job="invert", layer="8", codes=3, iterations=60, pull=0.0, offset=offset)
+        search = start_search(low, options, Nets({"generator": face}), seeded(1))
+        sizes: list[float] = []
+        for step in range(1, 61):
+            _, readings = search.step(step)
+            sizes.append(
+                float(search.offset.value.detach().abs().max()) if search.offset is not None else 0.0
+            )
+        losses.append(readings["loss"])
+        assert set(sizes[:18]) == {0.0}  # 0.3 of 60 steps
+        assert all(size > 0 for size in sizes[18:]) == offset
+    assert losses[1] < 0.9 * losses[0]
+
+
+def test_an_offset_counts_in_units_of_the_root_mean_square_of_each_channel(face: MobileStyleGAN):
+    options = Options(job="invert", layer="8", codes=3)
+    search = start_search(torch.rand(3, 32, 32), options, Nets({"generator": face}), seeded(1))
+    features = search.generator.f1(search.codes)
+    plain = search.composed(features)
+    assert search.offset is not None
+    with torch.no_grad():
+        search.offset.value.fill_(1.0)
+        moved = search.composed(features)
+    torch.testing.assert_close(
+        (moved - plain).mean((2, 3)), plain.square().mean((2, 3)).sqrt(), atol=1e-6, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("job", ["sr", "colour", "inpaint"])
+def test_there_is_no_offset_where_the_input_is_not_a_whole_picture_in_colour(job: str, face: MobileStyleGAN):
+    options = Options(job=job, factor=2, layer="8", codes=3)
+    low = torch.rand(3, 16 if job == "sr" else 32, 16 if job == "sr" else 32)
+    assert start_search(low, options, Nets({"generator": face}), seeded()).offset is None
