@@ -140,8 +140,8 @@ def rows(
     Raises BenchError where a photograph shows no face or an option is not known.
     """
     engine = engine or Engine()
-    found = [path for path in photographs(folder) if any(fnmatch(path.name, name) for name in settings.files)]
-    paths = part_of(found, split)[: limit or None]
+    part = part_of(photographs(folder), split)
+    paths = [path for path in part if any(fnmatch(path.name, name) for name in settings.files)][: limit or None]
     if not paths:
         raise BenchError(f"there are no faces to take for {split!r}: the folder has too few")
     measured: dict[tuple[str, str], list[Mapping[str, float]]] = {}

@@ -186,6 +186,8 @@ def test_only_the_files_named_are_taken(folder: Path, capsys: pytest.CaptureFixt
     arguments = ["--data", str(folder), "--json", "--measures", "psnr"]
     assert run(*arguments, "--files", "a.png", "[de].png") == 0
     assert values(capsys.readouterr().out)["fake", "faces"] == 3
+    assert run(*arguments, "--files", "a.png", "[de].png", "--split", "reporting") == 0
+    assert values(capsys.readouterr().out)["fake", "faces"] == 2  # the halves are those of the whole folder
     assert run(*arguments, "--files", "none*") == 1
 
 

@@ -43,7 +43,7 @@ PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job â†
     }
 )
 STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
-    {"sr": 32, "colour": 32, "inpaint": 32, "denoise": 32, "invert": 64, "edit": 16}
+    {"sr": 32, "colour": 16, "inpaint": 16, "denoise": 32, "invert": 64, "edit": 16}
 )
 OFFSET_JOBS = ("denoise", "invert", "edit")  # those that read a whole picture in colour
 ADAM_CODES: Mapping[str, int] = MappingProxyType(  # N by job, for Adam
