@@ -19,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gansr import container
+
 if TYPE_CHECKING:  # torch is imported inside: keep_blocks() runs before torch's first allocation
     import torch
 
@@ -71,16 +73,24 @@ def peak_on(device: torch.device) -> float | None:
 
 
 def free_on(device: torch.device) -> float | None:
-    """Bytes that a job may take; None where the system does not tell."""
+    """Bytes that a job may take: of the GPU's memory, or of the system's within the container's limit. None where the
+    system does not tell."""
     if device.type == "cuda":
         import torch
 
         return float(torch.cuda.mem_get_info(device)[0])
+    return min(
+        (float(bytes) for bytes in (_available(), container.memory_left()) if bytes is not None), default=None
+    )
+
+
+def _available() -> int | None:
+    """Bytes of the whole system that a process may take; None where it does not tell."""
     try:
         rows = Path("/proc/meminfo").read_text().split("\n")
     except OSError:  # not Linux
         return None
-    return next((float(row.split()[1]) * 1024 for row in rows if row.startswith("MemAvailable")), None)
+    return next((int(row.split()[1]) * 1024 for row in rows if row.startswith("MemAvailable")), None)
 
 
 def is_exhausted(error: BaseException) -> bool:
