@@ -14,15 +14,16 @@ import copy
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gansr import memory, papers, weights
+from gansr import memory, weights
+from gansr.job import Job
 from gansr.method import (
-    Cost,
+    Checkpoint,
     Frame,
     Heat,
     InputError,
@@ -39,43 +40,13 @@ from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
 from gansr.ops.threads import threads
 from gansr.progress import Timing
+from gansr.speeds import Meter, Speeds
 from gansr.turns import LEND, Turn, Turns
 from gansr.weights.progress import Fetching, Progress, in_thread
 
 PACE = 0.25  # seconds between frames that are shown
 DEADLINE = 900.0  # seconds of computing after which the best so far is given back
 OUTPUT_PIXELS = 64_000_000  # largest result, px: 768 MB as float32
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run, as plain CPU data. It pickles with its method by name, so it can cross a process boundary."""
-
-    method: Method
-    low: Tensor  # (3,H,W) float32 in [0,1]
-    options: Any
-    seed: int = 0
-    precision: Precision = "fast"
-    threads: int | None = None  # CPU threads to compute with (a replay restores them); None: as they are
-    owner: str = ""  # whose job it is: the owners of waiting jobs are served in rotation
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        plain = (self.low, self.options, self.seed, self.precision, self.threads, self.owner)
-        return _job, (self.method.name, *plain)
-
-    @property
-    def cost(self) -> Cost:
-        """The method's estimate for this input."""
-        return self.method.cost(self.low.shape[-2], self.low.shape[-1], self.options)
-
-    @property
-    def scale(self) -> int:
-        """How many times larger the result is."""
-        return self.method.scale(self.method, self.options)
-
-
-def _job(method: str, *plain: Any) -> Job:
-    return Job(papers.by_name(method), *plain)
 
 
 class MetricResult(NamedTuple):
@@ -97,13 +68,15 @@ class Engine:
         pace: float = PACE,
         deadline: float = DEADLINE,
         clock: Callable[[], float] = time.monotonic,
+        speeds: Path | None = None,
     ):
+        """speeds: a file that keeps how long runs take."""
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._load, self._pace, self._deadline, self._clock = load, pace, deadline, clock
         self.turns = Turns()  # a turn is held inside the job, so that a cancelled client frees it
         self._nets: dict[str, Any] = {}
         self.forms = OptimisedForms()
-        self._rates: dict[str, float] = {}  # operations a second, by method, as measured here
+        self.speeds = Speeds(self.device.type, self.describe() if speeds else "", speeds)
 
     # ------------------------------------------------------------------------------------------ nets
 
@@ -188,11 +161,11 @@ class Engine:
 
     def seconds(self, job: Job) -> float | None:
         """How long the job will compute, by what was measured here before; None before the first run."""
-        rate = self._rates.get(job.method.name)
-        return job.cost.operations / rate if rate else None
+        return self.speeds.seconds(job, measured=True)
 
     def stream(self, job: Job) -> Generator[Frame, None, None]:
         """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
+        The last of a slice that does not end the job has a `checkpoint`, with which the job goes on.
 
         While it waits for its turn, the first is given again about four times a second, with the seconds waited and
         what is ahead; while others have its turn, the last. Frames come on the CPU. Closing the iterator stops the job
@@ -200,7 +173,7 @@ class Engine:
         """
         self.check(job)
         asked = self._clock()
-        timing = Timing(lambda: self.seconds(job), lambda: self._fits(job))
+        timing = Timing(lambda: self.seconds(job), lambda: self._fits(job), job.computed, job.computed)
         start = Frame(imresize(job.low, job.scale).clamp(0, 1), 0, 1, left=timing.left())
         yield start
         turn = self.turns.join(job.owner, work=timing)
@@ -241,7 +214,7 @@ class Engine:
         if less is None:
             raise MethodError("the memory is full: choose a smaller picture or lighter options")
         try:
-            timing.begin_again()
+            timing.begin_again(job.computed)
             for frame in self._paced(dataclasses.replace(job, options=less), timing, turn):
                 note = "the memory was full; this was computed in smaller pieces"
                 yield dataclasses.replace(frame, notices=(*frame.notices, note))
@@ -259,20 +232,23 @@ class Engine:
         before: float | None = None  # the peak before the turn was lent
         began = self._clock()
         shown = began - self._pace  # the first step is shown at once
-        frames = job.method.run(low, job.options, nets, generator)
+        frames, meter = _frames(job, low, nets, generator), Meter(job)
         given: Frame | None = None
         try:
             while (frame := _step(frames, job.threads)) is not None:
                 now = self._clock()
                 timing.add(now - began, frame.step, frame.steps)  # not what the receiver or a short job takes
                 spent, last = timing.spent, frame.step >= frame.steps
+                meter.add(frame.step, frame.steps, spent)
                 if late := spent > self._deadline and not last:
                     note = f"stopped after {spent:.0f} s; this is the best so far"
                     frame = dataclasses.replace(frame, notices=(*frame.notices, note))
-                if last or late or now - shown >= self._pace:
+                left = None if last or late else _left(job, frame, spent)
+                if last or late or left or now - shown >= self._pace:
                     shown = now
                     given = dataclasses.replace(
                         _to_cpu(frame),
+                        checkpoint=left,
                         computed=spent,
                         left=timing.left(),
                         memory=_higher(before, memory.peak_on(self.device)),
@@ -280,15 +256,13 @@ class Engine:
                     )
                     turn.stand()
                     yield given
-                    if not turn.go_on() and not (last or late):
+                    if not turn.go_on() and not (last or late or left):
                         before = given.memory
                         yield from self._lent(given, turn)
                         memory.forget_peak(self.device)
-                if late:
+                if late or left:
                     return
-                if last:
-                    self._rates[job.method.name] = job.cost.operations / max(spent, 1e-3)
-                elif given is not None and spent - timing.returned >= LEND:
+                if not last and given is not None and spent - timing.returned >= LEND:
                     peak = _higher(before, memory.peak_on(self.device))
                     if turn.lend():
                         before = peak
@@ -298,6 +272,7 @@ class Engine:
                 began = self._clock()
         finally:
             frames.close()  # type: ignore[attr-defined]  # every run is a generator
+            self.speeds.learn(meter)
 
     def _lent(self, given: Frame, turn: Turn) -> Iterator[Frame]:
         """The last frame again about four times a second, until the turn is back from a short job, or from others
@@ -392,6 +367,21 @@ def _higher(one: float | None, other: float | None) -> float | None:
     return max((peak for peak in (one, other) if peak is not None), default=None)
 
 
+def _frames(job: Job, low: Tensor, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
+    """The run, from its start or from where it was left."""
+    if job.checkpoint is None:
+        return job.method.run(low, job.options, nets, generator)
+    assert job.method.resume is not None, "only a method that can go on leaves a checkpoint"
+    return job.method.resume(low, job.options, nets, generator, job.checkpoint.state)
+
+
+def _left(job: Job, frame: Frame, spent: float) -> Checkpoint | None:
+    """Where the run is left, if its slice ends with this frame."""
+    if job.slice is None or frame.save is None or spent - job.computed < job.slice:
+        return None
+    return Checkpoint(frame.save(), frame.step, frame.steps, spent)
+
+
 def _step(frames: Iterator[Frame], count: int | None) -> Frame | None:
     """The next frame, checked. Its own function: grad mode and threads belong to the thread, not to the generator."""
     with torch.enable_grad(), threads(count):
@@ -414,6 +404,7 @@ def _to_cpu(frame: Frame) -> Frame:
 
     return dataclasses.replace(
         frame,
+        save=None,
         image=move(frame.image).clamp(0, 1),
         views={name: move(view) for name, view in frame.views.items()},
         answers={name: move(answer).clamp(0, 1) for name, answer in frame.answers.items()},

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 T = TypeVar("T")
 Precision = Literal["fast", "exact"]
+State = Mapping[str, Any]  # of a search: plain CPU data, which pickles
 
 
 class InputError(ValueError):
@@ -68,6 +69,17 @@ class Numerics:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """Where a run was left, as plain CPU data. A run that goes on from it gives the same pictures, bit for bit, as one
+    that was not left, in the same numerical form."""
+
+    state: State  # of the method's search
+    step: int
+    steps: int
+    computed: float  # seconds of computing so far
+
+
+@dataclass(frozen=True)
 class Frame:
     """What a method has reached at one step. The last frame has step == steps."""
 
@@ -86,7 +98,12 @@ class Frame:
     notices: tuple[str, ...] = ()
     # The numerical form, e.g. "compiled bf16", where the method has several.
     form: str = ""
-    # Set by the engine. While the job waits: how many jobs are ahead of it, and the seconds that it will wait (None
+    # Gives the state that `Method.resume` goes on from after this step; None where the run cannot be left here. To be
+    # called before the run goes on. The engine does not hand it out.
+    save: Callable[[], State] | None = None
+    # Set by the engine. Where the run was left, on the last frame of a slice that is not the end of the run.
+    checkpoint: Checkpoint | None = None
+    # While the job waits: how many jobs are ahead of it, and the seconds that it will wait (None
     # where that is not known). `ahead` is None once it computes.
     ahead: int | None = None
     wait: float | None = None
@@ -178,11 +195,22 @@ class Accepts:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """Steps of one kind, which take the same time."""
+
+    kind: str
+    count: int  # as `Frame.step` counts them
+    work: float = 1.0  # of one step, compared with others of its kind
+
+
+@dataclass(frozen=True)
 class Cost:
     """A rough estimate before running."""
 
     operations: float  # floating-point operations
     memory: float  # peak bytes
+    # The run's steps in their order, by what a step's time depends on; none for a run of a single pass.
+    steps: tuple[Steps, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -232,6 +260,9 @@ class Method:
     needs: Callable[[Method, Any], Mapping[str, str]] = default_needs
     # The factor of these options.
     scale: Callable[[Method, Any], int] = default_scale
+    # `run`, going on from the state that a frame's `save` gave; None for a method whose runs are too short to be left.
+    # It is given a generator in its first state, as `run` is: what a search draws later, its state must hold.
+    resume: Callable[[Tensor, Any, Nets, torch.Generator, State], Iterator[Frame]] | None = None
     # (options, side of a square input in px or 0 for any size, factor) → the options that come closest to it, for a
     # comparison; None: the options as they are.
     fit: Callable[[Any, int, int], Any] | None = None

@@ -17,9 +17,10 @@ from torch import Tensor
 from gansr import metrics, weights
 from gansr.backends import Backend
 from gansr.backends.local import Local
-from gansr.engine import Engine, Job, MetricResult, like_input
+from gansr.engine import Engine, MetricResult, like_input
 from gansr.faces import FaceError
 from gansr.inputs import DETECTOR, Inputs, MethodInput, Source
+from gansr.job import Job
 from gansr.method import Frame, InputError, MethodError
 from gansr.metric import Metric
 from gansr.ops.colour import to8bit

@@ -22,9 +22,9 @@ class Timing:
         default=None, repr=False
     )  # the first step, and `spent` at its end
 
-    def begin_again(self) -> None:
-        """Forget what was computed: it is computed again in another way."""
-        self.spent, self.returned, self._steps, self._first = 0.0, 0.0, (0, 1), None
+    def begin_again(self, spent: float = 0.0) -> None:
+        """Forget what was computed after the first `spent` seconds: it is computed again in another way."""
+        self.spent, self.returned, self._steps, self._first = spent, spent, (0, 1), None
 
     def add(self, seconds: float, step: int, steps: int) -> None:
         """A step was computed in `seconds`."""

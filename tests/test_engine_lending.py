@@ -76,7 +76,7 @@ def test_never_more_than_one_overtakes_in_two_seconds():
 
 def test_a_job_whose_estimate_is_not_known_does_not_overtake():
     machine, running, short = lending()
-    machine._rates.clear()
+    machine.speeds.forget()
     assert not any(next(running).lent for _ in range(100))
     short.close()
 

@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from gansr.engine import Engine, Job
+    from gansr.engine import Engine
+    from gansr.job import Job
     from gansr.method import Frame
 
 ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))

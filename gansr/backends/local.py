@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 
 from gansr import papers, weights
-from gansr.engine import Engine, Job
+from gansr.engine import Engine
+from gansr.job import Job
 from gansr.method import Frame
 
 

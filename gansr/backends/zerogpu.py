@@ -14,7 +14,8 @@ import spaces  # pyright: ignore[reportMissingImports]  # only on ZeroGPU Spaces
 from collections.abc import Iterator
 
 from gansr import papers
-from gansr.engine import Engine, Job
+from gansr.engine import Engine
+from gansr.job import Job
 from gansr.method import Frame
 
 GPU_RATE = 5e12  # operations a second that the shared GPU surely reaches on these networks

@@ -39,7 +39,8 @@ from gansr.bench.chroma import common_colours, rare_colours
 from gansr.bench.face_cases import SIDE, Case, Posed, chosen, options_with, resized
 from gansr.bench.face_sheets import write_sheets
 from gansr.bench.grid import grid_energy
-from gansr.engine import Engine, Job
+from gansr.engine import Engine
+from gansr.job import Job
 from gansr.metric import Metric
 from gansr.metrics.consistency import CONSISTENCY
 from gansr.metrics.identity import IDENTITY

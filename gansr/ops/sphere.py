@@ -15,10 +15,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from gansr.ops.plain import copied
 
 SLOPE = 0.2
 TINY = 1e-9  # added under every square root
@@ -163,6 +166,19 @@ class SphericalOptimiser:
         self._variables, self._radii = variables, [radius(v.detach()) for v in variables]
         self._inner = OPTIMISERS[name](variables, lr=lr)
         self._lr, self._rates = lr, rates
+
+    def state(self) -> dict[str, Any]:
+        """The variables and the inner optimiser's state: plain CPU data."""
+        return copied({"variables": self._variables, "inner": self._inner.state_dict()})
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`. The spheres are those of the variables that this was made with."""
+        for variable, value in zip(self._variables, state["variables"], strict=True):
+            variable.copy_(value)
+        self._inner.load_state_dict(
+            copied(state["inner"])
+        )  # torch would keep and change the caller's tensors
 
     def step(self, j: int) -> None:
         """Step j with the gradients stored in the variables, which are then cleared."""

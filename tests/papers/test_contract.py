@@ -18,6 +18,7 @@ from gansr.papers import METHODS
 from gansr.picture import Picture
 from gansr.request import PLAIN, decode, encode, fields_of
 from gansr.weights import manifest
+from tests.support.slicing import differences, sliced
 
 # What makes a method run in a moment, and the size of its input where it takes any.
 SMALL = {
@@ -97,6 +98,43 @@ def test_what_crosses_to_a_gpu_worker_survives_pickling(method, engine):
     assert (there.seed, there.precision, there.threads) == (job.seed, job.precision, job.threads)
     frame = pickle.loads(pickle.dumps(engine.upscale(job)))
     assert frame.step == frame.steps
+
+
+SLICED = [
+    ("pulse", {"steps": 2, "samples": 2}),
+    ("pulse", {"steps": 3, "generator": "stylegan2-church", "side": "16", "keep": "last"}),
+    ("mganprior", {"iterations": 3, "codes": 2, "roles": False}),
+    ("mganprior", {"iterations": 3, "codes": 2, "optimiser": "gd", "job": "edit", "roles": False}),
+    ("kernelgan", {"iterations": 11, "seeds": 2, "zssr_iterations": 4, "gradual": True}),
+    ("kernelgan", {"iterations": 11, "zssr_iterations": 3, "paper": True, "scale": 4}),
+    ("kernelgan", {"mode": "ZSSR only", "zssr_iterations": 3, "photo": "real"}),
+    ("kernelgan", {"iterations": 11, "zssr_iterations": 2, "crop": 32, "lab": "random blur"}),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), SLICED)
+def test_a_run_in_slices_gives_bit_for_bit_what_it_gives_in_one_go(name, values, engine):
+    """Left after every step that it can be left after, each time with a copy that crossed to another process."""
+    method = next(method for method in METHODS if method.name == name)
+    options = parse_options(method.options, values)
+    height, width = SIZE.get(name, (0, 0))
+    if options_side := method.accepts.side and method.accepts.side(options):
+        height = width = options_side
+    if values.get("lab"):
+        height, width = 192, 176
+    low = torch.rand(3, height, width, generator=torch.Generator().manual_seed(5))
+    job = Job(method, low, options, 3, "exact")
+    whole = engine.upscale(job)
+    parts, slices = sliced(engine, job)
+    assert slices > 1 and differences(whole, parts) == []
+
+
+def test_a_method_that_goes_on_says_how_many_steps_of_each_kind_it_has(method, engine):
+    job = small_job(method)
+    steps = job.cost.steps
+    assert bool(steps) == (method.resume is not None)
+    last = engine.upscale(job)
+    assert not steps or sum(kind.count for kind in steps) == last.steps
 
 
 def test_every_option_is_explained_and_every_preset_is_valid(method):

@@ -27,8 +27,9 @@ from torch import Tensor
 from gansr import weights
 from gansr.bench import BenchError, Row
 from gansr.bench.measure import in_process, in_turn, peak_gb
-from gansr.engine import Engine, Job
+from gansr.engine import Engine
 from gansr.inputs import DETECTOR, Inputs, MethodInput
+from gansr.job import Job
 from gansr.ops.colour import to8bit
 from gansr.ops.resize import imresize
 from gansr.papers.glean import BANK, GLEAN, NO_BANK, OWN, Options, enlarge

@@ -17,7 +17,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper, Reuse
+from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper, Reuse, State, Steps
 from gansr.papers.kernelgan.crops import MIN_SIDE, border_of
 from gansr.papers.kernelgan.lab import reads, run_lab
 from gansr.papers.kernelgan.networks import G_CROP
@@ -27,13 +27,15 @@ from gansr.papers.kernelgan.restore import restore
 __all__ = ["KERNELGAN", "Options"]
 
 
-def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
-    """low (3,H,W) in [0,1] → frames, see gansr.method. Raises InputError and MethodError as `restore` and
-    `run_lab` do."""
+def run(
+    low: Tensor, options: Options, nets: Nets, generator: torch.Generator, state: State | None = None
+) -> Iterator[Frame]:
+    """low (3,H,W) in [0,1] → frames, see gansr.method. state: of an earlier frame, to go on after it. Raises InputError
+    and MethodError as `restore` and `run_lab` do."""
     if options.lab == "off":
-        yield from restore(low, options, nets, generator)
+        yield from restore(low, options, nets, generator, state)
     else:
-        yield from run_lab(low, options, nets, generator)
+        yield from run_lab(low, options, nets, generator, state)
 
 
 def cost(height: int, width: int, options: Options) -> Cost:
@@ -50,7 +52,9 @@ def cost(height: int, width: int, options: Options) -> Cost:
     strip = 3 * 64 * 4.0 * min(pixels * s**2, 1 << 19)
     views = (8 if options.ensemble else 1) + 4
     phases = 0 if options.paper else s**2
-    return Cost(operations, strip + 12.0 * pixels * (views * s**2 + phases + 8) + 300e6)
+    steps = (Steps("kernel", kernelgan_steps(options), iteration / 1e9), Steps(f"zssr {crop}", zssr_steps))
+    memory = strip + 12.0 * pixels * (views * s**2 + phases + 8) + 300e6
+    return Cost(operations, memory, tuple(kind for kind in steps if kind.count))
 
 
 def fit(options: Options, side: int, scale: int) -> Options:
@@ -86,6 +90,7 @@ KERNELGAN = Method(
     accepts=Accepts(min_side=MIN_SIDE, max_pixels=1024 * 1024),
     cost=cost,
     run=run,
+    resume=run,
     scale=scale,
     reads=reads,
     smaller=smaller_options,

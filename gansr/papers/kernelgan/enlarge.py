@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gansr.method import Frame, InputError, Nets, View
+from gansr.method import Frame, InputError, Nets, State, View
 from gansr.ops.kernels import bicubic_kernel, for_scale, gaussian_kernel, shift_kernel
+from gansr.ops.plain import copied
 from gansr.papers.kernelgan.options import Options
 from gansr.papers.kernelgan.sharpness import mixed_kernel, mixed_result
 from gansr.papers.kernelgan.views import History, bicubic
@@ -93,19 +95,31 @@ def enlarge_with_kernels(
     total: int,
     views: Mapping[str, View],
     share: float = 1.0,
+    state: State | None = None,
 ) -> Iterator[Frame]:
     """low (3,H,W) in [0,1] → a frame for each step of ZSSR, the last at step `total`.
 
     done, total: steps before this, and of the whole run. views: shown beside ZSSR's own. `nets` gives the precision.
-    share: of the estimate in the kernels; the rest of the result is calmed, see `sharpness.calm`.
+    share: of the estimate in the kernels; the rest of the result is calmed, see `sharpness.calm`. state: of an earlier
+    frame, to go on after it.
     """
     errors, rates = History("mean squared error"), History("learning rate")
     image, failure = bicubic(low, options.scale), ""
     real = options.photo == "real"
     every = preview_interval(low, options)
     zssr: Zssr | None = None
-    for stage in stages(kernels, options):
+    for number, stage in enumerate(stages(kernels, options)):
+        if state is not None and number < state["stage"]:
+            done += stage.steps
+            continue
         zssr = _new_zssr(low, stage, options, nets, generator, zssr)
+        if state is not None:
+            zssr.restore(state["zssr"])
+            errors.restore(state["errors"])
+            rates.restore(state["rates"])
+            generator.set_state(state["random"])
+            image, state = state["image"].to(low.device), None
+        save = partial(_state, number, zssr, errors, rates, generator)
         while not zssr.ended:
             loss = zssr.step()
             if not math.isfinite(loss):
@@ -121,7 +135,8 @@ def enlarge_with_kernels(
             at = done + zssr.done
             if at < total:
                 readings = {"loss": loss, "reconstruction error": zssr.error, "learning rate": zssr.rate}
-                yield Frame(image, at, total, readings, {**views, **_curves(errors, rates)})
+                shown = {**views, **_curves(errors, rates)}
+                yield Frame(image, at, total, readings, shown, save=partial(save, image))
         done += stage.steps
         if failure:
             break
@@ -134,6 +149,14 @@ def enlarge_with_kernels(
     readings = {"reconstruction error": zssr.error}
     notices = (failure,) if failure else ()
     yield Frame(image, total, total, readings, {**views, **_curves(errors, rates)}, notices=notices)
+
+
+def _state(
+    stage: int, zssr: Zssr, errors: History, rates: History, generator: torch.Generator, image: Tensor
+) -> State:
+    """What `enlarge_with_kernels` goes on from. image: the last preview."""
+    values = {"stage": stage, "random": generator.get_state(), "image": image}
+    return {**copied(values), "zssr": zssr.state(), "errors": errors.state(), "rates": rates.state()}
 
 
 def _new_zssr(

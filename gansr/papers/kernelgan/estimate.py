@@ -9,12 +9,14 @@ How we differ from the authors' program besides the training (see `trainer`), ea
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from gansr.method import Frame, MethodError
+from gansr.method import Frame, MethodError, State
 from gansr.ops.kernels import crop_or_pad, describe, drop_small, for_scale, shift_kernel
+from gansr.ops.plain import copied
 from gansr.papers.kernelgan.crops import crop_sides, trim_border
 from gansr.papers.kernelgan.kernel_files import kernel_files, kernel_png
 from gansr.papers.kernelgan.networks import G_CROP
@@ -26,9 +28,10 @@ ITERATIONS_PER_FRAME = 10  # about 50 ms; to show each iteration would cost a fi
 
 
 def estimate_kernel(
-    low: Tensor, options: Options, generator: torch.Generator, total: int
+    low: Tensor, options: Options, generator: torch.Generator, total: int, state: State | None = None
 ) -> Generator[Frame, None, tuple[Tensor | None, Frame]]:
     """low (3,H,W) in [0,1] → frames while the kernel is learned; `total` is the number of steps of the whole run.
+    state: of an earlier frame, to go on after it.
 
     Returns the kernel for ×2, shifting nothing (None if training broke down), and the frame that hands it out.
     Raises MethodError if there was no finite step at all.
@@ -37,9 +40,20 @@ def estimate_kernel(
     losses = History("generator", "discriminator", "bicubic")
     raw: list[Tensor] = []  # a kernel (13,13) of each random start
     failure, picture = "", trim_border(low, options.photo == "real")
-    for start in range(options.seeds):
+    if state is not None:
+        raw = copied(state["raw"], low.device)
+        losses.restore(state["losses"])
+    for start in range(len(raw), options.seeds):
+        if state is not None:
+            generator.set_state(state["first"])
+        first = generator.get_state()
         trainer = Trainer(picture, generator, options.iterations, options.paper)
         step, small = None, None
+        if state is not None:
+            trainer.restore(state["trainer"])
+            generator.set_state(state["random"])
+            step, small, state = trainer.last, state["small"].to(low.device), None
+        save = partial(_state, raw, losses, trainer, first, generator)
         while trainer.done < options.iterations and not failure:
             step, failure = trainer.advance(ITERATIONS_PER_FRAME)
             if step is None:
@@ -53,7 +67,7 @@ def estimate_kernel(
             }
             at = start * options.iterations + trainer.done
             if at < total:
-                yield Frame(image, at, total, loss_readings(step), views)
+                yield Frame(image, at, total, loss_readings(step), views, save=partial(save, small))
         assert step is not None, "there is at least one iteration"
         kernel = step.kernel if failure else trainer.kernel()
         if not bool(torch.isfinite(kernel).all()):
@@ -75,6 +89,20 @@ def estimate_kernel(
     }
     last = Frame(image, total, total, describe(kernel), views, files=files, notices=notices)
     return (None if failure else kernel), last
+
+
+def _state(
+    raw: list[Tensor],
+    losses: History,
+    trainer: Trainer,
+    first: Tensor,
+    generator: torch.Generator,
+    small: Tensor,
+) -> State:
+    """What `estimate_kernel` goes on from: the kernels of the random starts before this one, and this one's training.
+    first: the generator's state before this start."""
+    values = {"raw": raw, "small": small, "first": first, "random": generator.get_state()}
+    return {**copied(values), "losses": losses.state(), "trainer": trainer.state()}
 
 
 def is_learned(kernel: Tensor) -> bool:

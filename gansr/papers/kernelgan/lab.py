@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gansr.method import Frame, Heat, InputError, Nets, View
+from gansr.method import Frame, Heat, InputError, Nets, State, View
 from gansr.ops.colour import matlab_y, to8bit
 from gansr.ops.kernels import (
     bicubic_kernel,
@@ -24,6 +26,7 @@ from gansr.ops.kernels import (
     gaussian_kernel,
     random_kernel,
 )
+from gansr.ops.plain import copied
 from gansr.papers.kernelgan.crops import MIN_SIDE
 from gansr.papers.kernelgan.enlarge import Kernels, enlarge_with_kernels, kernel_of_file
 from gansr.papers.kernelgan.options import Options, total_steps, trains_zssr
@@ -31,8 +34,11 @@ from gansr.papers.kernelgan.restore import restore
 from gansr.papers.kernelgan.views import bicubic, kernel_map
 
 
-def run_lab(truth: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
-    """truth (3,H,W) in [0,1] → the frames of a run on the small picture, then of ZSSR with two other kernels.
+def run_lab(
+    truth: Tensor, options: Options, nets: Nets, generator: torch.Generator, state: State | None = None
+) -> Iterator[Frame]:
+    """truth (3,H,W) in [0,1] → the frames of a run on the small picture, then of ZSSR with two other kernels. state: of
+    an earlier frame, to go on after it.
 
     The last frame compares the kernels, and the results of the estimated, the bicubic and the true kernel. Raises
     InputError if the small picture is too small for KernelGAN.
@@ -49,32 +55,48 @@ def run_lab(truth: Tensor, options: Options, nets: Nets, generator: torch.Genera
     plain = dataclasses.replace(options, lab="off", mode=mode)
     done = total_steps(plain)
     total = done + (2 * options.zssr_iterations if trains_zssr(options) else 0)
-    frame, views, estimate = None, {}, two
-    for frame in restore(low, plain, nets, generator):
-        views, estimate = _views_beside_truth(frame, two)
-        if frame.step < frame.steps:
-            yield Frame(fit(frame.image, truth), frame.step, total, frame.readings, views)
+    frame, state = None, state or {}
+    if "restored" in state:
+        frame = copied(state["restored"], low.device)
+    else:
+        for frame in restore(low, plain, nets, generator, state.get("restoring")):
+            if frame.step < frame.steps:
+                views, _ = _views_beside_truth(frame, two)
+                save = frame.save and partial(_state, "restoring", frame.save)
+                yield Frame(fit(frame.image, truth), frame.step, total, frame.readings, views, save=save)
     assert frame is not None, "a run has at least one frame"
+    restored, (views, estimate) = frame, _views_beside_truth(frame, two)
     readings = {**compare_kernels(two, estimate), **frame.readings}
     image = fit(frame.image, truth)
-    results = {"bicubic": fit(bicubic(low, s), truth)}
+    results = {"bicubic": fit(bicubic(low, s), truth)} | copied(state.get("results", {}), low.device)
     if trains_zssr(options):
         others = {
             "ZSSR, bicubic kernel": Kernels(bicubic_kernel(2), bicubic_kernel(s)),
             "ZSSR, true kernel": Kernels(two, true),
         }
         for name, kernels in others.items():
-            end = done + options.zssr_iterations
-            other = None
-            for other in enlarge_with_kernels(low, kernels, plain, nets, generator, done, end, {}):
+            start, done = done, done + options.zssr_iterations
+            if name in results:  # before the run was left
+                continue
+            other, inner = None, state.get("enlarging")
+            for other in enlarge_with_kernels(
+                low, kernels, plain, nets, generator, start, done, {}, state=inner
+            ):
                 if other.step < other.steps:
-                    yield Frame(image, other.step, total, other.readings, views)
+                    known = {"restored": restored, "results": results}
+                    save = other.save and partial(_state, "enlarging", other.save, known)
+                    yield Frame(image, other.step, total, other.readings, views, save=save)
             assert other is not None, "ZSSR has at least one frame"
-            done = end
+            state = {}
             results[name] = fit(other.image, truth)
         results["ZSSR, estimated kernel"] = image
     readings |= {f"PSNR-Y, {name} (dB)": psnr(result, truth, s) for name, result in results.items()}
     yield Frame(image, total, total, readings, views, results, frame.files, frame.notices)
+
+
+def _state(part: str, save: Callable[[], State], known: Mapping[str, Any] | None = None) -> State:
+    """What `run_lab` goes on from: the state of the part that runs, and what is known by then."""
+    return {part: save(), **copied(dict(known or {}))}
 
 
 def reads(options: Options, picture: Tensor, seed: int) -> tuple[str, Tensor]:

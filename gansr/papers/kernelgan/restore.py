@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from gansr.method import Frame, Nets
+from gansr.method import Frame, Nets, State
 from gansr.ops.kernels import describe
+from gansr.ops.plain import copied
 from gansr.papers.kernelgan.enlarge import chosen_kernels, enlarge_with_kernels, estimated_kernels
 from gansr.papers.kernelgan.estimate import estimate_kernel
 from gansr.papers.kernelgan.options import Options, kernelgan_steps, total_steps
@@ -17,18 +19,27 @@ from gansr.papers.kernelgan.sharpness import check
 from gansr.papers.kernelgan.views import kernel_map
 
 
-def restore(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
+def restore(
+    low: Tensor, options: Options, nets: Nets, generator: torch.Generator, state: State | None = None
+) -> Iterator[Frame]:
     """low (3,H,W) in [0,1] → a frame for ten iterations of KernelGAN each, then for each step of ZSSR.
 
-    Raises InputError if a kernel file is chosen and none is given, MethodError if no kernel could be learned.
+    state: of an earlier frame, to go on after it. Raises InputError if a kernel file is chosen and none is given,
+    MethodError if no kernel could be learned.
     """
-    total = total_steps(options)
+    total, state = total_steps(options), state or {}
     if options.mode == "ZSSR only":
         kernels = chosen_kernels(options)
         views = {"Kernel": kernel_map(kernels.wanted)}
-        yield from enlarge_with_kernels(low, kernels, options, nets, generator, 0, total, views)
+        yield from enlarge_with_kernels(
+            low, kernels, options, nets, generator, 0, total, views, state=state or None
+        )
         return
-    estimate, last = yield from estimate_kernel(low, options, generator, total)
+    if "zssr" in state:
+        estimate, last = copied(state["estimate"], low.device)
+    else:
+        estimate, last = yield from estimate_kernel(low, options, generator, total, state or None)
+    estimated = estimate, last
     found = check(low) if options.check and not options.paper else None
     share = 1.0 if found is None else found.share
     if found is not None:
@@ -42,9 +53,12 @@ def restore(low: Tensor, options: Options, nets: Nets, generator: torch.Generato
     if share < 1:
         views |= {"Kernel used": kernel_map(kernels.wanted)}
     done = kernelgan_steps(options)
-    for frame in enlarge_with_kernels(low, kernels, options, nets, generator, done, total, views, share):
-        if frame.step < total:
-            yield frame
+    frames = enlarge_with_kernels(
+        low, kernels, options, nets, generator, done, total, views, share, state.get("zssr")
+    )
+    for frame in frames:
+        if frame.save is not None:
+            yield dataclasses.replace(frame, save=partial(_state, estimated, frame.save))
         else:
             measured = {} if found is None else found.readings
             yield dataclasses.replace(
@@ -53,3 +67,8 @@ def restore(low: Tensor, options: Options, nets: Nets, generator: torch.Generato
                 files=last.files,
                 notices=(*last.notices, *frame.notices),
             )
+
+
+def _state(estimated: tuple[Tensor | None, Frame], save: Callable[[], State]) -> State:
+    """What `restore` goes on from in its second half: what the first gave, and ZSSR's own state."""
+    return {"estimate": copied(estimated), "zssr": save()}

@@ -50,6 +50,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gansr.method import State
+from gansr.ops.plain import copied
 from gansr.ops.threads import threads
 from gansr.papers.kernelgan.crops import crop_at, crop_sides, draw_centres, probability_maps, top_left
 from gansr.papers.kernelgan.losses import bicubic_target, centre_crop, constraints, penalty_mask
@@ -123,6 +125,31 @@ class Trainer:
         )
         self.done = 0
         self.last: Step | None = None
+
+    def state(self) -> State:
+        """What `restore` goes on from. The crops and the networks' start are drawn again from the same `rng`."""
+        return copied(
+            {
+                "networks": [net.state_dict() for net in (self.g, self.d)],
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+                "schedule": self.schedule,
+                "picture": self.picture if self.paper else None,  # the authors' noise accumulates in it
+                "done": self.done,
+                "last": self.last,
+            }
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on after the iterations of a `state` of a trainer that was made with the same arguments."""
+        for net, saved in zip((self.g, self.d), state["networks"], strict=True):
+            net.load_state_dict(saved)
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(copied(saved))  # torch would keep the caller's tensors
+        self.schedule, self.done = copied(state["schedule"]), state["done"]
+        self.last = copied(state["last"], self.picture.device)
+        if state["picture"] is not None:
+            self.picture.copy_(state["picture"])
+        self._composed = None
 
     @threads(1)
     def advance(self, count: int) -> tuple[Step | None, str]:

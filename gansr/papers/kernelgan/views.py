@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gansr.method import Curve, Heat, View
+from gansr.method import Curve, Heat, State, View
 from gansr.ops.kernels import downscale_with_kernel
+from gansr.ops.plain import copied
 from gansr.ops.resize import imresize
 from gansr.papers.kernelgan.trainer import Step
 
@@ -19,6 +20,14 @@ class History:
     def __init__(self, *names: str):
         self.lines: dict[str, list[float]] = {name: [] for name in names}
         self.stride, self.seen = 1, 0
+
+    def state(self) -> State:
+        """What `restore` goes on from."""
+        return copied(vars(self))
+
+    def restore(self, state: State) -> None:
+        """Go on after the values of a `state`."""
+        vars(self).update(copied(state))
 
     def add(self, *values: float) -> None:
         """One value for each name; only every `stride`-th call is kept."""

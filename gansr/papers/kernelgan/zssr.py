@@ -29,7 +29,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gansr.method import State
 from gansr.ops.kernels import downscale_with_kernel
+from gansr.ops.plain import copied
 from gansr.ops.resize import imresize
 from gansr.papers.kernelgan.crops import crop_at
 
@@ -203,6 +205,24 @@ class Zssr:
         self.son = enlarge(make_son(low, kernel, scale), scale, (height, width), paper)
         self._phases = [] if paper or noise or kernel is None else self._enlarged_sons()
         self._pad_to_crop()
+
+    def state(self) -> State:
+        """What `restore` goes on from; the generator's state is not part of it."""
+        return copied(
+            {
+                "net": self.net.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "plateau": vars(self.plateau),
+                "progress": (self.done, self.ended, self.error),
+            }
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on after the steps of a `state` of a training that was made with the same arguments."""
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(copied(state["optimiser"]))  # torch would keep the caller's tensors
+        vars(self.plateau).update(copied(state["plateau"]))
+        self.done, self.ended, self.error = state["progress"]
 
     def _pad_to_crop(self) -> None:
         """What fathers are cropped from: with `paper`, a picture smaller than a father gets black of weight 0 on

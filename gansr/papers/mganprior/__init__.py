@@ -55,7 +55,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gansr.method import Accepts, Curve, Frame, Method, Nets, Paper, View
+from gansr.method import Accepts, Curve, Frame, Method, Nets, Paper, State, View
 from gansr.options import OptionError
 from gansr.papers.mganprior.cost import cost
 from gansr.papers.mganprior.edit import SWEEP, edit_frames
@@ -68,31 +68,36 @@ from gansr.papers.mganprior.views import final_views
 __all__ = ("MGANPRIOR", "Options")
 
 
-def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
+def run(
+    low: Tensor, options: Options, nets: Nets, generator: torch.Generator, state: State | None = None
+) -> Iterator[Frame]:
     """low (3,side,side) in [0,1] → one frame per iteration, then an edit's frames.
 
     sr: the result is the generator's picture, of side·factor px. The other jobs take and give the working size:
     colour reads only the luma of its input, denoise takes the noisy picture, inpaint reads nothing inside the hole.
-    Raises OptionError for inpaint without a mask.
+    state: of a frame before the last iteration, to go on after it. Raises OptionError for inpaint without a mask.
     """
     if options.job == "inpaint" and options.mask is None:
         raise OptionError(
             "inpainting needs a mask: paint the hole over the picture, or upload it in white on black"
         )
     search = start_search(low, options, nets, generator)
+    if state is not None:
+        search.restore(state)
     last = search.plan.iterations
     steps = last + (SWEEP + 1 if options.job == "edit" else 0)
-    losses: list[float] = []
     image, views = low, dict[str, View]()
-    for step in range(1, last + 1):
+    for step in range(len(search.losses) + 1, last + 1):
         x, readings = search.step(step)
-        losses.append(readings["loss"])
-        views = {"loss": Curve({"loss": tuple(losses)}, log=True)}
+        views = {"loss": Curve({"loss": tuple(search.losses)}, log=True)}
         if step == last:
             views |= final_views(search)
         image = result_of(x, low, options, search.hole, search.correct)
         notices = (NOTICES[options.job],) if search.correct is not None and step == last else ()
-        yield Frame(image, step, steps, readings, views, notices=notices, form=search.generator.form)
+        save = search.state if step < last else None
+        yield Frame(
+            image, step, steps, readings, views, notices=notices, form=search.generator.form, save=save
+        )
     if options.job == "edit":
         yield from edit_frames(search, low, image, nets, views, last)
 
@@ -171,6 +176,7 @@ MGANPRIOR = Method(
     accepts=Accepts(min_side=4, side=input_side, face=True, faceless=draws_no_faces),
     cost=cost,
     run=run,
+    resume=run,
     weights={"generator": tuple(GENERATORS), "vgg": ("lpips-vgg",)},
     needs=needs,
     scale=scale,

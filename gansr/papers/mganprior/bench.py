@@ -20,7 +20,8 @@ from gansr import faces, weights
 from gansr.bench import Row
 from gansr.bench import mobilestylegan_plain as graph
 from gansr.bench.measure import PLAIN, in_process, in_turn, peak_gb
-from gansr.engine import Engine, Job
+from gansr.engine import Engine
+from gansr.job import Job
 from gansr.method import Nets
 from gansr.metrics.lpips import lpips
 from gansr.metrics.psnr import psnr_rgb

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 
-from gansr.method import Cost
+from gansr.method import Cost, Steps
 from gansr.nets.mobilestylegan import FFHQ_CHANNELS
 from gansr.nets.pggan import shapes_of as pggan_shapes
 from gansr.papers.mganprior.options import GENERATORS, Options, plan_of
 
+USUAL_CODES = 20  # of the runs that times are given for
 VGG_PRODUCTS = 12.3e9  # VGG16 up to ReLU 3_3 at 256×256 px
 
 
@@ -21,7 +22,8 @@ def cost(height: int, width: int, options: Options) -> Cost:
     operations = 4.0 * plan.iterations * (plan.codes * f1 + f2 + vgg)
     weights = 3 * (1e8 if not options.generator.startswith("mobile") else 4e7) + (3e8 if options.vgg else 0)
     pictures = 4.0 * 3 * (6 * side**2 + 8 * height * width)
-    return Cost(operations, 4.0 * (plan.codes * kept_f1 + kept_f2) + weights + pictures)
+    steps = Steps(f"layer {plan.layer}", plan.iterations, (plan.codes * f1 + f2) / (USUAL_CODES * f1 + f2))
+    return Cost(operations, 4.0 * (plan.codes * kept_f1 + kept_f2) + weights + pictures, (steps,))
 
 
 def _work(generator: str, layer: int) -> tuple[float, float, float, float]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gansr.method import Nets
+from gansr.method import Nets, State
 from gansr.nets.vgg import Vgg16
+from gansr.ops.plain import copied
 from gansr.papers.mganprior.composition import SplitGenerator, compose, split
 from gansr.papers.mganprior.known import Correction, correction_for
 from gansr.papers.mganprior.options import OFFSET_JOBS, Options, Plan, hole_of, plan_of
@@ -56,10 +57,11 @@ class Search:
     offset: Offset | None  # added to the composed features
     correct: Correction | None = None  # of the results, by the input
     optimiser: torch.optim.Optimizer = field(init=False)
+    losses: list[float] = field(default_factory=list)  # of the steps so far
 
     def __post_init__(self) -> None:
         lr = self.plan.lr
-        for tensor in (self.codes, self.alpha, self.f2_style):
+        for tensor in self.variables:
             tensor.requires_grad_(True)
         codes = [self.codes, *([self.f2_style] if len(self.f2_style) else [])]
         if self.options.optimiser == "gd":
@@ -78,6 +80,28 @@ class Search:
             self.optimiser.add_param_group({"params": [value], "lr": rate, "late": True})
         for group in self.optimiser.param_groups:
             group["start"] = group["lr"]
+
+    @property
+    def variables(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What is searched."""
+        return self.codes, self.alpha, self.f2_style
+
+    def state(self) -> State:
+        """What `restore` goes on from."""
+        values = {
+            "variables": self.variables,
+            "optimiser": self.optimiser.state_dict(),
+            "losses": self.losses,
+        }
+        return copied(values)
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on after the steps of a `state` of the same input and options."""
+        for variable, value in zip(self.variables, state["variables"], strict=True):
+            variable.copy_(value)
+        self.optimiser.load_state_dict(copied(state["optimiser"]))  # torch would keep the caller's tensors
+        self.losses = [*state["losses"]]
 
     def picture(self) -> Tensor:
         """x_inv, (1,3,S,S) float32, about [−1,1]."""
@@ -109,8 +133,9 @@ class Search:
                 loss.backward()
                 self._set_rates(step)
                 self.optimiser.step()
-        readings = {"loss": loss, **terms}
-        return x.detach(), {name: float(value.detach()) for name, value in readings.items()}
+        readings = {name: float(value.detach()) for name, value in {"loss": loss, **terms}.items()}
+        self.losses.append(readings["loss"])
+        return x.detach(), readings
 
     def _set_rates(self, step: int) -> None:
         """Our Adam: half a cosine from the full rate at three quarters of the steps to a twentieth at the end. The

@@ -28,7 +28,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
+from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper, State, Steps
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.papers.pulse.options import CAREFUL, GENERATORS, PAPER, QUICK, SIDES, Options
 from gansr.papers.pulse.search import Search, optimised
@@ -37,14 +37,18 @@ from gansr.papers.pulse.views import frame_of
 __all__ = ["PULSE", "Options"]
 
 
-def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
+def run(
+    low: Tensor, options: Options, nets: Nets, generator: torch.Generator, state: State | None = None
+) -> Iterator[Frame]:
     """low (3,side,side) RGB in [0,1] → a Frame a step with the best result so far; the last is drawn in float32.
 
-    Raises MethodError where a loss is not finite.
+    state: of an earlier frame, to go on after it. Raises MethodError where a loss is not finite.
     """
     seed = generator.initial_seed()
     search = Search(low, options, nets, seed)
-    for j in range(options.steps):
+    if state is not None:
+        search.restore(state)
+    for j in range(search.done, options.steps):
         search.step(j)
         if j + 1 < options.steps:
             yield frame_of(search, j + 1, seed)
@@ -76,7 +80,8 @@ def cost(height: int, width: int, options: Options) -> Cost:
     generator = GENERATORS[options.generator]
     downscaling = 2 * 3 * height * 1024 * (1024 + width)
     operations = options.steps * options.samples * (generator.operations + downscaling)
-    return Cost(operations, generator.memory + 60e6 * options.samples + downscaling / 1e3)
+    memory = generator.memory + 60e6 * options.samples + downscaling / 1e3
+    return Cost(operations, memory, (Steps("step", options.steps, options.samples),))
 
 
 def smaller(options: Options) -> Options | None:
@@ -110,6 +115,7 @@ PULSE = Method(
     accepts=Accepts(min_side=16, side=input_side, face=True, faceless=faceless),
     cost=cost,
     run=run,
+    resume=run,
     weights={"generator": tuple(GENERATORS)},
     scale=scale,
     smaller=smaller,

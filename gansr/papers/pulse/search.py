@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gansr.method import MethodError, Nets
+from gansr.method import MethodError, Nets, State
 from gansr.nets.compiled import KIND, OptimisedMobileStyleGAN, Snapshot
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops import sphere
+from gansr.ops.plain import copied
 from gansr.papers.pulse.latent import latent_gaussian, random_start
 from gansr.papers.pulse.options import Options
 
@@ -33,6 +34,16 @@ class Sample:
     best: tuple[bool, float] = (True, math.inf)  # of the best: whether above eps, weighted loss
     mse: float = math.inf  # of the best, not clamped at eps
     kept: list[Tensor] = field(default_factory=list)  # the variables of the best, or of the last step
+
+    def state(self) -> dict[str, Any]:
+        names = ("picture", "small", "best", "mse", "kept")
+        return {**copied({name: getattr(self, name) for name in names}), "optimiser": self.optimiser.state()}
+
+    def restore(self, state: State) -> None:
+        for name, value in copied({**state, "optimiser": None}, self.v.device).items():
+            if name != "optimiser":
+                setattr(self, name, value)
+        self.optimiser.restore(state["optimiser"])
 
     def within(self, eps: float) -> bool:
         """Whether the best picture is consistent with the input."""
@@ -71,6 +82,21 @@ class Search:
         variables = [x.requires_grad_() for x in (v, *(maps[i] for i in searched))]
         name, lr = self.options.optimiser, self.options.rate
         return Sample(v, maps, sphere.SphericalOptimiser(variables, name, lr, rates))
+
+    @property
+    def done(self) -> int:
+        """The number of steps so far."""
+        return len(self.lines["smallest mse"])
+
+    def state(self) -> State:
+        """What `restore` goes on from: the samples and the lines so far. The start is drawn again from the seed."""
+        return {"samples": [sample.state() for sample in self.samples], "lines": copied(self.lines)}
+
+    def restore(self, state: State) -> None:
+        """Go on after the steps of a `state` of the same input, options and seed."""
+        self.lines = copied(state["lines"])
+        for sample, saved in zip(self.samples, state["samples"], strict=True):
+            sample.restore(saved)
 
     def step(self, j: int) -> None:
         """Step j, from 0, of every sample. Raises MethodError where a loss is not finite.

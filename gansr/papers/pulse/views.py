@@ -31,6 +31,7 @@ def frame_of(search: Search, step: int, seed: int) -> Frame:
         answers=all_samples,
         notices=_notices(search) if last else (),
         form=search.form,
+        save=None if last else search.state,
     )
 
 

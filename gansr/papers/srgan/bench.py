@@ -20,7 +20,9 @@ from torch import Tensor
 from gansr import weights
 from gansr.bench import BenchError, Row
 from gansr.bench.measure import in_process, in_turn, peak_gb
-from gansr.engine import Engine, Job, Precision
+from gansr.engine import Engine
+from gansr.job import Job
+from gansr.method import Precision
 from gansr.metrics.psnr import psnr_y
 from gansr.metrics.ssim import ssim_y
 from gansr.ops.colour import to8bit
