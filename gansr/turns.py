@@ -255,6 +255,12 @@ class Turns:
         with self._lock:
             return len(self._urgent) + sum(map(len, self._waiting.values()))
 
+    def jobs(self) -> int:
+        """How many jobs have begun or wait; measurements are not counted."""
+        with self._lock:
+            begun = [turn for turn in (self._active, self._lender) if turn is not None and not turn.urgent]
+            return len(begun) + sum(map(len, self._waiting.values()))
+
     def _call_next(self) -> None:
         if self._active is not None:
             return

@@ -9,16 +9,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from gansr.engine import Engine
     from gansr.job import Job
     from gansr.method import Frame
 
+SPEEDS = "speeds.json"  # in the folder of the weights: how long runs take on this device
 ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 if ZERO_GPU:
     import_module("gansr.backends.zerogpu")  # it imports spaces, before anything imports torch
+
+
+class Estimate(NamedTuple):
+    """What a job will cost, before it is run."""
+
+    seconds: float | None  # of computing, as they are counted here; None where that is not known
+    waiting: int = 0  # jobs that have begun or wait before it
+    left: float | None = (
+        None  # seconds of the device that the visitor has left today; None where there is no limit
+    )
+    told: bool = True  # `left` is what the lender said; otherwise it is assumed
 
 
 class Backend(Protocol):
@@ -33,19 +45,29 @@ class Backend(Protocol):
         ...
 
     def start(self) -> None:
-        """What is worth doing before the first job: loading, compiling."""
+        """What is worth doing before the first job: loading, compiling. Raises nothing."""
+        ...
+
+    def estimate(self, job: Job) -> Estimate:
+        """What the job will cost its owner. Computes nothing."""
+        ...
+
+    def unavailable(self, method: str) -> str:
+        """Why the method of this name cannot run with its usual settings now; empty where it can, or was not tried."""
         ...
 
 
 def chosen() -> tuple[Backend, Engine]:
     """The backend of this machine, and the engine that measures results (on ZeroGPU outside the worker)."""
+    from gansr import weights
     from gansr.engine import Engine
 
+    speeds = weights.cache.folder() / SPEEDS if weights.storable() else None
     if ZERO_GPU:
         from gansr.backends.zerogpu import ZeroGpu
 
-        return ZeroGpu(), Engine("cpu")
+        return ZeroGpu(speeds), Engine("cpu")
     from gansr.backends.local import Local
 
-    engine = Engine()
+    engine = Engine(speeds=speeds)
     return Local(engine), engine

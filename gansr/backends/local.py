@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
 from gansr import papers, weights
+from gansr.backends import Estimate
 from gansr.engine import Engine
 from gansr.job import Job
 from gansr.method import Frame
@@ -25,6 +27,14 @@ class Local:
         """The engine's device in words."""
         return self.engine.describe()
 
+    def estimate(self, job: Job) -> Estimate:
+        """Seconds on this device, and how many jobs come first."""
+        return Estimate(self.engine.speeds.seconds(job), self.engine.turns.jobs())
+
+    def unavailable(self, method: str) -> str:
+        """The weights are fetched by the run, which says what is missing."""
+        return ""
+
     def start(self) -> None:
         """Warm up the methods whose default weights are here, in the background. GANSR_COMPILE=0 leaves that."""
         weights.cache.clean()
@@ -35,4 +45,7 @@ class Local:
         for method in papers.METHODS:
             options = method.options()
             if method.warm_up is not None and all(map(weights.ready, method.needs(method, options).values())):
-                method.warm_up(self.engine.nets_for(method, options))
+                try:
+                    method.warm_up(self.engine.nets_for(method, options))
+                except weights.WeightsError as error:  # a damaged file: the run says it, and others work
+                    logging.getLogger(__name__).warning("%s is not warmed up: %s", method.title, error)

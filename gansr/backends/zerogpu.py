@@ -3,6 +3,11 @@
 A decorated generator runs in a forked worker that has the GPU for a while: its arguments and what it yields are
 pickled, so both are plain CPU data (a job pickles with its method by name). The networks are put on cuda beforehand, in
 the main process. `spaces` must be imported before torch.
+
+Of an exception in the worker only the name of its class arrives, so errors with a text for the user are yielded as
+values. A run takes several slices (gansr.backends.slices). The request that `spaces` charges is the visitor's own: it
+stands in the context of the thread that asks. Not tried on a real Space: how long the token in that request is valid; a
+run whose token has expired ends with its best so far.
 """
 
 # ruff: noqa: I001 — spaces first
@@ -11,44 +16,144 @@ from __future__ import annotations
 
 import spaces  # pyright: ignore[reportMissingImports]  # only on ZeroGPU Spaces
 
-from collections.abc import Iterator
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 
-from gansr import papers
+from gansr import papers, weights
+from gansr.backends import Estimate
+from gansr.backends.quota import Quota
+from gansr.backends.refusals import refusal_of
+from gansr.backends.slices import Sliced
 from gansr.engine import Engine
 from gansr.job import Job
-from gansr.method import Frame
+from gansr.method import Frame, InputError, Method, MethodError
+from gansr.options import OptionError
+from gansr.speeds import Speeds
 
-GPU_RATE = 5e12  # operations a second that the shared GPU surely reaches on these networks
-WORKER_LIMIT = 120  # seconds, the longest that a job may ask for
-START = 15  # seconds for moving data and the worker's start
+RETRY = 300.0  # seconds until weights that could not be had are tried again
+BLACKWELL = 1.5  # what `spaces` multiplies requests by on today's GPUs
+ERRORS = (InputError, MethodError, OptionError, weights.WeightsError)  # with a text for the user
 
 ENGINE = Engine("cuda")
 
 
+@dataclass(frozen=True)
+class Failure:
+    """An error of ERRORS, as the worker yields it."""
+
+    kind: str  # the name of the class
+    text: str
+
+    def error(self) -> Exception:
+        """The error, to be raised in the main process."""
+        return next(kind for kind in ERRORS if kind.__name__ == self.kind)(self.text)
+
+
 def duration(job: Job) -> int:
     """Seconds of GPU to ask for."""
-    return min(WORKER_LIMIT, START + int(job.cost.operations / GPU_RATE))
+    return SLICED.asked(job)
 
 
 @spaces.GPU(duration=duration)  # pyright: ignore[reportUntypedFunctionDecorator]
-def stream(job: Job) -> Iterator[Frame]:
+def stream(job: Job) -> Generator[Frame | Failure, None, None]:
     """`Engine.stream` in the worker."""
-    yield from ENGINE.stream(job)
+    try:
+        yield from ENGINE.stream(job)
+    except ERRORS as error:
+        names = {kind.__name__ for kind in ERRORS}
+        yield Failure(next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in names), str(error))
+
+
+def work(job: Job) -> Generator[Frame, None, None]:
+    """One slice, from the worker. Raises one of ERRORS, GpuRefused among them; RuntimeError where the worker broke."""
+    try:
+        with closing(stream(job)) as items:
+            for item in items:
+                if isinstance(item, Failure):
+                    raise item.error()
+                yield item
+    except ERRORS:
+        raise
+    except Exception as error:
+        if (refused := refusal_of(error)) is not None:
+            raise refused from None
+        raise RuntimeError(f"the worker broke down: {error}") from error
+
+
+def factor() -> float:
+    """What `spaces` multiplies the seconds of a request by, on this Space's GPU."""
+    try:
+        return float(import_module("spaces.zero.config").get_config()["duration_factor"])
+    except Exception:  # not part of its interface
+        return BLACKWELL
+
+
+SLICED = Sliced(work, Speeds("cuda"), Quota(), factor())
+
+
+def later(seconds: float, function: Callable[[], None]) -> None:
+    """Call `function` after some seconds, in the background."""
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
 
 
 class ZeroGpu:
-    """Runs jobs in ZeroGPU's workers."""
+    """Runs jobs in ZeroGPU's workers. speeds: the file that keeps how long runs take."""
+
+    def __init__(
+        self, speeds: Path | None = None, later: Callable[[float, Callable[[], None]], None] = later
+    ):
+        self._later, self._unavailable = later, dict[str, str]()
+        if speeds is not None:
+            SLICED.speeds = Speeds("cuda", "ZeroGPU", speeds)
 
     def frames(self, job: Job) -> Iterator[Frame]:
-        """The frames of a job, from the worker."""
-        return stream(job)
+        """The frames of a job, from one worker after another."""
+        return SLICED.frames(job)
 
     def device(self) -> str:
         """The lent GPU in words."""
         return ENGINE.describe()
 
+    def estimate(self, job: Job) -> Estimate:
+        """Seconds of GPU as the Hub counts them, and what the visitor has left."""
+        quota = SLICED.quota
+        return Estimate(SLICED.seconds(job), 0, quota.left(job.owner), quota.is_told(job.owner))
+
+    def unavailable(self, method: str) -> str:
+        """Why the weights of a method could not be had; they are tried again every few minutes."""
+        return self._unavailable.get(method, "")
+
     def start(self) -> None:
         """Put the default networks onto the device, before the first visitor."""
         for method in papers.METHODS:
-            for names in method.weights.values():
-                ENGINE.net(names[0])
+            self._try(method, ENGINE.net)
+        self._plan_retry()
+
+    def retry(self) -> None:
+        """Try again what could not be had. The weights are only fetched: a worker loads them."""
+        for name in list(self._unavailable):
+            self._try(papers.by_name(name), weights.fetch)
+        self._plan_retry()
+
+    def _plan_retry(self) -> None:
+        if self._unavailable:
+            self._later(RETRY, self.retry)
+
+    def _try(self, method: Method, bring: Callable[[str], object]) -> None:
+        self._unavailable.pop(method.name, None)
+        try:
+            for name in method.needs(method, method.options()).values():
+                bring(name)
+        except Exception as error:  # whatever it is, the others must work
+            logging.getLogger(__name__).warning("%s is not available", method.title, exc_info=True)
+            known = isinstance(error, ERRORS)
+            self._unavailable[method.name] = (
+                str(error) if known else f"an internal error ({type(error).__name__})"
+            )

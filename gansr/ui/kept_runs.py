@@ -11,6 +11,7 @@ its own tab (`address.js`). Who does not have the token cannot find the run; wit
 
 from __future__ import annotations
 
+import contextvars
 import re
 import secrets
 import threading
@@ -78,7 +79,9 @@ class KeptRun:
         self.failed = False
         self.error = ""  # why it failed, where that is meant for the user
         self.why = ""  # why the server has ended it
-        self.thread = threading.Thread(target=self._compute, name="run", daemon=True)
+        # In the handler's context: ZeroGPU finds the visitor's request there, whose quota the run takes.
+        context = contextvars.copy_context()
+        self.thread = threading.Thread(target=context.run, args=(self._compute,), name="run", daemon=True)
 
     # ---------------------------------------------------------------------------------- its own thread
 
