@@ -48,8 +48,8 @@ class Backend(Protocol):
         """What is worth doing before the first job: loading, compiling. Raises nothing."""
         ...
 
-    def estimate(self, job: Job) -> Estimate:
-        """What the job will cost its owner. Computes nothing."""
+    def estimate(self, job: Job, token: str = "") -> Estimate:
+        """What the job will cost its owner, whose token of the Hub may be known. Computes nothing."""
         ...
 
     def unavailable(self, method: str) -> str:

@@ -27,7 +27,7 @@ class Local:
         """The engine's device in words."""
         return self.engine.describe()
 
-    def estimate(self, job: Job) -> Estimate:
+    def estimate(self, job: Job, token: str = "") -> Estimate:
         """Seconds on this device, and how many jobs come first."""
         return Estimate(self.engine.speeds.seconds(job), self.engine.turns.jobs())
 

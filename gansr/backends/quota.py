@@ -1,7 +1,7 @@
 """Seconds of GPU that visitors of a ZeroGPU Space have left today, as far as this Space knows.
 
-The Hub counts them, over all Spaces; only it can refuse. It tells what is left to the owner of a token (`ask`), and in
-a refusal. Of others we assume the least, that of a visitor who is not signed in, minus what they used here.
+The Hub counts them, over all Spaces; only it can refuse. It tells what is left to the owner of a token (`remaining`),
+and in a refusal. Of others we assume the least, that of a visitor who is not signed in, minus what they used here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 TIERS = {"anonymous": 120.0, "free": 300.0, "pro": 2400.0}  # seconds a day (Hub documentation, 2026-08)
 DAY = 86_400.0  # seconds
+FRESH = 300.0  # seconds that an answer of the Hub is used; what is used here is subtracted meanwhile
 MOST = 4096  # visitors that are kept
 
 
@@ -27,8 +28,10 @@ class _Known:
 class Quota:
     """By visitor. Its methods may be called on any thread."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self._clock, self._lock = clock, threading.Lock()
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, ask: Callable[[str], float | None] | None = None
+    ):
+        self._clock, self._ask, self._lock = clock, ask or remaining, threading.Lock()
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def left(self, visitor: str) -> float:
@@ -46,6 +49,14 @@ class Quota:
         with self._lock:
             self._known[visitor] = _Known(left, True, self._clock())
 
+    def refresh(self, visitor: str, token: str) -> None:
+        """Ask the Hub what the visitor has left, whose token this is, unless it has told lately."""
+        with self._lock:
+            known = self._of(visitor)
+            fresh = known.told and self._clock() - known.since < FRESH
+        if not fresh and (left := self._ask(token)) is not None:
+            self.tell(visitor, left)
+
     def use(self, visitor: str, seconds: float) -> None:
         """The visitor has used `seconds`, as the Hub counts them."""
         with self._lock:
@@ -61,7 +72,7 @@ class Quota:
         return known
 
 
-def ask(token: str) -> float | None:
+def remaining(token: str) -> float | None:
     """Seconds that the owner of a Hub token has left; None where the Hub does not say. One request (GET
     /api/spaces/zero-gpu/quota of huggingface_hub's endpoint). The token is not kept."""
     from huggingface_hub import HfApi

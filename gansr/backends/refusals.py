@@ -14,23 +14,22 @@ from gansr.method import MethodError
 
 Kind = Literal["quota", "duration", "aborted", "no gpu", "expired"]
 
-DUPLICATE = "or duplicate this Space and run it on hardware of your own"
 TEXTS: dict[Kind, str] = {
     "quota": (
-        "Your GPU time for today does not suffice for this run. Choose fewer steps, sign in to Hugging Face for more "
-        f"time, wait until it is given again, {DUPLICATE}."
+        "Your GPU time for today is not enough for this run. Choose fewer steps, sign in to Hugging Face for more "
+        "time, come back tomorrow, or duplicate this Space and run it on hardware of your own."
     ),
     "duration": (
         "This run needs the GPU for longer than you may have it at once. Choose fewer steps or a smaller picture, sign "
-        f"in to Hugging Face, {DUPLICATE}."
+        "in to Hugging Face, or duplicate this Space and run it on hardware of your own."
     ),
     "aborted": (
-        "The GPU was taken away before the run had ended. Press Run again with fewer steps or a smaller picture, "
-        f"{DUPLICATE}."
+        "The GPU was taken away before the run had ended. Press Run again with fewer steps or a smaller picture, or "
+        "duplicate this Space and run it on hardware of your own."
     ),
     "no gpu": (
-        "No GPU is free now. Press Run again in a minute. Who is signed in to Hugging Face is served earlier; "
-        f"{DUPLICATE.removeprefix('or ')}."
+        "No GPU is free now. Press Run again in a minute. Signed in to Hugging Face you are served earlier, and a "
+        "duplicate of this Space can have hardware of its own."
     ),
     "expired": "The page was open for too long. Reload it and press Run again.",
 }

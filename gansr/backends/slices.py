@@ -1,8 +1,8 @@
 """A job in slices: short pieces of work, each of which hands its state back, so that what is done is never lost.
 
 Who lends a device for a while (ZeroGPU) is asked for one slice at a time, never for more than the visitor has left.
-When a slice is refused or breaks off, the best so far is the result, with a notice. A method that cannot be left asks for
-all of its time at once.
+When a slice is refused or breaks off, the best so far is the result, with a notice. A method that cannot be left asks
+for all of its time at once.
 """
 
 from __future__ import annotations

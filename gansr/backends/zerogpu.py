@@ -66,7 +66,9 @@ def stream(job: Job) -> Generator[Frame | Failure, None, None]:
         yield from ENGINE.stream(job)
     except ERRORS as error:
         names = {kind.__name__ for kind in ERRORS}
-        yield Failure(next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in names), str(error))
+        yield Failure(
+            next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in names), str(error)
+        )
 
 
 def work(job: Job) -> Generator[Frame, None, None]:
@@ -121,9 +123,11 @@ class ZeroGpu:
         """The lent GPU in words."""
         return ENGINE.describe()
 
-    def estimate(self, job: Job) -> Estimate:
+    def estimate(self, job: Job, token: str = "") -> Estimate:
         """Seconds of GPU as the Hub counts them, and what the visitor has left."""
         quota = SLICED.quota
+        if token:
+            quota.refresh(job.owner, token)
         return Estimate(SLICED.seconds(job), 0, quota.left(job.owner), quota.is_told(job.owner))
 
     def unavailable(self, method: str) -> str:

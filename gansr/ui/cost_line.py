@@ -8,14 +8,14 @@ from typing import Any
 import gradio as gr
 import torch
 
-from gansr.backends import Estimate, quota
+from gansr.backends import Estimate
 from gansr.job import Job
 from gansr.method import Method
 from gansr.options import options_of
 from gansr.picture import Picture
 from gansr.pipeline import USER_ERRORS
 from gansr.progress import duration_text
-from gansr.request import Request
+from gansr.request import Request, decode
 from gansr.ui import render, service
 from gansr.ui.request_controls import QUIET, RequestControls
 from gansr.ui.visitors import visitor_of
@@ -24,13 +24,14 @@ USUAL_SIDE = 256  # px: of a method that takes any size, before there is a pictu
 
 
 def draw_cost(method: Method) -> gr.HTML:
-    """The line, empty until `wire_cost`."""
-    return gr.HTML(elem_id=f"{method.name}-cost", elem_classes="cost")
+    """The line, for the usual settings."""
+    usual = cost_html(decode(method, {}), None, None)
+    return gr.HTML(usual, elem_id=f"{method.name}-cost", elem_classes="cost")
 
 
 def wire_cost(controls: RequestControls, line: gr.HTML, ended: Any) -> None:
-    """Fill `line` whenever a control changes what a run costs, when the page opens, and after a run (`ended`, its
-    event): it has used some of the visitor's time."""
+    """Fill `line` whenever a control changes what a run costs, and after a run, whose event is `ended`: it has used
+    some of the visitor's time."""
     decide = [
         controls.fields[name]
         for name, (described, _) in options_of(controls.method.options).items()
@@ -58,24 +59,38 @@ def cost_html(request: Request, picture: Picture | None, asked: gr.Request | Non
         return f'<p class="unavailable">{escape(render.sentence(text))}</p>'
     side = request.side
     height, width = (side, side) if side else _size(request, picture)
-    low = torch.empty(0).expand(3, height, width) if not height else torch.empty(1).expand(3, height, width)
-    _learn_quota(visitor.session, asked)
-    estimate = backend.estimate(Job(method, low, request.options, owner=visitor.session))
-    return f"<p>{escape(render.sentence(render.sentence_case(text)))}</p>" if (text := cost_text(estimate)) else ""
+    low = torch.zeros(1).expand(3, height, width)  # of that size, without its memory
+    job = Job(method, low, request.options, owner=visitor.session)
+    estimate = backend.estimate(job, _token(asked))
+    return (
+        f"<p>{escape(render.sentence(render.sentence_case(text)))}</p>"
+        if (text := cost_text(estimate))
+        else ""
+    )
 
 
 def cost_text(estimate: Estimate) -> str:
     """ "about 40 s here, 2 in the queue before you", or "about 18 s of GPU; you have about 2 min today"."""
-    if estimate.seconds is None:
-        return f"{estimate.waiting} in the queue before you" if estimate.waiting else ""
-    about = duration_text(estimate.seconds)
+    parts: list[str] = []
+    if estimate.seconds is not None:
+        about = duration_text(estimate.seconds)
+        parts += [f"{about} here" if estimate.left is None else f"{about} of GPU"]
+    if estimate.waiting:
+        parts += [f"{estimate.waiting} in the queue before you"]
+    text = ", ".join(parts)
     if estimate.left is None:
-        queue = f", {estimate.waiting} in the queue before you" if estimate.waiting else ""
-        return f"{about} here{queue}"
-    if estimate.left < 1:
-        return f"{about} of GPU; you have no more today"
-    left = f"{about} of GPU; you have {duration_text(estimate.left)} today"
-    return left if estimate.told else f"{left}, more if you are signed in to Hugging Face"
+        return text
+    more = "" if estimate.told else ", more if you are signed in to Hugging Face"
+    left = (
+        f"you have {duration_text(estimate.left)} today" if estimate.left >= 1 else "you have none left today"
+    )
+    return f"{text}; {left}{more}"
+
+
+def _token(asked: gr.Request | None) -> str:
+    """The visitor's Hub token, where a program sends one; a browser sends none, even if the visitor is signed in."""
+    kind, _, token = str(getattr(asked, "headers", {}).get("authorization", "")).partition(" ")
+    return token if kind.lower() == "bearer" and token.startswith("hf_") else ""
 
 
 def _size(request: Request, picture: Picture | None) -> tuple[int, int]:

@@ -150,7 +150,11 @@ def weights_state() -> str:
     downloads: list[str] = []
     unavailable: list[str] = []
     sizes: dict[str, int] = {}  # archive or file → bytes; what several methods share is downloaded once
+    gone: list[str] = []
     for method in papers.METHODS:
+        if reason := service.BACKEND.unavailable(method.name):
+            gone.append(f"{method.title} is not available now: {reason}")
+            continue
         missing = [entry for entry in _default_weights(method) if not weights.ready(entry.name)]
         if not missing:
             ready.append(method.title)
@@ -171,7 +175,7 @@ def weights_state() -> str:
         ),
         (unavailable, "weights cannot be downloaded (see About)"),
     )
-    return "; ".join(f"{', '.join(titles)}: {text}" for titles, text in parts if titles)
+    return "; ".join([*(f"{', '.join(titles)}: {text}" for titles, text in parts if titles), *gone])
 
 
 def _default_weights(method: Method) -> list[weights.Entry]:

@@ -13,6 +13,7 @@ from gansr.method import Method
 from gansr.options import OptionError
 from gansr.ui import render, service
 from gansr.ui.api import RUNS, draw_api
+from gansr.ui.cost_line import draw_cost, wire_cost
 from gansr.ui.handlers import user_errors
 from gansr.ui.preview import wire_preview
 from gansr.ui.request_controls import Form, RequestControls
@@ -59,6 +60,7 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
             with gr.Row(elem_classes="buttons"):
                 run = gr.Button("Run", variant="primary", min_width=80, elem_id=f"{method.name}-run")
                 stop = gr.Button("Stop", min_width=80, elem_id=f"{method.name}-stop")
+            cost = draw_cost(method)
         with gr.Column(min_width=320, elem_classes="work-result"):
             form.draw_masks()
             results = Results(method)
@@ -73,6 +75,7 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
     started = run.click(
         page_handler(controls, results), [state, visit, *controls.all()], results.all(), **RUNS, **SHOWN
     )
+    wire_cost(controls, cost, started)
     connect_rejoin(controls.rejoin, run, stop)
     again = controls.rejoin.click(rejoin_handler(method.name), [state, visit], results.all(), **RUNS, **SHOWN)
     connect_stop(run, stop, (started, again), state, results.status, results.pictures, results.cleared)

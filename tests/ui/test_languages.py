@@ -34,7 +34,7 @@ NOT_OF_THE_PAGE = (
     "papers/glean/own.py", "papers/glean/released.py", "papers/glean/synthetic.py", "papers/training.py",
     "picture/arrays.py", "ui/api.py", "ui/languages/*", "ui/mcp_*.py", "ui/log.py", "ui/shutdown.py",
     "weights/authors.py", "deploy.py", "front_matter.py", "weights/card.py", "weights/edit.py", "weights/publish.py",
-    "weights/commands.py", "weights/converters/*", "weights/manifest.py",
+    "weights/commands.py", "weights/converters/*", "weights/manifest.py", "speeds.py",
 )  # fmt: skip
 # Names, which stay, besides those of papers, weights and pictures; "Aligned" and three more are classes too.
 NAMES = (
@@ -53,6 +53,8 @@ NOT_SHOWN = (
     # names of classes, networks and keys in the program
     "Entry", "FaceError", "PictureError", "WeightsError", "Unreachable", "ImageEditor", "Item", "glean, ",
     "srgan, blend", "eager ", "pulse gaussian", "smallest mse", "known answer", "temp-file cleanup",
+    "GPU task aborted", "No GPU (was", "illegal duration|", "quota exceeded|", "[Ee]xpired", "no gpu", "zssr {}",
+    "ZeroGPU", "layer {}", "the worker broke down",
     "hub download", "VmHWM", "MemAvailable", "can't allocate memory", "%s",
     # for the command line, and errors in the program or its files
     "receipt: ", "name the files to import", "is made from {} files", "has no converter",
