@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from gansr.backends.estimate import Estimate
     from gansr.engine import Engine
     from gansr.job import Job
     from gansr.method import Frame
@@ -20,17 +21,6 @@ SPEEDS = "speeds.json"  # in the folder of the weights: how long runs take on th
 ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 if ZERO_GPU:
     import_module("gansr.backends.zerogpu")  # it imports spaces, before anything imports torch
-
-
-class Estimate(NamedTuple):
-    """What a job will cost, before it is run."""
-
-    seconds: float | None  # of computing, as they are counted here; None where that is not known
-    waiting: int = 0  # jobs that have begun or wait before it
-    left: float | None = (
-        None  # seconds of the device that the visitor has left today; None where there is no limit
-    )
-    told: bool = True  # `left` is what the lender said; otherwise it is assumed
 
 
 class Backend(Protocol):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from gansr import papers, weights
-from gansr.backends import Estimate
+from gansr.backends.estimate import Estimate
 from gansr.engine import Engine
 from gansr.job import Job
 from gansr.method import Frame

@@ -25,7 +25,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gansr import papers, weights
-from gansr.backends import Estimate
+from gansr.backends.estimate import Estimate
 from gansr.backends.quota import Quota
 from gansr.backends.refusals import refusal_of
 from gansr.backends.slices import Sliced

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import torch
 
-from gansr.backends import Estimate
+from gansr.backends.estimate import Estimate
 from gansr.job import Job
 from gansr.method import Method
 from gansr.options import options_of

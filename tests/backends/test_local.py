@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
 
 from gansr import papers, weights
+from gansr.backends.estimate import Estimate
 from gansr.backends.local import Local
 from gansr.engine import Engine
+from gansr.job import Job
 from gansr.weights import cache
+from tests.support.fakes import FAKE
 
 
 @pytest.mark.parametrize("storable", [True, False])
@@ -33,3 +37,30 @@ def test_the_start_deletes_what_a_killed_download_left(tmp_path, monkeypatch):
     (cache.folder() / ".work-left").mkdir()
     Local(Engine("cpu")).start()
     assert not (tmp_path / ".work-left").exists()
+
+
+def test_an_estimate_has_the_table_s_seconds_and_counts_the_jobs_before():
+    engine = Engine("cpu", load=lambda name: None)
+    job = Job(FAKE, torch.zeros(3, 8, 8), FAKE.options(steps=1000))
+    assert Local(engine).estimate(job) == Estimate(None, 0)
+    running = engine.stream(job)
+    for _ in range(2):
+        next(running)
+    assert Local(engine).estimate(job).waiting == 1
+    running.close()
+    pulse = papers.METHODS[0]
+    low = torch.zeros(3, 32, 32)
+    assert Local(engine).estimate(Job(pulse, low, pulse.options())).seconds == pytest.approx(95 * 0.15)
+
+
+def test_a_damaged_file_of_weights_does_not_end_the_start(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANSR_CACHE", str(tmp_path))
+    monkeypatch.delenv("GANSR_COMPILE", raising=False)
+    monkeypatch.setattr(weights, "ready", lambda name: True)
+    monkeypatch.setattr(weights, "storable", lambda: False)
+
+    def damaged(name):
+        raise weights.WeightsError("it is damaged")
+
+    Local(Engine("cpu", load=damaged)).start()
+    assert not Local(Engine("cpu", load=damaged)).unavailable("pulse")

@@ -15,10 +15,9 @@ import torch
 from gansr import faces, papers, weights
 from gansr.backends.refusals import GpuRefused
 from gansr.engine import Engine
-from gansr.faces import FaceError
 from gansr.inputs import Inputs
 from gansr.job import Job
-from gansr.method import Frame, MethodError
+from gansr.method import Frame, InputError, MethodError
 from gansr.options import parse_options
 from gansr.papers import METHODS
 from gansr.picture import Picture
@@ -209,7 +208,7 @@ def test_a_visitor_without_a_face_is_told_so_before_a_gpu_is_asked_for(lender, m
     monkeypatch.setattr(faces, "detect", lambda rgb, session: [])
     pipeline = Pipeline(Engine("cpu"), module.ZeroGpu(), Inputs(lambda: None))
     picture = Picture(torch.rand(3, 600, 700, generator=torch.Generator().manual_seed(0)), None, False, ())
-    with pytest.raises(FaceError, match="no face"):
+    with pytest.raises(InputError, match="no face was found"):
         list(pipeline.run(picture, decode(papers.by_name("pulse"), {})))
     assert lender.requests == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -300,3 +301,17 @@ def test_the_files_of_a_run_count_as_new_when_it_is_paused_and_when_it_ends(plac
     run = place.runs.begin(TOKENS[0], "fake", items(), place.watch(), Visitor("page", "a"))
     run.thread.join()
     assert shown.stat().st_mtime > 0 and other.stat().st_mtime == 0
+
+
+def test_a_run_computes_in_the_context_of_the_handler_that_began_it(place):
+    """ZeroGPU finds the visitor's request there."""
+    asked = contextvars.ContextVar("asked", default="nobody")
+
+    def items() -> Iterator[Any]:
+        yield (asked.get(),)
+
+    asked.set("the visitor")
+    made: Any = items()
+    run = place.runs.begin(TOKENS[0], "fake", made, place.watch(), Visitor("page", "a"))
+    run.thread.join()
+    assert list(run.listen(place.watch())) == [("the visitor",)]
