@@ -9,7 +9,7 @@ import torch
 
 from gansr.engine import Engine
 from gansr.job import Job
-from gansr.method import Frame
+from gansr.method import Frame, Heat
 
 
 def sliced(engine: Engine, job: Job, seconds: float = 0.0) -> tuple[Frame, int]:
@@ -52,7 +52,7 @@ def _tensors(frame: Frame) -> dict[str, torch.Tensor]:
     for title, view in frame.views.items():
         if isinstance(view, torch.Tensor):
             found[title] = view
-        elif hasattr(view, "values"):
+        elif isinstance(view, Heat):
             found[title] = view.values
         else:
             found |= {f"{title}: {name}": torch.tensor(line) for name, line in view.lines.items()}
