@@ -82,9 +82,10 @@ class Search:
             group["start"] = group["lr"]
 
     @property
-    def variables(self) -> tuple[Tensor, Tensor, Tensor]:
+    def variables(self) -> list[Tensor]:
         """What is searched."""
-        return self.codes, self.alpha, self.f2_style
+        offset = [] if self.offset is None else [self.offset.value]
+        return [self.codes, self.alpha, self.f2_style, *offset]
 
     def state(self) -> State:
         """What `restore` goes on from."""
