@@ -14,7 +14,6 @@ import copy
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -68,15 +67,13 @@ class Engine:
         pace: float = PACE,
         deadline: float = DEADLINE,
         clock: Callable[[], float] = time.monotonic,
-        speeds: Path | None = None,
     ):
-        """speeds: a file that keeps how long runs take."""
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._load, self._pace, self._deadline, self._clock = load, pace, deadline, clock
         self.turns = Turns()  # a turn is held inside the job, so that a cancelled client frees it
         self._nets: dict[str, Any] = {}
         self.forms = OptimisedForms()
-        self.speeds = Speeds(self.device.type, self.describe() if speeds else "", speeds)
+        self.speeds = Speeds(self.device.type)
 
     # ------------------------------------------------------------------------------------------ nets
 

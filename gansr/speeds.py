@@ -21,6 +21,7 @@ from typing import Any
 from gansr.job import Job
 from gansr.method import Steps
 
+SPEEDS = "speeds.json"  # the file's name, in the folder of the weights
 OPERATIONS = "operations"  # the kind whose unit is one operation of `Cost.operations`
 NEWEST = 0.3  # weight of the newest measurement in the average
 SAVED = 4096  # entries of the file at most
@@ -104,16 +105,21 @@ class Meter:
 class Speeds:
     """The times of one device. Its methods may be called on any thread.
 
-    type: "cpu" or "cuda". name: of the device, under which times are kept in the file `path`, where there is one.
-    A file that cannot be read is not used, one that cannot be written is left.
+    type: "cpu" or "cuda".
     """
 
-    def __init__(self, type: str, name: str = "", path: Path | None = None):
-        self.type, self.name, self.path = type, name, path
+    def __init__(self, type: str):
+        self.type, self._name = type, ""
+        self._path: Path | None = None
         self._lock = threading.Lock()
         self._measured: dict[Key, float] = {}
-        if path is not None:
-            self._measured = {key: value for key, value in _read(path).get(name, {}).items() if value > 0}
+
+    def keep(self, path: Path, name: str) -> None:
+        """Go on from the times of the device `name` in the file `path`, and keep them there from now on. A file that
+        cannot be read is not used, one that cannot be written is left."""
+        with self._lock:
+            self._path, self._name = path, name
+            self._measured |= {key: value for key, value in _read(path).get(name, {}).items() if value > 0}
 
     def seconds(self, job: Job, *, measured: bool = False) -> float | None:
         """Seconds that a job will compute, what earlier slices have done included; None where nothing is known. Without
@@ -135,8 +141,8 @@ class Speeds:
                 key, new = (name, network, kind), max(seconds, 1e-6) / work
                 before = self._measured.get(key, new)
                 self._measured[key] = before + NEWEST * (new - before)
-            if self.path is not None and meter.took:
-                _write(self.path, self.name, self._measured)
+            if self._path is not None and meter.took:
+                _write(self._path, self._name, self._measured)
 
     def forget(self) -> None:
         """Know only the table."""

@@ -92,19 +92,25 @@ def test_a_run_of_one_kind_is_learned_as_a_whole_unless_it_was_left():
     assert paused.took == {}
 
 
+def kept(path, name: str) -> Speeds:
+    speeds = Speeds("cpu")
+    speeds.keep(path, name)
+    return speeds
+
+
 def measured(path, name: str, seconds: float) -> None:
     meter = Meter(job(FAKE))
     meter.add(1, 1, seconds)
-    Speeds("cpu", name, path).learn(meter)
+    kept(path, name).learn(meter)
 
 
 def test_times_are_kept_in_a_file_for_each_device(tmp_path):
     path = tmp_path / "speeds.json"
     measured(path, "one", 3.0)
     measured(path, "two", 5.0)
-    assert Speeds("cpu", "one", path).seconds(job(FAKE)) == pytest.approx(3.0)
-    assert Speeds("cpu", "two", path).seconds(job(FAKE)) == pytest.approx(5.0)
-    assert Speeds("cpu", "three", path).seconds(job(FAKE)) is None
+    assert kept(path, "one").seconds(job(FAKE)) == pytest.approx(3.0)
+    assert kept(path, "two").seconds(job(FAKE)) == pytest.approx(5.0)
+    assert kept(path, "three").seconds(job(FAKE)) is None
     assert [file.name for file in tmp_path.iterdir()] == ["speeds.json"]
 
 
@@ -116,7 +122,7 @@ def test_times_are_kept_in_a_file_for_each_device(tmp_path):
 def test_a_damaged_file_is_not_used_and_replaced(tmp_path, content):
     path = tmp_path / "speeds.json"
     path.write_text(content)
-    assert Speeds("cpu", "one", path).seconds(job(FAKE)) is None
+    assert kept(path, "one").seconds(job(FAKE)) is None
     measured(path, "one", 3.0)
     assert len(json.loads(path.read_text())) == 1
 

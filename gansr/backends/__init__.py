@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gansr.job import Job
     from gansr.method import Frame
 
-SPEEDS = "speeds.json"  # in the folder of the weights: how long runs take on this device
 ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 if ZERO_GPU:
     import_module("gansr.backends.zerogpu")  # it imports spaces, before anything imports torch
@@ -49,15 +48,13 @@ class Backend(Protocol):
 
 def chosen() -> tuple[Backend, Engine]:
     """The backend of this machine, and the engine that measures results (on ZeroGPU outside the worker)."""
-    from gansr import weights
     from gansr.engine import Engine
 
-    speeds = weights.cache.folder() / SPEEDS if weights.storable() else None
     if ZERO_GPU:
         from gansr.backends.zerogpu import ZeroGpu
 
-        return ZeroGpu(speeds), Engine("cpu")
+        return ZeroGpu(), Engine("cpu")
     from gansr.backends.local import Local
 
-    engine = Engine(speeds=speeds)
+    engine = Engine()
     return Local(engine), engine

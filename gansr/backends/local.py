@@ -11,6 +11,7 @@ from gansr.backends.estimate import Estimate
 from gansr.engine import Engine
 from gansr.job import Job
 from gansr.method import Frame
+from gansr.speeds import SPEEDS
 
 
 class Local:
@@ -38,6 +39,8 @@ class Local:
     def start(self) -> None:
         """Warm up the methods whose default weights are here, in the background. GANSR_COMPILE=0 leaves that."""
         weights.cache.clean()
+        if weights.storable():
+            self.engine.speeds.keep(weights.cache.folder() / SPEEDS, self.device())
         if os.environ.get("GANSR_COMPILE") == "0":
             return
         if weights.storable():  # elsewhere torch.compile takes its own temporary folder

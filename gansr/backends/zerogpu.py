@@ -22,7 +22,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 
 from gansr import papers, weights
 from gansr.backends.estimate import Estimate
@@ -33,7 +32,7 @@ from gansr.engine import Engine
 from gansr.job import Job
 from gansr.method import Frame, InputError, Method, MethodError
 from gansr.options import OptionError
-from gansr.speeds import Speeds
+from gansr.speeds import SPEEDS, Speeds
 
 RETRY = 300.0  # seconds until weights that could not be had are tried again
 BLACKWELL = 1.5  # what `spaces` multiplies requests by on today's GPUs
@@ -106,14 +105,10 @@ def later(seconds: float, function: Callable[[], None]) -> None:
 
 
 class ZeroGpu:
-    """Runs jobs in ZeroGPU's workers. speeds: the file that keeps how long runs take."""
+    """Runs jobs in ZeroGPU's workers."""
 
-    def __init__(
-        self, speeds: Path | None = None, later: Callable[[float, Callable[[], None]], None] = later
-    ):
+    def __init__(self, later: Callable[[float, Callable[[], None]], None] = later):
         self._later, self._unavailable = later, dict[str, str]()
-        if speeds is not None:
-            SLICED.speeds = Speeds("cuda", "ZeroGPU", speeds)
 
     def frames(self, job: Job) -> Iterator[Frame]:
         """The frames of a job, from one worker after another."""
@@ -136,6 +131,8 @@ class ZeroGpu:
 
     def start(self) -> None:
         """Put the default networks onto the device, before the first visitor."""
+        if weights.storable():
+            SLICED.speeds.keep(weights.cache.folder() / SPEEDS, "ZeroGPU")
         for method in papers.METHODS:
             self._try(method, ENGINE.net)
         self._plan_retry()

@@ -64,3 +64,15 @@ def test_a_damaged_file_of_weights_does_not_end_the_start(tmp_path, monkeypatch)
 
     Local(Engine("cpu", load=damaged)).start()
     assert not Local(Engine("cpu", load=damaged)).unavailable("pulse")
+
+
+def test_times_are_kept_beside_the_weights_from_the_start_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANSR_CACHE", str(tmp_path))
+    monkeypatch.setenv("GANSR_COMPILE", "0")
+    job = Job(FAKE, torch.zeros(3, 8, 8), FAKE.options())
+    for started in (False, True):
+        backend = Local(Engine("cpu", load=lambda name: None))
+        if started:
+            backend.start()
+        list(backend.frames(job))
+        assert (tmp_path / "speeds.json").exists() == started

@@ -222,6 +222,7 @@ def test_a_start_without_weights_marks_their_paper_and_tries_again(lender, monke
             raise weights.WeightsError("the registry does not answer")
 
     monkeypatch.setattr(module, "ENGINE", Engine("cpu", load=load))
+    monkeypatch.setattr(weights, "storable", lambda: False)
     backend = module.ZeroGpu(later=lambda seconds, function: planned.append(function))
     backend.start()
     assert backend.unavailable("pulse") == "the registry does not answer" and backend.unavailable("mganprior")
