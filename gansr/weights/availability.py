@@ -60,7 +60,7 @@ def download_of(entry: Entry) -> tuple[str, int]:
         if isinstance(source, Registry):
             return source.archive_sha256, source.archive_bytes
         if isinstance(source, Hub):
-            break
+            return entry.name, entry.bytes or source.file_bytes or 0
     return entry.name, entry.bytes or 0
 
 
