@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -18,7 +19,7 @@ def pggan(size: int, seed: int = 0, style: int = 512) -> dict[str, Tensor]:
     sides = [4 << k for k in range(size.bit_length() - 2)]
     widths = [style, *(min(16384 // side, style) for side in sides for _ in (0, 1))]
     state = {"lod": torch.zeros(())}
-    for i, (below, here) in enumerate(zip(widths, widths[1:])):
+    for i, (below, here) in enumerate(itertools.pairwise(widths)):
         kernel = 4 if i == 0 else 3
         state[f"layer{i}.conv.weight"] = draw(here, below, kernel, kernel)
         state[f"layer{i}.wscale.bias"] = draw(here) / 10
@@ -58,7 +59,7 @@ def stylegan2(size: int, widths: Widths, seed: int = 0, style: int = 512) -> dic
     state["input.input"] = draw(1, widths(4), 4, 4)
     layer("conv1", widths(4), widths(4), up=False)
     to_rgb("to_rgb1", widths(4), up=False)
-    for k, (below, here) in enumerate(zip(sides, sides[1:])):
+    for k, (below, here) in enumerate(itertools.pairwise(sides)):
         layer(f"convs.{2 * k}", widths(below), widths(here), up=True)
         layer(f"convs.{2 * k + 1}", widths(here), widths(here), up=False)
         to_rgb(f"to_rgbs.{k}", widths(here), up=True)

@@ -91,7 +91,7 @@ def test_hdf5_gives_arrays_by_path_and_refuses_what_lies_outside(tmp_path):
 
 
 def test_a_file_whose_tensors_would_be_far_larger_than_the_file_is_refused(tmp_path):
-    """A value repeated by a stride of 0 is copied out by a converter; a compressed archive is unpacked when it opens."""
+    """A value repeated by a stride of 0 is copied out by a converter; a compressed archive is unpacked."""
     torch.save({"a": torch.zeros(1).expand(2_000_000)}, tmp_path / "repeated.pt")
     torch.save({"a": torch.zeros(2_000_000)}, tmp_path / "stored.pt")
     with (

@@ -32,7 +32,7 @@ def test_estimates_and_the_menu_know_the_shapes_of_every_generator(name: str):
     for layer in ("auto", "4", str(GENERATORS[name] // 2)):
         plan = plan_of(Options(generator=name, job="invert", side="256", layer=layer))
         assert plan.layer in ours
-    with pytest.raises(OptionError, match="composing layer of at most|layer must be one of"):
+    with pytest.raises(OptionError, match=r"composing layer of at most|layer must be one of"):
         parse_options(Options, {"generator": name, "layer": str(GENERATORS[name])})
 
 
