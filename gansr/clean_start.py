@@ -20,6 +20,7 @@ from typing import IO
 
 PATIENCE = 600.0  # seconds for the page to start
 PIP = ("-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check")
+SILENCE = 120.0  # seconds for an answer to begin
 ENDING = 30.0  # seconds for it to end; then it is killed
 # What this machine has set for this program and its packages. pip's own settings stay: they say where packages are.
 NOT_PASSED_ON = ("PYTHON", "VIRTUAL_ENV", "GANSR_", "GRADIO_", "HF_", "HUGGING", "SPACE", "XDG_CACHE_HOME")
@@ -112,11 +113,12 @@ def example(host: str, picture: Path, token: str | None = None) -> str:
     token: of the Hub, for a private Space. Raises what the network and the client raise.
     """
     request = urllib.request.Request(host, headers={"Authorization": f"Bearer {token}"} if token else {})
-    with urllib.request.urlopen(request, timeout=120) as page:
+    with urllib.request.urlopen(request, timeout=SILENCE) as page:
         page.read(1)
     from gradio_client import Client, handle_file
 
-    client = Client(host, token=token, verbose=False, analytics_enabled=False)
+    waits = {"timeout": SILENCE}  # its own 5 s are short for a page that is busy
+    client = Client(host, token=token, verbose=False, analytics_enabled=False, httpx_kwargs=waits)
     path, _ = client.predict(picture=handle_file(str(picture)), api_name="/srgan")
     made = Path(str(path))
     with suppress(OSError):
