@@ -104,8 +104,11 @@ def build() -> gr.Blocks:
         connect_address(page, tabs, note, [picked.addressed(), *(tab.controls.addressed() for tab in drawn)])
         menus = [menu for tab in drawn for menu in weight_menus(tab.controls)]
         page.load(
-            lambda: [_head(), *(menu.updated() for menu in menus)],
-            None,
+            lambda *chosen: [
+                _head(),
+                *(menu.updated(value) for menu, value in zip(menus, chosen, strict=True)),
+            ],
+            [menu.component for menu in menus],
             [head, *(menu.component for menu in menus)],
             queue=False,
             api_visibility="private",

@@ -40,7 +40,7 @@ NOT_OF_THE_PAGE = (
 NAMES = (
     "name=value name=value", "SRResNet", "Adam", "adam", "sgd", "sgdm", "adamax", "JPEG", "GIF", "WebP", "gansr", "Hub",
     "bilinear-antialias", "bilinear-point", "bicubic-point", "Ctrl K", "Shift ←", "Shift →", "Shift ↑",
-    "Shift ↓", "Shift 0", "Esc", "own", "registry", "hub, yours", "yours", "Aligned", "Face", "Image",
+    "Shift ↓", "Shift 0", "Esc", "own", "registry", "hub, yours", "yours", "Aligned", "Dropdown", "Face", "Image",
     "Picture",
 )  # fmt: skip
 # Literals that look like sentences and are none, or that no visitor sees.
