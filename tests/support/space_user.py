@@ -44,7 +44,7 @@ def written(folder):
         open(path, "w").close(); os.remove(path); return True
     except OSError:
         return False
-places = [os.getcwd(), "/tmp", "/var/tmp", os.path.expanduser("~"), sys.prefix]
+places = [os.getcwd(), "/tmp", "/var/tmp", os.path.dirname(sys.argv[1]), sys.prefix]
 sys.exit(not written(sys.argv[1]) or any(written(place) for place in places))
 """
 
@@ -80,6 +80,7 @@ def before(data: Path) -> list[str]:
     probed = subprocess.run(
         [*words, sys.executable, "-c", PROBE, str(data)],
         capture_output=True, text=True, check=False, cwd=Path(__file__).parent,
+        env=os.environ | {"TMPDIR": str(data), "HOME": str(data)},
     )  # fmt: skip
     assert probed.returncode == 0, f"the file system is not read-only: {probed.stderr}"
     return words

@@ -25,9 +25,9 @@ EXAMPLES = ROOT / "assets" / "examples"
 # method → an example of its tab of the size that it takes by default, and what makes the run short
 FEW = {
     "pulse": ("astronaut-face-32.png", {"steps": 2}),
-    "kernelgan": ("chelsea-small-x4.png", {"iterations": 3, "zssr_iterations": 2}),
+    "kernelgan": ("chelsea-small-x4.png", {"iterations": 3, "zssr_iterations": 2, "kernel_file": None}),
     "glean": ("astronaut-face-32.png", {}),
-    "mganprior": ("astronaut-face-64.png", {"iterations": 2}),
+    "mganprior": ("astronaut-face-64.png", {"iterations": 2, "mask": None, "boundary": None}),
     "srgan": ("chelsea-small-x4.png", {}),
 }
 
