@@ -67,8 +67,8 @@ def before(data: Path) -> list[str]:
         pytest.skip(
             "only root can start the page as another user on a read-only file system (unshare, setpriv)"
         )
-    data.mkdir(exist_ok=True)
-    (data / "python").mkdir(exist_ok=True)
+    for name in ("python", "tmp", "gradio"):  # the last two are clean_start's, which would make them root's
+        (data / name).mkdir(parents=True, exist_ok=True)
     for path in [data, *data.rglob("*")]:
         os.chown(path, 1000, 1000)
     python = Path(sys.base_prefix)
