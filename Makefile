@@ -1,10 +1,10 @@
-# run · test · check · attack · bench · weights · lock — each target is a few commands.
+# run · test · check · attack · check-… · bench · weights · lock — each target is a few commands.
 PYTHON ?= python3
 PORT ?= 7860
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check attack check-downloads bench weights lock
+.PHONY: run test check attack check-downloads check-deploy bench weights lock
 
 # Exact versions, each with the hashes of its files (locks/): what does not match is refused. Only wheels: building a
 # source archive would fetch build tools without hashes. pip's sources may have PyTorch's CPU build, some GB smaller.
@@ -41,6 +41,9 @@ attack: .venv/dev ## hostile files, requests and visitors, on loopback only (hal
 
 check-downloads: .venv/dev ## broken downloads from the Hub and the package index, every fault at 50 positions
 	$(BIN)/python -m tests.attack.downloads --positions 50
+
+check-deploy: .venv/dev ## a Space from a fresh clone, on a Hub on loopback, in a new environment (minutes, 1.5 to 6 GB)
+	$(BIN)/python -m tests.support.deploy_start
 
 bench: .venv/run ## speed against the plain networks, and what needs no pictures (20 minutes); DATA=folder adds the tables
 	@for name in $$($(BIN)/python -c "from gansr.bench import benches; print(*benches())"); do $(BIN)/python -m gansr bench $$name $(if $(DATA),--data $(DATA)) || exit 1; done

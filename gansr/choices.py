@@ -5,12 +5,13 @@ The values of the choices never change, so links, receipts and the API stay as t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from gansr import weights
 from gansr.method import Method
 from gansr.options import Option, OptionError, options_of, parse_options
-from gansr.weights.availability import STATES, Availability, availability
+from gansr.weights.availability import FILE, STATES, Availability, availability
 
 
 def weight_choices(method: Method, name: str) -> Mapping[str, Availability]:
@@ -38,6 +39,20 @@ def menu(described: Option, standing: Mapping[str, Availability]) -> list[tuple[
     notes = {choice: f" · {one.note}" if one.note else "" for choice, one in standing.items()}
     listed = notes or dict.fromkeys(described.choices or (), "")
     return [(described.labels.get(choice, choice) + note, choice) for choice, note in listed.items()]
+
+
+def on_a_space() -> bool:
+    """Whether this is a Space of Hugging Face, whose visitors cannot import files."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def offered(standing: Mapping[str, Availability], chosen: str) -> Mapping[str, Availability]:
+    """Those of `standing` that a visitor can use, and the choice that is made: on a Space only its owner can add files.
+
+    All of them where nothing can be used.
+    """
+    usable = {choice: one for choice, one in standing.items() if one.state != FILE or choice == chosen}
+    return usable if usable.keys() != {chosen} else standing
 
 
 def told(standing: Mapping[str, Availability]) -> str:

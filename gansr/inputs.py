@@ -136,6 +136,12 @@ class Inputs:
         key = ("faces", _picture_key(picture))
         return self._kept.get(key, lambda _: faces.detect(picture.rgb, self._detector()), lambda found: ())
 
+    def needs_face(self, source: Source, request: Request) -> bool:
+        """Whether a face has to be found for the input: not where the picture has the input's size already."""
+        side = request.problem.side if request.problem.scale else request.side
+        taken = self.open(source).rgb.shape[-2:] == (side, side) and not request.known
+        return request.crops_to_face or (request.finds_face and not taken)
+
     def make(self, source: Source, request: Request) -> MethodInput:
         """The input of `request.method`. Raises PictureError, InputError, FaceError: the text says what to do."""
         picture = self.open(source)

@@ -117,7 +117,7 @@ class Pipeline:
         if self.draining:
             raise MethodError(RESTARTS)
         picture = self.inputs.open(source)
-        yield from self.fetch(request)
+        yield from self.fetch(picture, request)
         given = self.inputs.make(picture, request)
         if truth is not None:
             given = replace(given, truth=truth.rgb)
@@ -151,10 +151,10 @@ class Pipeline:
                 return update.given, update.frame
         raise MethodError("the run ended without a result: press Run again")
 
-    def fetch(self, request: Request) -> Iterator[Update]:
-        """Bring what the request loads, telling how far it is."""
+    def fetch(self, picture: Picture, request: Request) -> Iterator[Update]:
+        """Bring what the request loads for this picture, telling how far it is."""
         yield from self._fetch(tuple(request.weights.values()))
-        if request.finds_face or request.crops_to_face:
+        if self.inputs.needs_face(picture, request):
             yield from self.fetch_detector()
 
     def fetch_detector(self) -> Iterator[Update]:

@@ -25,7 +25,7 @@ def test_what_runs_now_stands_first_then_downloads_then_what_needs_a_file(cache)
     described = options_of(MGANPRIOR.options)["generator"][0]
     listed = menu(described, weight_choices(MGANPRIOR, "generator"))
     assert listed[0] == (f"{BANK} · download 38 MB", BANK)
-    assert listed[1] == ("stylegan2-ffhq-1024 · download", "stylegan2-ffhq-1024")
+    assert listed[1] == ("stylegan2-ffhq-1024 · download 133 MB", "stylegan2-ffhq-1024")
     assert [label.split(" · ")[1] for label, _ in listed[-2:]] == ["needs a file"] * 2
     assert sorted(value for _, value in listed) == sorted(described.choices or ()), "the values stay the same"
     pretend(cache, BANK)

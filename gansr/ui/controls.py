@@ -85,6 +85,14 @@ _Painted: type[gr.ImageEditor] = ABCMeta.__new__(
     {"preprocess": _unopened_layers, "accept_blobs": None, "__module__": __name__},
 )
 
+# A menu of weights may list fewer choices than there are (gansr.ui.weight_menus); which are possible `decode` says.
+_Menu: type[gr.Dropdown] = ABCMeta.__new__(
+    type(gr.Dropdown),
+    "Dropdown",
+    (gr.Dropdown,),
+    {"preprocess": lambda self, payload: payload, "__module__": __name__},
+)
+
 
 def _shown_by_browsers(path: Any) -> Any:
     """The uploaded picture as a PNG where browsers cannot show its format (HEIC); a file that is refused stays,
@@ -161,7 +169,7 @@ def _control(name: str, described: Option, default: Any, listed: list[tuple[str,
     if described.choices is not None:
         if len(listed) <= 4 and sum(len(label) for label, _ in listed) < 40:
             return gr.Radio(listed, value=default, label=label, info=info)
-        return gr.Dropdown(listed, value=default, label=label, info=info)
+        return _Menu(listed, value=default, label=label, info=info)
     if isinstance(default, (int, float)):
         whole = isinstance(default, int)
         if described.min is None or described.max is None:

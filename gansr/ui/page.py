@@ -104,8 +104,11 @@ def build() -> gr.Blocks:
         connect_address(page, tabs, note, [picked.addressed(), *(tab.controls.addressed() for tab in drawn)])
         menus = [menu for tab in drawn for menu in weight_menus(tab.controls)]
         page.load(
-            lambda: [_head(), *(menu.updated() for menu in menus)],
-            None,
+            lambda *chosen: [
+                _head(),
+                *(menu.updated(value) for menu, value in zip(menus, chosen, strict=True)),
+            ],
+            [menu.component for menu in menus],
             [head, *(menu.component for menu in menus)],
             queue=False,
             api_visibility="private",
@@ -142,11 +145,11 @@ def _languages() -> str:
 
 
 def weights_state() -> str:
-    """Which methods can run with their default settings: now, after a download, or not here.
+    """How many papers can run with their default settings now, and which after a download, or not here.
 
-    For example "KernelGAN: ready; PULSE, GLEAN: weights are downloaded at first use (43 MB)".
+    For example "3 of 5 papers ready; PULSE, GLEAN: weights are downloaded at first use (43 MB)".
     """
-    ready: list[str] = []
+    ready = 0
     downloads: list[str] = []
     unavailable: list[str] = []
     sizes: dict[str, int] = {}  # archive or file → bytes; what several methods share is downloaded once
@@ -157,25 +160,23 @@ def weights_state() -> str:
             continue
         missing = [entry for entry in _default_weights(method) if not weights.ready(entry.name)]
         if not missing:
-            ready.append(method.title)
+            ready += 1
         elif all(entry.fetchable for entry in missing):
             downloads.append(method.title)
             sizes |= dict(map(download_of, missing))
         else:
             unavailable.append(method.title)
-    if len(ready) == len(papers.METHODS):
-        return f"All {len(papers.METHODS)} methods are ready"
     megabytes = f"{sum(sizes.values()) / 1e6:.0f} MB"
     downloaded = f"weights are downloaded at first use ({megabytes})"
     parts = (
-        (ready, "ready"),
         (
             downloads,
             downloaded if weights.storable() else "weights cannot be kept: their folder is read-only",
         ),
         (unavailable, "weights cannot be downloaded (see About)"),
     )
-    return "; ".join([*(f"{', '.join(titles)}: {text}" for titles, text in parts if titles), *gone])
+    others = [f"{', '.join(titles)}: {text}" for titles, text in parts if titles]
+    return "; ".join([f"{ready} of {len(papers.METHODS)} papers ready", *others, *gone])
 
 
 def _default_weights(method: Method) -> list[weights.Entry]:

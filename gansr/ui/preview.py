@@ -45,10 +45,11 @@ def wire_preview(
                 return
             pipeline = service.PIPELINE
             opened = pipeline.inputs.open(picture)
-            if request.finds_face or request.crops_to_face:
+            needs_face = pipeline.inputs.needs_face(opened, request)
+            if needs_face:
                 for update in pipeline.fetch_detector():
                     yield {seen: render.message(update.text)}
-            if request.finds_face:
+            if needs_face and request.finds_face:
                 thumbs = _thumbnails(opened, pipeline.inputs.faces(opened))
                 yield {found: gr.update(value=thumbs, visible=len(thumbs) > 1)}
             try:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from gansr.choices import menu, weight_choices
+from gansr.choices import menu, on_a_space, weight_choices
 from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.options import Option, OptionError, options_of, parse_options, plain_values
@@ -31,6 +31,7 @@ class RequestControls:
     fields: Mapping[str, Component]
     preset: Component
     rejoin: gr.Button  # of the tab's run, see run_state
+    more: Mapping[str, Component]  # option that names weights → whether choices that need a file are listed
 
     def all(self) -> list[Component]:
         """Every control, in the order in which handlers receive their values."""
@@ -117,6 +118,7 @@ class Form:
         self.made: dict[str, Component] = {}
         self.hints: dict[str, Component] = {}  # option → a line shown with its control
         self.shrinking: dict[str, Component] = {}
+        self.more: dict[str, Component] = {}
         self.ways: dict[str, gr.Button] = {}  # to make a picture fit that is too large
 
     def draw_first(self, examples: Sequence[str]) -> gr.HTML:
@@ -200,8 +202,11 @@ class Form:
         with gr.Accordion("Options", open=False, elem_id=f"{name}-options") as self.folded:
             for field, (described, default) in self.options.items():
                 if field not in self.made:
-                    listed = menu(described, weight_choices(method, field))
+                    standing = weight_choices(method, field)
+                    listed = menu(described, standing)
                     self.made[field] = control(field, described, default, self._counts(described), listed)
+                    if standing:
+                        self.more[field] = _more(f"{name}-{field}-more")
             fits = method.accepts.side is None  # others cut a square of any picture
             self.made["large"] = control("large", *PLAIN["large"], shown=fits)
             self.made |= {field: control(field, *PLAIN[field]) for field in ("seed", "precision")}
@@ -217,6 +222,7 @@ class Form:
             {field: self.made[field] for field in fields_of(self.method)},
             self.preset,
             rejoin_button(self.method.name),
+            self.more,
         )
         self._wire_only()
         self._wire_degradation(controls)
@@ -271,6 +277,17 @@ class Form:
             [self.made[SHRINK + name] for name in set_by],
             **QUIET,
         )
+
+
+def _more(elem_id: str) -> gr.Checkbox:
+    """Shown on a Space, where choices that need a file are left out of a menu of weights (gansr.ui.weight_menus)."""
+    return gr.Checkbox(
+        False,
+        label="More choices",
+        info="Also those that need a file, which only the owner of this Space can add.",
+        visible=on_a_space() or HIDDEN,
+        elem_id=elem_id,
+    )
 
 
 def _visible(counts: bool) -> Any:

@@ -30,7 +30,7 @@ from gansr.ui.run_state import (
     news,
 )
 from gansr.ui.visitors import Visitor, visitor_of
-from gansr.ui.weight_menus import warn_of_missing_files
+from gansr.ui.weight_menus import warn_of_missing_weights, wire_more
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
     again = controls.rejoin.click(rejoin_handler(method.name), [state, visit], results.all(), **RUNS, **SHOWN)
     connect_stop(run, stop, (started, again), state, results.status, results.pictures, results.cleared)
     connect_picture(controls.picture, state, results.status)
-    warn_of_missing_files(controls, state, results.status)
+    warn_of_missing_weights(controls, state, results.status)
+    wire_more(controls)
     draw_api(method, controls)
     if method.reuse is not None and results.reuse is not None:
         link_reuse(method.reuse, results.reuse, controls, results.files, results.status)

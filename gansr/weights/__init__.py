@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from gansr.weights import cache, manifest, tensors
-from gansr.weights.availability import missing_file, ready
+from gansr.weights.availability import download_note, missing_file, ready
 from gansr.weights.manifest import Entry, Unreachable, WeightsError, entries
 from gansr.weights.sources import fetch
 
@@ -29,6 +29,7 @@ __all__ = [
     "Unreachable",
     "WeightsError",
     "digest",
+    "download_note",
     "entries",
     "fetch",
     "load",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,17 @@ import torch
 
 from gansr.weights.manifest import WeightsError
 
+ROOM = 4  # a PyTorch file holds its tensors as they are: they have at most this many times its bytes
+
 
 def torch_file(path: Path) -> dict[str, Any]:
     """A .pth, .pt, .pth.tar or .bin → the dict that was saved, tensors on the CPU, nothing unwrapped.
 
-    Raises WeightsError if the file is damaged, is not a dict, or holds anything but tensors and plain data.
+    Raises WeightsError if the file is damaged, is not a dict, holds anything but tensors and plain data, or claims
+    tensors that are larger than the file, as a compressed archive or a repeated value can.
     """
+    if zipfile.is_zipfile(path):
+        _check_room(path, _unpacked_bytes(path))
     try:
         with torch.serialization.safe_globals(_numpy_names()):
             found = torch.load(path, map_location="cpu", weights_only=True)
@@ -35,7 +41,31 @@ def torch_file(path: Path) -> dict[str, Any]:
         raise _refused(path, f"it cannot be read as a PyTorch file ({_first_line(error)})") from error
     if not isinstance(found, dict):
         raise _refused(path, f"it holds a {type(found).__name__}, not a dict of tensors")
+    _check_room(path, sum(tensor.numel() * tensor.element_size() for tensor in _tensors(found)))
     return found
+
+
+def _unpacked_bytes(path: Path) -> int:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return 0  # torch says what is wrong with it
+
+
+def _tensors(tree: Any) -> Iterator[torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        yield tree
+    elif isinstance(tree, (Mapping, list, tuple)):
+        for item in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _tensors(item)
+
+
+def _check_room(path: Path, claimed: int) -> None:
+    """Raises WeightsError where the content of a file would take far more memory than the file has bytes."""
+    size = path.stat().st_size
+    if claimed > ROOM * size + (1 << 20):
+        raise _refused(path, f"it has {size} bytes, and its content would take {claimed}")
 
 
 def pickled_arrays(path: Path) -> dict[str, Any]:

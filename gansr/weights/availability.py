@@ -32,7 +32,9 @@ class Availability:
     @property
     def note(self) -> str:
         """What a menu adds to a choice: nothing, "download", "download 38 MB" or "needs a file"."""
-        return "" if self.state == HERE else f"{self.state} {self.size}".strip()
+        if self.state == DOWNLOAD and self.bytes:
+            return f"download {self.bytes / 1e6:.0f} MB"
+        return "" if self.state == HERE else self.state
 
 
 def ready(name: str) -> bool:
@@ -60,8 +62,19 @@ def download_of(entry: Entry) -> tuple[str, int]:
         if isinstance(source, Registry):
             return source.archive_sha256, source.archive_bytes
         if isinstance(source, Hub):
-            break
+            return entry.name, entry.bytes or source.file_bytes or 0
     return entry.name, entry.bytes or 0
+
+
+def download_note(names: Iterable[str]) -> str:
+    """What a run with the weights `names` downloads first, and under which licence, a sentence each; empty where
+    nothing."""
+    missing = [entry for entry in map(manifest.entry, names) if not ready(entry.name) and entry.fetchable]
+    sizes = {entry.name: availability([entry.name]).size for entry in missing}
+    return " ".join(
+        f"It downloads {entry.name} first ({sizes[entry.name] or 'size not known'}). Licence: {entry.licence}."
+        for entry in missing
+    )
 
 
 def missing_file(names: Iterable[str]) -> str:

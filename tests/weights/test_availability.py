@@ -64,6 +64,15 @@ def test_what_needs_a_file_says_which_and_what_to_do_and_on_a_space_who(monkeypa
     assert weights.missing_file(["archive", "tiny"]) == ""
 
 
+def test_what_is_downloaded_first_is_told_with_its_size_and_licence():
+    big = entry({**HUB, "converter": "a:b", "file_sha256": "2" * 64, "file_bytes": 121_000_000}, sha256=None)
+    write_manifest(tiny=entry(YOURS), archive=entry(ARCHIVE, licence="MIT"), big=big, hand=entry(YOURS))
+    place()
+    assert weights.download_note(["tiny", "archive"]) == "It downloads archive first (38 MB). Licence: MIT."
+    assert weights.download_note(["big"]) == "It downloads big first (121 MB). Licence: none."
+    assert weights.download_note(["tiny", "hand"]) == ""
+
+
 def test_loading_says_the_same():
     write_manifest(tiny=entry(YOURS, sha256=None))
     with pytest.raises(weights.WeightsError) as refused:

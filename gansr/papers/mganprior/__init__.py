@@ -109,11 +109,12 @@ def scale(method: Method, options: Options) -> int:
 
 def fit(options: Options, side: int, scale: int) -> Options:
     """The factor at which the input has a problem's side. Raises OptionError where the generator is too small."""
-    return (
-        replace(options, factor=GENERATORS[options.generator] // side)
-        if options.job == "sr" and side
-        else options
-    )
+    if options.job != "sr" or not side:
+        return options
+    drawn = GENERATORS[options.generator]
+    if drawn < 2 * side:
+        raise OptionError(f"{options.generator} draws {drawn}×{drawn} px: too few to enlarge {side}×{side}")
+    return replace(options, factor=drawn // side)
 
 
 def needs(method: Method, options: Options) -> Mapping[str, str]:

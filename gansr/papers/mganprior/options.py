@@ -28,6 +28,9 @@ GENERATORS: Mapping[str, int] = MappingProxyType(  # name → side of its pictur
         "stylegan2-cat": 256,
         "stylegan2-car": 512,
         "stylegan2-horse": 256,
+        "pggan-churchoutdoor-256": 256,
+        "pggan-bedroom-256": 256,
+        "pggan-conferenceroom-256": 256,
     }
 )
 LAYERS = ("auto", "4", "8", "16", "32", "64", "128", "256")
@@ -281,9 +284,14 @@ class Options:
     def _check_direction(self) -> None:
         is_pggan = self.generator.startswith("pggan")
         if is_pggan and self.boundary is None:
+            if self.generator == "pggan-celebahq-1024":
+                raise OptionError(
+                    f"{self.generator} has no directions to edit along: give one of the authors' boundary files "
+                    "(pggan_celebahq_age_boundary.npy and the like), or choose another generator"
+                )
             raise OptionError(
-                f"{self.generator} has no directions to edit along: give one of the authors' boundary files "
-                "(pggan_celebahq_age_boundary.npy and the like), or choose another generator"
+                f"{self.generator} has no directions to edit along: give a boundary file made for it, or choose "
+                "another generator"
             )
         if self.boundary is not None and not is_pggan:
             raise OptionError(
