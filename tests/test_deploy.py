@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,8 +68,8 @@ def put(checkout, monkeypatch):
     tried: list[str] = []
     monkeypatch.setattr(deploy, "_try", lambda host, root, token=None: tried.append(host))
 
-    def run(**given) -> list[str]:
-        deploy.deploy(SPACE, root=checkout, sleep=lambda seconds: None, **{"start": False} | given)
+    def run(start: bool = False, **given: Any) -> list[str]:
+        deploy.deploy(SPACE, root=checkout, sleep=lambda seconds: None, start=start, **given)
         return tried
 
     return run
