@@ -39,7 +39,7 @@ from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
 from gansr.ops.threads import threads
 from gansr.progress import Timing
-from gansr.speeds import Meter, Speeds
+from gansr.speeds import SLOW, Meter, Speeds
 from gansr.turns import LEND, Turn, Turns
 from gansr.weights.progress import Fetching, Progress, in_thread
 
@@ -73,7 +73,8 @@ class Engine:
         self.turns = Turns()  # a turn is held inside the job, so that a cancelled client frees it
         self._nets: dict[str, Any] = {}
         self.forms = OptimisedForms()
-        self.speeds = Speeds(self.device.type)
+        slow = self.device.type == "cpu" and not self.fast_bf16
+        self.speeds = Speeds(SLOW if slow else self.device.type)
 
     # ------------------------------------------------------------------------------------------ nets
 

@@ -29,8 +29,12 @@ FACE = "mobilestylegan-ffhq-1024"
 
 Key = tuple[str, str, str]  # method, network (empty: any), kind of step
 
+# Processors on which bfloat16 does not pay take so many times as long. From whole runs of Quick on two cores with AVX2:
+# PULSE 0.9 s a step, mGANprior 1.2 s (20 codes, layer 32²), KernelGAN about 60 s. The others are estimates.
+SLOW, SLOWER = "cpu float32", {"pulse": 6, "mganprior": 6, "kernelgan": 5, "glean": 3, "srgan": 3}
+
 # Type of device → key → seconds per step.
-SEEDS: Mapping[str, Mapping[Key, float]] = {
+_SEEDS: dict[str, Mapping[Key, float]] = {
     "cpu": {
         ("pulse", FACE, "step"): 0.15,
         ("pulse", "stylegan1-ffhq-1024", "step"): 0.6,
@@ -66,6 +70,10 @@ SEEDS: Mapping[str, Mapping[Key, float]] = {
         ("", "", OPERATIONS): 2e-13,
     },
 }
+
+
+_SEEDS[SLOW] = {key: SLOWER[key[0]] * seconds for key, seconds in _SEEDS["cpu"].items()}
+SEEDS: Mapping[str, Mapping[Key, float]] = _SEEDS
 
 
 class Meter:
@@ -105,7 +113,7 @@ class Meter:
 class Speeds:
     """The times of one device. Its methods may be called on any thread.
 
-    type: "cpu" or "cuda".
+    type: of the device, a key of SEEDS.
     """
 
     def __init__(self, type: str):

@@ -39,7 +39,8 @@ def test_the_start_deletes_what_a_killed_download_left(tmp_path, monkeypatch):
     assert not (tmp_path / ".work-left").exists()
 
 
-def test_an_estimate_has_the_table_s_seconds_and_counts_the_jobs_before():
+def test_an_estimate_has_the_table_s_seconds_and_counts_the_jobs_before(monkeypatch):
+    monkeypatch.setattr(Engine, "fast_bf16", True)  # the table is README's
     engine = Engine("cpu", load=lambda name: None)
     job = Job(FAKE, torch.zeros(3, 8, 8), FAKE.options(steps=1000))
     assert Local(engine).estimate(job) == Estimate(None, 0)
