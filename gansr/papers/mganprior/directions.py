@@ -1,7 +1,7 @@
 """The named editing directions that this project ships, for MobileStyleGAN (FFHQ) in its w.
 
-They were found on that generator's own samples by `python -m gansr train mganprior` (the mathematics: `train`). The file
-has about 12 kB and stands beside this module: it is a table of numbers, not a network, so the manifest does not list it.
+They were found on that generator's own samples by `python -m gansr train mganprior` (the mathematics: `train`). The
+file has about 12 kB and stands beside this module: a table of numbers, no network, so the manifest does not list it.
 docs/directions.md has the accuracies, the effects, what else each direction changes, and the limits.
 """
 
@@ -32,18 +32,19 @@ NAMED: Mapping[str, str] = MappingProxyType(  # name → what the page shows, fr
 
 @dataclass(frozen=True)
 class Direction:
-    """A named direction of w."""
+    """A named direction of w, and how it was found."""
 
     step: (
         Tensor  # (1,512) float32: an amount of 1, one standard deviation of the generator's samples along it
     )
     accuracy: float  # 0…1: how often its boundary tells the ends apart, on held-out samples
     samples: int  # its boundary was fitted on
+    drawn: int  # samples that these were chosen from
     labeller: str  # what measured the attribute
 
 
 @cache
-def directions() -> Mapping[str, Direction]:
+def shipped() -> Mapping[str, Direction]:
     """Name → direction, of the shipped file."""
     with safe_open(FILE, "pt") as file:
         about = json.loads(file.metadata()["directions"])
@@ -51,7 +52,7 @@ def directions() -> Mapping[str, Direction]:
     steps = (units * deviations[:, None]).split(1)
     return MappingProxyType(
         {
-            each["name"]: Direction(step, each["accuracy"], each["samples"], each["labeller"])
+            each["name"]: Direction(step, each["accuracy"], each["samples"], each["drawn"], each["labeller"])
             for each, step in zip(about, steps)
         }
     )

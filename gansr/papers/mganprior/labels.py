@@ -32,7 +32,7 @@ LIKE_HAIR = 0.1  # distance of RGB, in [0,1], up to which a pixel counts as hair
 
 
 def log_odds(p: Tensor) -> Tensor:
-    """A probability → log p/(1 − p), within ±9."""
+    """A probability → log p/(1 − p), within ±9.2."""
     p = p.double().clamp(1e-4, 1 - 1e-4)
     return (p / (1 - p)).log()
 

@@ -6,9 +6,9 @@ python -m gansr train mganprior --face-api FOLDER --out FOLDER
 
     npm pack @vladmandic/face-api@1.7.15 && tar xzf vladmandic-face-api-1.7.15.tgz
 
-The labels (labels.csv) are kept in --out, and the same command continues an interrupted run. labels.csv has a column for
-each attribute; a column that you add is conditioned on as well, with empty cells where a sample has no label. Written at
-the end: directions.safetensors, report.md, and a sheet of edits for each direction.
+The labels (labels.csv) are kept in --out, and the same command continues an interrupted run. labels.csv has a column
+for each attribute; a column that you add is conditioned on as well, with empty cells where a sample has no label.
+Written at the end: directions.safetensors, report.md, and a sheet of edits for each direction.
 """
 
 from __future__ import annotations
