@@ -37,9 +37,9 @@ class Direction:
     step: (
         Tensor  # (1,512) float32: an amount of 1, one standard deviation of the generator's samples along it
     )
-    accuracy: float  # 0…1: how often its boundary tells the ends apart, on held-out samples
-    samples: int  # its boundary was fitted on
-    drawn: int  # samples that these were chosen from
+    accuracy: float  # 0…1: how often its score tells the ends of the attribute apart, on held-out samples
+    samples: int  # it was made from
+    held: int  # held-out samples
     labeller: str  # what measured the attribute
 
 
@@ -52,7 +52,7 @@ def shipped() -> Mapping[str, Direction]:
     steps = (units * deviations[:, None]).split(1)
     return MappingProxyType(
         {
-            each["name"]: Direction(step, each["accuracy"], each["samples"], each["drawn"], each["labeller"])
+            each["name"]: Direction(step, each["accuracy"], each["samples"], each["held"], each["labeller"])
             for each, step in zip(about, steps)
         }
     )

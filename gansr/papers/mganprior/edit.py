@@ -39,8 +39,8 @@ def about(options: Options) -> tuple[str, ...]:
         return ()
     known = directions.shipped()[options.direction]
     return (
-        f"direction found on {known.drawn} faces of the generator; it tells the two ends apart on {known.accuracy:.0%} "
-        "of held-out ones. Far from 0 other things change too",
+        f"of {known.held} faces of the generator, the direction tells {known.accuracy:.0%} right of those that have "
+        "most or least of it. Far from 0 other things change too",
     )
 
 

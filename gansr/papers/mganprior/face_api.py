@@ -129,7 +129,6 @@ class FaceApi:
         names = {"age": "age_gender", "expression": "face_expression", "landmarks": "face_landmark_68"}
         self.weights = {name: read_weights(folder, file) for name, file in names.items()}
 
-    @torch.no_grad()
     def landmarks(self, pictures: Tensor) -> Tensor:
         """Pictures (B,3,S,S) → the 68 landmarks (B,68,2), (x, y) in px: iBUG's order."""
         side, weights = pictures.shape[-1], self.weights["landmarks"]
@@ -137,18 +136,17 @@ class FaceApi:
         found = linear(dense_features(cut(pictures, box.expand(len(pictures), 3)), weights), weights, "fc")
         return found.view(-1, 68, 2) * box[2] + box[:2]
 
-    @torch.no_grad()
     def labels(self, pictures: Tensor) -> dict[str, Tensor]:
-        """Pictures (B,3,S,S) → "age" in years (B,), "feminine" and each expression as probabilities
-        (B,), "landmarks" (B,68,2)."""
+        """Pictures (B,3,S,S) → "age" in years (B,), the log-odds "feminine" and "smile" (B,), "landmarks" (B,68,2)."""
         points = self.landmarks(pictures)
-        low, high = points.amin(1), points.amax(1)
+        low, high = points.detach().amin(1), points.detach().amax(1)
         size = (high - low).amax(1, keepdim=True) * PADDING
         faces = cut(pictures, torch.cat([(low + high) / 2 - size / 2, size], 1))
         weights = self.weights["age"]
         features = xception_features(faces, weights)
-        age, gender = linear(features, weights, "fc/age"), linear(features, weights, "fc/gender").softmax(1)
+        age, gender = linear(features, weights, "fc/age")[:, 0], linear(features, weights, "fc/gender")
         weights = self.weights["expression"]
-        expressions = linear(dense_features(faces, weights), weights, "fc").softmax(1)
-        named = dict(zip(EXPRESSIONS, expressions.T))
-        return {"age": age[:, 0], "feminine": gender[:, 1], **named, "landmarks": points}
+        logits = linear(dense_features(faces, weights), weights, "fc")
+        others = [k for k, name in enumerate(EXPRESSIONS) if name != "happy"]
+        smile = logits[:, EXPRESSIONS.index("happy")] - logits[:, others].logsumexp(1)
+        return {"age": age, "feminine": gender[:, 1] - gender[:, 0], "smile": smile, "landmarks": points}

@@ -1,8 +1,8 @@
 """Attributes of a face as numbers, from the networks of face-api, its 68 landmarks, and colours.
 
-Used by the command that makes the editing directions, and by nothing in the app. Pictures are FFHQ-aligned, RGB
-(B,3,S,S) in [0,1]; landmarks (B,68,2) are px in iBUG's order: jaw 0–16, brows 17–26, nose 27–35, eyes 36–47, mouth
-48–67.
+Used by the command that makes the editing directions, and by nothing in the app. Every number has a gradient with
+respect to the picture. Pictures are FFHQ-aligned, RGB (B,3,S,S) in [0,1]; landmarks (B,68,2) are px in iBUG's order:
+jaw 0–16, brows 17–26, nose 27–35, eyes 36–47, mouth 48–67.
 """
 
 from __future__ import annotations
@@ -16,35 +16,24 @@ from gansr.ops.colour import luma
 from gansr.papers.mganprior.face_api import FaceApi
 
 ATTRIBUTES: Mapping[str, str] = {  # name → what measures it
-    "age": "face-api, age in years",
     "smile": "face-api, log-odds of the expression happy",
+    "age": "face-api, age in years",
     "yaw": "face-api landmarks: the nose's tip between the ends of the jaw",
     "pitch": "face-api landmarks: the nose's tip between eyes and mouth",
     "eyes": "face-api landmarks: height of the eyes by their width",
     "mouth": "face-api landmarks: gap of the lips by the mouth's width",
-    "hair": "median luma of the band above the forehead",
-    "length": "share of the area beside the neck that has the hair's colour",
-    "skin": "median luma of the cheeks",
-    "light": "mean luma of the picture",
+    "hair": "mean luma of the band above the forehead",
+    "skin": "mean luma of the cheeks",
     "feminine": "face-api, log-odds of its gender network",
 }
-LIKE_HAIR = 0.1  # distance of RGB, in [0,1], up to which a pixel counts as hair
-
-
-def log_odds(p: Tensor) -> Tensor:
-    """A probability → log p/(1 − p), within ±9.2."""
-    p = p.double().clamp(1e-4, 1 - 1e-4)
-    return (p / (1 - p)).log()
 
 
 def attributes(pictures: Tensor, api: FaceApi) -> dict[str, Tensor]:
-    """Pictures (B,3,S,S) → a number (B,), float64, for each of ATTRIBUTES."""
+    """Pictures (B,3,S,S) → a number (B,) for each of ATTRIBUTES."""
     found = api.labels(pictures)
-    shape = geometry(found["landmarks"].double())
-    colour = colours(pictures, found["landmarks"])
-    read = {"age": found["age"].double()}
-    read |= {"smile": log_odds(found["happy"]), "feminine": log_odds(found["feminine"])}
-    return {name: (read | shape | colour)[name] for name in ATTRIBUTES}
+    points = found.pop("landmarks")
+    found |= geometry(points) | colours(pictures, points.detach())
+    return {name: found[name] for name in ATTRIBUTES}
 
 
 def geometry(points: Tensor) -> dict[str, Tensor]:
@@ -64,48 +53,26 @@ def geometry(points: Tensor) -> dict[str, Tensor]:
 
 
 def colours(pictures: Tensor, points: Tensor) -> dict[str, Tensor]:
-    """Pictures (B,3,S,S) and landmarks → hair, length, skin and light (B,), float64."""
-    rows = [_colours(picture, each) for picture, each in zip(pictures, points)]
-    return {name: torch.tensor([row[name] for row in rows]).double() for name in rows[0]}
+    """Pictures (B,3,S,S) and landmarks → hair and skin (B,)."""
+    rows = [_colours(luma(picture), each) for picture, each in zip(pictures, points)]
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def _colours(picture: Tensor, points: Tensor) -> dict[str, float]:
-    eyes, chin = points[36:48].mean(0), points[8]
-    unit = float(chin[1] - eyes[1])  # px, the lower half of the face
-    left, right, middle = float(points[0, 0]), float(points[16, 0]), float(eyes[0])
-
-    def region(x0: float, x1: float, y0: float, y1: float) -> Tensor:
-        """The pixels (3,n) of a rectangle cut to the picture; never none."""
-        side = picture.shape[-1]
-        a, b = (min(max(round(v), 0), side) for v in (x0, x1))
-        c, d = (min(max(round(v), 0), side) for v in (y0, y1))
-        return picture[:, min(c, side - 2) : max(d, 2), min(a, side - 2) : max(b, 2)].flatten(1)
-
-    top, jaw = float(eyes[1]), float(points[4:13, 1].mean())
-    above = region(middle - 0.35 * unit, middle + 0.35 * unit, top - 0.98 * unit, top - 0.72 * unit)
-    hair = above.median(1).values
-    beside = torch.cat(
-        [
-            region(left - 0.3 * unit, left, jaw, jaw + 0.4 * unit),
-            region(right, right + 0.3 * unit, jaw, jaw + 0.4 * unit),
-        ],
-        1,
-    )
-    cheeks = torch.cat(
-        [
-            region(x - 0.1 * unit, x + 0.1 * unit, top + 0.25 * unit, top + 0.45 * unit)
-            for x in (float(points[41, 0]), float(points[46, 0]))
-        ],
-        1,
-    )
-    return {
-        "hair": _luma(hair[:, None]),
-        "length": float(((beside - hair[:, None]).norm(dim=0) < LIKE_HAIR).float().mean()),
-        "skin": _luma(cheeks.median(1).values[:, None]),
-        "light": _luma(picture.flatten(1)),
-    }
+def _colours(y: Tensor, points: Tensor) -> dict[str, Tensor]:
+    """The luma of a picture (S,S) and its landmarks (68,2) → two means."""
+    eyes = points[36:48].mean(0)
+    unit = float(points[8, 1] - eyes[1])  # px, from the eyes to the chin
+    top, middle = float(eyes[1]), float(eyes[0])
+    cheeks = [
+        _region(y, x - 0.1 * unit, x + 0.1 * unit, top + 0.25 * unit, top + 0.45 * unit)
+        for x in points[[41, 46], 0].tolist()
+    ]
+    band = (middle - 0.35 * unit, middle + 0.35 * unit, top - 0.98 * unit, top - 0.72 * unit)
+    return {"hair": _region(y, *band), "skin": torch.stack(cheeks).mean()}
 
 
-def _luma(pixels: Tensor) -> float:
-    """The mean luma of pixels (3,n)."""
-    return float(luma(pixels[:, None]).mean())
+def _region(y: Tensor, left: float, right: float, top: float, bottom: float) -> Tensor:
+    """The mean of a rectangle (px), cut to the picture (S,S); of at least 2×2 px."""
+    side = y.shape[-1]
+    a, b, c, d = (min(max(round(v), 0), side) for v in (left, right, top, bottom))
+    return y[min(c, side - 2) : max(d, c + 2, 2), min(a, side - 2) : max(b, a + 2, 2)].mean()

@@ -6,19 +6,18 @@ python -m gansr train mganprior --face-api FOLDER --out FOLDER
 
     npm pack @vladmandic/face-api@1.7.15 && tar xzf vladmandic-face-api-1.7.15.tgz
 
-The labels (labels.csv) are kept in --out, and the same command continues an interrupted run. labels.csv has a column
-for each attribute; a column that you add is conditioned on as well, with empty cells where a sample has no label.
-Written at the end: directions.safetensors, report.md, and a sheet of edits for each direction.
+Written: directions.safetensors, report.md (docs/directions.md explains its tables), a sheet of edits for each
+direction, and state.pt, from which the same command continues an interrupted run.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import math
+import statistics
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,34 +34,35 @@ from gansr.papers.mganprior.composition import samples_of_w
 from gansr.papers.mganprior.directions import GENERATOR, NAMED
 from gansr.papers.mganprior.face_api import FaceApi
 from gansr.papers.mganprior.labels import ATTRIBUTES, attributes
+from gansr.papers.mganprior.readout import Readout, fitted, rows
 from gansr.picture.strip import sheet
+from gansr.weights import files
 
-SIDE = 256  # px, of the pictures that are labelled: the generator's, shrunk by the mean
-SEED = 14
-PSI = (0.7, 1.0)  # the truncation of a sample, uniform between the two
+SEED, POOL = 14, 6000  # of the codes; the parts below are ranges of this pool
+PSI = (0.7, 1.0)  # the truncation of a code, uniform between the two
+READOUT, GRADIENTS, HELD, EDITED = 0, 1000, 2000, 5000  # first code of each part
+READOUT_CODES = 131
+SIDE = 256  # px, of the pictures that are measured: the generator's, shrunk by the mean
 AMOUNT = 2.0  # σ, of the edits that are measured
 SHEET_FACES, SHEET_AMOUNTS = 6, (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 
-Draw = Callable[[Tensor], Tensor]
+Draw = Callable[[Tensor], Tensor]  # w (B,512) → pictures (B,3,SIDE,SIDE) in [0,1]
+Effects = Mapping[str, Mapping[str, float]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
     add = parser.add_argument
-    add("--out", type=Path, required=True, help="folder for the samples, their labels and the results")
+    add("--out", type=Path, required=True, help="folder for what is written")
     add("--face-api", type=Path, required=True, help="the folder package/model of @vladmandic/face-api")
-    add("--samples", type=int, default=4000, help="number of samples (4000)")
-    add(
-        "--measured",
-        type=int,
-        default=40,
-        help="number of held-out samples that are edited and measured (40)",
-    )
+    add("--gradients", type=int, default=64, help="number of samples whose gradients are averaged (64)")
+    add("--held", type=int, default=400, help="number of labelled samples that the accuracy is of (400)")
+    add("--edited", type=int, default=24, help="number of other samples that are edited and measured (24)")
     add("--threads", type=int, help="threads of the processor; default: torch's choice")
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Sample, label, fit, measure; returns the exit status, 1 where a folder cannot be used."""
+    """Sample, label, find, measure; returns the exit status, 1 where a folder cannot be used."""
     if parsed.threads is not None:
         torch.set_num_threads(parsed.threads)
     try:
@@ -72,91 +72,107 @@ def run(parsed: argparse.Namespace) -> int:
         print(f"gansr: {error}", file=sys.stderr)
         return 1
     net = weights.load(GENERATOR)
-    draw = drawing(net)
-    w = sample_codes(net.mapping, parsed.samples)
-    table = labelled(w, draw, api, parsed.out / "labels.csv")
-    spread = samples_of_w(net.mapping, net.style)
-    found = fit(w, table, spread)
-    write(parsed.out / "directions.safetensors", found, parsed.samples)
-    held = w[train.held_out(len(w))][: parsed.measured]
-    effects = measure(held, found, draw, api, table)
+    spread, w = samples_of_w(net.mapping, net.style), codes(net.mapping, net.style)
+    generator = OptimisedMobileStyleGAN(net, torch.float32).snapshot()
+    kept = Kept(parsed.out / "state.pt")
+    readout = kept("readout", partial(fitted, generator, w[READOUT : READOUT + READOUT_CODES]))
+    labels = Labels(Readout(generator, readout), api)
+    normals = mean_gradients(labels, w[GRADIENTS : GRADIENTS + parsed.gradients], kept)
+    held = w[HELD : HELD + parsed.held]
+    scores = scores_of(labels, held, kept)
+    found = find(normals, spread, held, scores)
+    write(parsed.out / "directions.safetensors", found, parsed.gradients)
+    draw, edited = drawing(generator), w[EDITED : EDITED + parsed.edited]
+    effects = {
+        name: kept(f"edits along {name}", partial(measured, name, each, edited, draw, api, scores))
+        for name, each in found.items()
+    }
     (parsed.out / "report.md").write_text(report(found, effects))
-    for name, direction in found.items():
-        (parsed.out / f"sheet-{name}.png").write_bytes(edits(held[:SHEET_FACES], direction.step, draw))
+    for name, each in found.items():
+        (parsed.out / f"sheet-{name}.png").write_bytes(edits(edited[:SHEET_FACES], each.step, draw))
     return 0
 
 
-def drawing(net: Any) -> Draw:
-    """Codes w (B,512) → pictures (B,3,SIDE,SIDE) in [0,1]; one at a time, in float32, so that machines agree."""
-    snapshot = OptimisedMobileStyleGAN(net, torch.float32).snapshot()
+class Kept:
+    """What was computed, by name, in a file; a second run takes it from there. Another --out begins anew."""
 
-    @torch.no_grad()
-    def draw(w: Tensor) -> Tensor:
-        rows = w[:, None].expand(-1, net.style_rows, -1)
-        large = (snapshot.synthesis(rows[i : i + 1]) for i in range(len(w)))
-        return torch.cat([(F.interpolate(x, (SIDE, SIDE), mode="area") / 2 + 0.5).clamp(0, 1) for x in large])
+    def __init__(self, path: Path):
+        self.path = path
+        self.found: dict[str, Any] = torch.load(path, weights_only=True) if path.exists() else {}
 
-    return draw
+    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
+        """What is kept under the name, else what `make` returns: tensors, numbers and dictionaries of them."""
+        if name not in self.found:
+            self.found[name] = make()
+            with files.replacing(self.path) as part:
+                torch.save(self.found, part)
+            print(name, flush=True)
+        return self.found[name]
+
+
+class Labels:
+    """w (B,512) → a number (B,) for each attribute, by the labellers on read-out pictures."""
+
+    def __init__(self, readout: Readout, api: FaceApi):
+        self.readout, self.api = readout, api
+
+    def __call__(self, w: Tensor) -> dict[str, Tensor]:
+        return attributes(self.readout(w), self.api)
 
 
 @torch.no_grad()
-def sample_codes(mapping: Callable[[Tensor], Tensor], count: int, style: int = 512) -> Tensor:
-    """The codes (count, style), each between the mean and a free sample by its own truncation. A larger count begins
-    with the same codes."""
-    mean = samples_of_w(mapping, style).mean(0, keepdim=True)  # type: ignore[arg-type]
-    codes = []
-    for i in range(count):
-        generator = torch.Generator().manual_seed(SEED * 1_000_003 + i)
-        z = torch.randn(1, style, generator=generator)
-        low, high = PSI
-        codes.append(torch.lerp(mean, mapping(z), low + (high - low) * torch.rand(1, 1, generator=generator)))
-    return torch.cat(codes)
+def codes(mapping: Any, style: int) -> Tensor:
+    """The pool (POOL,style): each code lies between the mean and a free sample, by its own truncation."""
+    generator = torch.Generator().manual_seed(SEED)
+    z = torch.randn(POOL, style, generator=generator)
+    psi = PSI[0] + (PSI[1] - PSI[0]) * torch.rand(POOL, 1, generator=generator)
+    return torch.lerp(samples_of_w(mapping, style).mean(0, keepdim=True), mapping(z), psi)
 
 
-def labelled(w: Tensor, draw: Draw, api: FaceApi, path: Path) -> dict[str, Tensor]:
-    """The labels of the samples, name → (n,) with NaN for none; those that the file lacks are made and added."""
-    rows: list[dict[str, str]] = []
-    if path.exists():
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    names = list(rows[0])[1:] if rows else list(ATTRIBUTES)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, ["sample", *names])
-        if not rows:
-            writer.writeheader()
-        for i in range(len(rows), len(w)):
-            made = attributes(draw(w[i : i + 1]), api)
-            row = {"sample": str(i)} | {name: f"{float(value):.5g}" for name, value in made.items()}
-            writer.writerow(row)
-            file.flush()
-            rows.append(row)
-    values = {name: [float(row.get(name) or "nan") for row in rows[: len(w)]] for name in names}
-    return {name: torch.tensor(each, dtype=torch.float64) for name, each in values.items()}
+def mean_gradients(labels: Labels, w: Tensor, kept: Kept) -> dict[str, Tensor]:
+    """The normal (512,) of each attribute."""
+    rows = [
+        kept(f"gradient {i}", partial(train.gradients, labels, code)) for i, code in enumerate(w.split(1))
+    ]
+    return {name: torch.cat([row[name] for row in rows]).mean(0) for name in ATTRIBUTES}
 
 
-def fit(w: Tensor, table: Mapping[str, Tensor], spread: Tensor) -> dict[str, train.Found]:
-    """The directions of NAMED, each conditioned on every other attribute of the table.
+def scores_of(labels: Labels, w: Tensor, kept: Kept) -> dict[str, Tensor]:
+    """The labels (n,) of the codes w (n,512)."""
 
-    w (n,512) and its labels (n,); spread (m,512): samples that define the unit.
+    @torch.no_grad()
+    def label(code: Tensor) -> dict[str, Tensor]:
+        return labels(code)
+
+    rows = [kept(f"label {i}", partial(label, code)) for i, code in enumerate(w.split(1))]
+    return {name: torch.cat([row[name] for row in rows]) for name in ATTRIBUTES}
+
+
+def find(
+    normals: Mapping[str, Tensor], spread: Tensor, held: Tensor, scores: Mapping[str, Tensor]
+) -> dict[str, train.Found]:
+    """The directions of NAMED, each conditioned on every other attribute.
+
+    spread (m,512): samples that define lengths and the unit; held (n,512) and their scores (n,): for the accuracy.
     """
-    boundaries = {name: train.boundary(w, scores) for name, scores in table.items()}
     found = {}
     for name in NAMED:
-        others = [each.normal for other, each in boundaries.items() if other != name]
-        unit, deviation = train.direction(boundaries[name].normal, others, spread)
-        found[name] = train.Found(unit, deviation, boundaries[name])
+        others = [normal for other, normal in normals.items() if other != name]
+        unit, deviation = train.direction(normals[name], others, spread)
+        right = train.accuracy(held, scores[name], normals[name])
+        found[name] = train.Found(unit, deviation, right, len(held))
     return found
 
 
-def write(path: Path, found: Mapping[str, train.Found], drawn: int) -> None:
+def write(path: Path, found: Mapping[str, train.Found], samples: int) -> None:
     """The file that the app reads: "directions" (K,512) of length 1, "deviations" (K,), and what is known of each."""
     about = [
         {
             "name": name,
             "title": NAMED[name],
-            "accuracy": round(each.boundary.accuracy, 4),
-            "samples": each.boundary.samples,
-            "drawn": drawn,
+            "accuracy": round(each.accuracy, 3),
+            "samples": samples,
+            "held": each.held,
             "labeller": ATTRIBUTES[name],
             "seed": SEED,
         }
@@ -169,64 +185,61 @@ def write(path: Path, found: Mapping[str, train.Found], drawn: int) -> None:
     save_file(tensors, path, {"directions": json.dumps(about), "generator": GENERATOR})
 
 
-def measure(
-    w: Tensor, found: Mapping[str, train.Found], draw: Draw, api: FaceApi, table: Mapping[str, Tensor]
-) -> dict[str, dict[str, float]]:
-    """Each direction's edits of w (n,512) by ±AMOUNT.
+def drawing(generator: Any) -> Draw:
+    """A function that draws full pictures one at a time, in float32, so that machines agree, and shrinks them."""
 
-    For each attribute the mean change from − to +, in its standard deviations over the samples; "right": the share of
-    faces whose own attribute rose; "identity": the mean similarity of both ends to the unedited face.
+    @torch.no_grad()
+    def draw(w: Tensor) -> Tensor:
+        large = (generator.synthesis(rows(generator, code)) for code in w.split(1))
+        return torch.cat([(F.interpolate(x, (SIDE, SIDE), mode="area") / 2 + 0.5).clamp(0, 1) for x in large])
+
+    return draw
+
+
+@torch.no_grad()
+def measured(
+    name: str, found: train.Found, w: Tensor, draw: Draw, api: FaceApi, scores: Mapping[str, Tensor]
+) -> dict[str, float]:
+    """The edits of w (n,512) by −AMOUNT and +AMOUNT along a direction, drawn in full.
+
+    For each attribute the mean change from − to +, in standard deviations of its scores; "right": the share of faces
+    whose own attribute rose; "identity": the mean similarity of both ends to the unedited face, where one is found.
     """
-    names = [name for name in table if name in ATTRIBUTES]
-    deviation = {name: float(table[name][~table[name].isnan()].std()) for name in names}
-    sessions = [weights.load(name) for name in ("scrfd-500m", "arcface-mbf")]
-    pictures = {
-        name: [draw(w + t * AMOUNT * each.step.float()) for t in (-1, 1)] for name, each in found.items()
-    }
-    plain = draw(w)
-    known = [faces.detect(picture, sessions[0]) for picture in plain]
-    kept = [i for i, each in enumerate(known) if each]
-    first = [embed(plain[i], known[i][0].points, sessions[1]) for i in kept]
-    effects = {}
-    for name, (low, high) in pictures.items():
-        before, after = attributes(low, api), attributes(high, api)
-        change = {other: after[other] - before[other] for other in names}
-        likeness = [
-            float(embed(ends[i], known[i][0].points, sessions[1]) @ own)
-            for ends in (low, high)
-            for i, own in zip(kept, first)
-        ]
-        effects[name] = {other: float(each.mean()) / deviation[other] for other, each in change.items()}
-        effects[name]["right"] = float((change[name] > 0).double().mean())
-        effects[name]["identity"] = math.fsum(likeness) / max(len(likeness), 1)
-    return effects
+    detector, arcface = (weights.load(each) for each in ("scrfd-500m", "arcface-mbf"))
+    plain, low, high = (draw(w + t * AMOUNT * found.step) for t in (0, -1, 1))
+    before, after = attributes(low, api), attributes(high, api)
+    change = {each: (after[each] - before[each]).double() for each in ATTRIBUTES}
+    likeness = []
+    for picture, *ends in zip(plain, low, high):
+        if seen := faces.detect(picture, detector):
+            own = embed(picture, seen[0].points, arcface)
+            likeness += [float(embed(end, seen[0].points, arcface) @ own) for end in ends]
+    effect = {each: float(value.mean()) / float(scores[each].std()) for each, value in change.items()}
+    right = float((change[name] > 0).double().mean())
+    return effect | {"right": right, "identity": statistics.fmean(likeness)}
 
 
-def report(found: Mapping[str, train.Found], effects: Mapping[str, Mapping[str, float]]) -> str:
-    """Two Markdown tables: what each direction is, and what it changes."""
-    lines = [
-        "| direction | labeller | accuracy | samples | moved right | identity |",
-        "|---|---|---|---|---|---|",
-    ]
+def report(found: Mapping[str, train.Found], effects: Effects) -> str:
+    """Two Markdown tables: what each direction is, and what else it changes."""
+    lines = ["| direction | accuracy | own effect | moved right | identity |", "|---|---|---|---|---|"]
     for name, each in found.items():
-        accuracy, right = f"{each.boundary.accuracy:.1%}", f"{effects[name]['right']:.0%}"
+        seen = effects[name]
         lines.append(
-            f"| {name} | {ATTRIBUTES[name]} | {accuracy} | {each.boundary.samples} | {right} "
-            f"| {effects[name]['identity']:.2f} |"
+            f"| {name} | {each.accuracy:.0%} | {seen[name]:+.1f} | {seen['right']:.0%} | {seen['identity']:.2f} |"
         )
-    columns = [name for name in next(iter(effects.values())) if name in ATTRIBUTES]
-    lines += ["", f"| direction | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for name, each in effects.items():
-        cells = (f"**{each[other]:+.1f}**" if other == name else f"{each[other]:+.1f}" for other in columns)
+    lines += ["", f"| direction | {' | '.join(ATTRIBUTES)} |", "|---" * (len(ATTRIBUTES) + 1) + "|"]
+    for name, seen in effects.items():
+        cells = (
+            f"**{seen[other]:+.1f}**" if other == name else f"{seen[other]:+.1f}" for other in ATTRIBUTES
+        )
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def edits(w: Tensor, step: Tensor, draw: Draw) -> bytes:
     """A PNG: a line for each of w (n,512), its edits from −3 to +3 standard deviations."""
-    return sheet(
-        [
-            [(f"{t:+g} σ" if t else "not edited", "", draw(one + t * step)[0]) for t in SHEET_AMOUNTS]
-            for one in w.split(1)
-        ]
-    )
+    lines = []
+    for code in w.split(1):
+        pictures = [(t, draw(code + t * step)[0]) for t in SHEET_AMOUNTS]
+        lines.append([(f"{t:+g} σ" if t else "not edited", "", picture) for t, picture in pictures])
+    return sheet(lines)

@@ -1,4 +1,4 @@
-"""Finding editing directions: boundaries of samples whose attribute is known, conditioned on others."""
+"""Finding editing directions: normals of attributes, and moves that leave other attributes alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gansr.papers.mganprior.train import boundary, direction, extremes, held_out, logistic
+from gansr.papers.mganprior.train import accuracy, direction, extremes, gradients
 
 STYLE = 12
 
@@ -18,46 +18,38 @@ def samples(count: int = 1000) -> Tensor:
     return torch.randn(count, STYLE, generator=generator, dtype=torch.float64) @ (torch.eye(STYLE) + mix)
 
 
-def test_every_fifth_sample_is_held_out():
-    assert held_out(10).tolist() == [False, False, False, False, True] * 2
+def test_the_extremes_are_the_top_and_the_bottom_quarter():
+    high, low = extremes(torch.tensor([0.5, 7.0, -1.0, 3.0, 2.0, -4.0, 1.0, 0.0]))
+    assert sorted(high.tolist()) == [1, 3] and sorted(low.tolist()) == [2, 5]
 
 
-def test_the_extremes_are_the_top_and_the_bottom_quarter_of_what_has_a_label():
-    scores = torch.tensor([0.5, float("nan"), 7.0, -1.0, 3.0, 2.0, -4.0, 1.0, 0.0]).double()
-    high, low = extremes(scores)
-    assert sorted(high.tolist()) == [2, 4] and sorted(low.tolist()) == [3, 6]
-
-
-def test_the_extremes_of_a_yes_or_no_are_balanced():
-    high, low = extremes(torch.tensor([0.0, 1.0, 0.0, 0.0, 1.0, 0.0]).double())
-    assert high.tolist() == [1, 4] and len(low) == 2
-
-
-def test_logistic_regression_has_no_gradient_at_its_solution():
-    w = samples(200)
-    y = torch.where(w[:, 0] + 0.3 * w[:, 1] > 0, 1.0, -1.0).double()
-    a, c = logistic(w, y, 0.01)
-    a, c = a.requires_grad_(), c.requires_grad_()
-    loss = torch.nn.functional.softplus(-y * (w @ a + c)).mean() + 0.01 * a.square().sum()
-    for gradient in torch.autograd.grad(loss, (a, c)):
-        assert float(gradient.abs().max()) < 1e-6
-
-
-def test_a_boundary_finds_what_the_labels_come_from():
-    w = samples()
+def test_the_mean_gradient_is_the_normal_that_regression_finds():
+    """Stein's lemma, on an attribute that is not linear in w."""
+    w = samples(20_000)
     truth = torch.linspace(-1, 1, STYLE).double()
-    noise = 0.3 * torch.randn(len(w), generator=torch.Generator().manual_seed(1)).double()
-    found = boundary(w, w @ truth + noise)
-    assert found.accuracy > 0.95 and found.samples == 400
-    scores = w @ found.normal
-    assert float(torch.corrcoef(torch.stack([scores, w @ truth]))[0, 1]) > 0.97
+
+    def attributes(w: Tensor) -> dict[str, Tensor]:
+        score = w @ truth
+        return {"wavy": score + score.sin(), "first": w[:, 0]}
+
+    found = gradients(attributes, w[:300])
+    assert found["wavy"].shape == (300, STYLE)
+    torch.testing.assert_close(found["first"].mean(0), torch.eye(STYLE).double()[0])
+    value = attributes(w)["wavy"]
+    regressed = torch.linalg.lstsq(w, value[:, None]).solution[:, 0]
+    cosine = torch.nn.functional.cosine_similarity(found["wavy"].mean(0), regressed, dim=0)
+    assert float(cosine) > 0.99
 
 
-def test_too_few_labels_are_refused():
-    scores = torch.full((1000,), float("nan")).double()
-    scores[:50] = torch.arange(50.0).double()
+def test_accuracy_is_of_the_ends_and_needs_no_constant():
+    w = samples(400) + 5
+    truth = torch.linspace(-1, 1, STYLE).double()
+    assert accuracy(w, w @ truth, truth) == 1
+    assert accuracy(w, w @ truth, -truth) == 0
+    noise = torch.randn(400, generator=torch.Generator().manual_seed(3)).double()
+    assert 0.4 < accuracy(w, noise, truth) < 0.6
     with pytest.raises(ValueError, match="too few"):
-        boundary(samples(), scores)
+        accuracy(w[:4], noise[:4], truth)
 
 
 def test_a_direction_leaves_the_other_scores_unchanged_and_is_in_units_of_its_deviation():
