@@ -44,7 +44,7 @@ READOUT, GRADIENTS, HELD, EDITED = 0, 1000, 2000, 5000  # first code of each par
 READOUT_CODES = 131
 SIDE = 256  # px, of the pictures that are measured: the generator's, shrunk by the mean
 AMOUNT = 2.0  # σ, of the edits that are measured
-SHEET_FACES, SHEET_AMOUNTS = 6, (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+SHEET_FACES = 8
 
 Draw = Callable[[Tensor], Tensor]  # w (B,512) → pictures (B,3,SIDE,SIDE) in [0,1]
 Effects = Mapping[str, Mapping[str, float]]
@@ -83,13 +83,15 @@ def run(parsed: argparse.Namespace) -> int:
     found = find(normals, spread, held, scores)
     write(parsed.out / "directions.safetensors", found, parsed.gradients)
     draw, edited = drawing(generator), w[EDITED : EDITED + parsed.edited]
-    effects = {
-        name: kept(f"edits along {name}", partial(measured, name, each, edited, draw, api, scores))
+    plain = kept("not edited", partial(draw, edited))
+    ends = {
+        name: kept(f"edits along {name}", partial(both_ends, edited, each.step, draw))
         for name, each in found.items()
     }
+    effects = {name: effect(name, *each, plain, api, scores) for name, each in ends.items()}
     (parsed.out / "report.md").write_text(report(found, effects))
-    for name, each in found.items():
-        (parsed.out / f"sheet-{name}.png").write_bytes(edits(edited[:SHEET_FACES], each.step, draw))
+    for name, (low, high) in ends.items():
+        (parsed.out / f"sheet-{name}.png").write_bytes(edits_sheet(low, plain, high))
     return 0
 
 
@@ -196,17 +198,21 @@ def drawing(generator: Any) -> Draw:
     return draw
 
 
-@torch.no_grad()
-def measured(
-    name: str, found: train.Found, w: Tensor, draw: Draw, api: FaceApi, scores: Mapping[str, Tensor]
-) -> dict[str, float]:
-    """The edits of w (n,512) by −AMOUNT and +AMOUNT along a direction, drawn in full.
+def both_ends(w: Tensor, step: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """The pictures (n,3,SIDE,SIDE) of w (n,512) moved by −AMOUNT and by +AMOUNT."""
+    return draw(w - AMOUNT * step), draw(w + AMOUNT * step)
 
-    For each attribute the mean change from − to +, in standard deviations of its scores; "right": the share of faces
-    whose own attribute rose; "identity": the mean similarity of both ends to the unedited face, where one is found.
+
+@torch.no_grad()
+def effect(
+    name: str, low: Tensor, high: Tensor, plain: Tensor, api: FaceApi, scores: Mapping[str, Tensor]
+) -> dict[str, float]:
+    """What an edit from −AMOUNT (`low`) to +AMOUNT (`high`) changes; pictures (n,3,SIDE,SIDE).
+
+    For each attribute the mean change, in standard deviations of its scores; "right": the share of faces whose own
+    attribute rose; "identity": the mean similarity of both ends to the unedited face, where one is found.
     """
     detector, arcface = (weights.load(each) for each in ("scrfd-500m", "arcface-mbf"))
-    plain, low, high = (draw(w + t * AMOUNT * found.step) for t in (0, -1, 1))
     before, after = attributes(low, api), attributes(high, api)
     change = {each: (after[each] - before[each]).double() for each in ATTRIBUTES}
     likeness = []
@@ -214,9 +220,9 @@ def measured(
         if seen := faces.detect(picture, detector):
             own = embed(picture, seen[0].points, arcface)
             likeness += [float(embed(end, seen[0].points, arcface) @ own) for end in ends]
-    effect = {each: float(value.mean()) / float(scores[each].std()) for each, value in change.items()}
+    changes = {each: float(value.mean()) / float(scores[each].std()) for each, value in change.items()}
     right = float((change[name] > 0).double().mean())
-    return effect | {"right": right, "identity": statistics.fmean(likeness)}
+    return changes | {"right": right, "identity": statistics.fmean(likeness)}
 
 
 def report(found: Mapping[str, train.Found], effects: Effects) -> str:
@@ -236,10 +242,7 @@ def report(found: Mapping[str, train.Found], effects: Effects) -> str:
     return "\n".join(lines) + "\n"
 
 
-def edits(w: Tensor, step: Tensor, draw: Draw) -> bytes:
-    """A PNG: a line for each of w (n,512), its edits from −3 to +3 standard deviations."""
-    lines = []
-    for code in w.split(1):
-        pictures = [(t, draw(code + t * step)[0]) for t in SHEET_AMOUNTS]
-        lines.append([(f"{t:+g} σ" if t else "not edited", "", picture) for t, picture in pictures])
-    return sheet(lines)
+def edits_sheet(low: Tensor, plain: Tensor, high: Tensor) -> bytes:
+    """A PNG of three lines: the faces moved by −AMOUNT, not edited, and moved by +AMOUNT."""
+    lines = ((f"−{AMOUNT:g} σ", low), ("not edited", plain), (f"+{AMOUNT:g} σ", high))
+    return sheet([[(title, "", picture) for picture in pictures[:SHEET_FACES]] for title, pictures in lines])
