@@ -26,6 +26,7 @@ NAMED: Mapping[str, str] = MappingProxyType(  # name → what the page shows, fr
         "yaw": "Pose: to the left – to the right",
         "eyes": "Eyes: narrow – wide open",
         "hair": "Hair: dark – fair",
+        "pitch": "Pose: up – down",
     }
 )
 

@@ -155,7 +155,7 @@ def find(
 ) -> dict[str, train.Found]:
     """The directions of NAMED, each conditioned on every other attribute.
 
-    spread (m,512): samples that define lengths and the unit; held (n,512) and their scores (n,): for the accuracy.
+    spread (m,512): samples that define the unit; held (n,512) and their scores (n,): for the accuracy.
     """
     found = {}
     for name in NAMED:

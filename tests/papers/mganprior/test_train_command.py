@@ -52,7 +52,7 @@ def test_a_direction_is_conditioned_on_every_other_attribute_and_written_with_it
 
 
 def test_the_report_has_a_row_for_each_direction_and_a_column_for_each_attribute():
-    effects = {name: {each: 0.25 for each in ATTRIBUTES} | {"right": 0.9, "identity": 0.5} for name in NAMED}
+    effects = {name: dict.fromkeys(ATTRIBUTES, 0.25) | {"right": 0.9, "identity": 0.5} for name in NAMED}
     lines = report(found(), effects).splitlines()
     assert lines[2] == f"| {next(iter(NAMED))} | 100% | +0.2 | 90% | 0.50 |"
     assert lines[-1].count("|") == len(ATTRIBUTES) + 2 and lines[-1].count("**") == 2
