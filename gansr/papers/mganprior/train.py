@@ -13,9 +13,9 @@ and conditions its normal on the other attributes. The steps here:
        d ∝ n − B (BᵀB)⁻¹ Bᵀ n          n: this normal; B: the normals of the other attributes
 
 How we differ from InterFaceGAN: gradients for an SVM; all other attributes are conditioned on at once. Moves that are
-short for the samples' covariance (Σ n, conditioned likewise) were tried: at the same effect they change more of what has
-no label (hair, clothes, background), and the similarity to the unedited face falls from 0.67 to 0.56 (smile and age, one
-face, both ends).
+short for the samples' covariance (Σ n, conditioned likewise) were tried: at the same effect they change more of what
+has no label (hair, clothes, background), and the similarity to the unedited face falls from 0.67 to 0.56 (smile and
+age, one face, both ends).
 
 The unit: d has length 1, and its deviation is the standard deviation of samples along it, so that an amount of 1 is one
 standard deviation, as with the principal directions.
