@@ -25,6 +25,7 @@ NAMED: Mapping[str, str] = MappingProxyType(  # name → what the page shows, fr
         "age": "Age: younger – older",
         "yaw": "Pose: to the left – to the right",
         "eyes": "Eyes: narrow – wide open",
+        "glasses": "Glasses: without – with",
         "hair": "Hair: dark – fair",
         "pitch": "Pose: up – down",
     }

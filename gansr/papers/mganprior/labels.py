@@ -22,6 +22,7 @@ ATTRIBUTES: Mapping[str, str] = {  # name → what measures it
     "pitch": "face-api landmarks: the nose's tip between eyes and mouth",
     "eyes": "face-api landmarks: height of the eyes by their width",
     "mouth": "face-api landmarks: gap of the lips by the mouth's width",
+    "glasses": "edges across the bridge of the nose, by its luma",
     "hair": "mean luma of the band above the forehead",
     "skin": "mean luma of the cheeks",
     "feminine": "face-api, log-odds of its gender network",
@@ -53,26 +54,36 @@ def geometry(points: Tensor) -> dict[str, Tensor]:
 
 
 def colours(pictures: Tensor, points: Tensor) -> dict[str, Tensor]:
-    """Pictures (B,3,S,S) and landmarks → hair and skin (B,)."""
+    """Pictures (B,3,S,S) and landmarks → glasses, hair and skin (B,)."""
     rows = [_colours(luma(picture), each) for picture, each in zip(pictures, points)]
     return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def _colours(y: Tensor, points: Tensor) -> dict[str, Tensor]:
-    """The luma of a picture (S,S) and its landmarks (68,2) → two means."""
+    """The luma of a picture (S,S) and its landmarks (68,2) → numbers ()."""
     eyes = points[36:48].mean(0)
     unit = float(points[8, 1] - eyes[1])  # px, from the eyes to the chin
     top, middle = float(eyes[1]), float(eyes[0])
     cheeks = [
-        _region(y, x - 0.1 * unit, x + 0.1 * unit, top + 0.25 * unit, top + 0.45 * unit)
+        _cut(y, x - 0.1 * unit, x + 0.1 * unit, top + 0.25 * unit, top + 0.45 * unit).mean()
         for x in points[[41, 46], 0].tolist()
     ]
     band = (middle - 0.35 * unit, middle + 0.35 * unit, top - 0.98 * unit, top - 0.72 * unit)
-    return {"hair": _region(y, *band), "skin": torch.stack(cheeks).mean()}
+    inner = points[[39, 42]]  # corners of the eyes beside the nose
+    gap = float((inner[1] - inner[0]).norm())
+    x, y0 = inner.mean(0).tolist()
+    bridge = _cut(y, x - 0.22 * gap, x + 0.22 * gap, y0 - 0.45 * gap, y0 + 0.45 * gap)
+    lines = bridge.mean(1)
+    return {
+        "glasses": (lines[2:] - lines[:-2]).abs().mean() / (bridge.mean() + 0.1),
+        "hair": _cut(y, *band).mean(),
+        "skin": torch.stack(cheeks).mean(),
+    }
 
 
-def _region(y: Tensor, left: float, right: float, top: float, bottom: float) -> Tensor:
-    """The mean of a rectangle (px), cut to the picture (S,S); of at least 2×2 px."""
+def _cut(y: Tensor, left: float, right: float, top: float, bottom: float) -> Tensor:
+    """A rectangle (px) of the picture (S,S), cut to it; of at least 4×4 px."""
     side = y.shape[-1]
     a, b, c, d = (min(max(round(v), 0), side) for v in (left, right, top, bottom))
-    return y[min(c, side - 2) : max(d, c + 2, 2), min(a, side - 2) : max(b, a + 2, 2)].mean()
+    a, c = min(a, side - 4), min(c, side - 4)
+    return y[c : max(d, c + 4), a : max(b, a + 4)]

@@ -244,5 +244,5 @@ def report(found: Mapping[str, train.Found], effects: Effects) -> str:
 
 def edits_sheet(low: Tensor, plain: Tensor, high: Tensor) -> bytes:
     """A PNG of three lines: the faces moved by −AMOUNT, not edited, and moved by +AMOUNT."""
-    lines = ((f"−{AMOUNT:g} σ", low), ("not edited", plain), (f"+{AMOUNT:g} σ", high))
+    lines = ((f"moved by -{AMOUNT:g}", low), ("not edited", plain), (f"moved by +{AMOUNT:g}", high))
     return sheet([[(title, "", picture) for picture in pictures[:SHEET_FACES]] for title, pictures in lines])

@@ -55,6 +55,14 @@ def test_hair_and_skin_are_the_brightness_above_the_forehead_and_of_the_cheeks()
     assert float(found["skin"]) == pytest.approx(0.3, abs=1e-5)
 
 
+def test_glasses_are_a_bar_across_the_nose():
+    points = landmarks().float()
+    without, with_bar = painted(0.2, 0.5), painted(0.2, 0.5)
+    with_bar[:, :, 117:123, 80:176] = 0.1
+    assert float(colours(without, points)["glasses"]) < 0.01
+    assert float(colours(with_bar, points)["glasses"]) > 0.05
+
+
 def test_a_face_that_reaches_out_of_the_picture_still_has_numbers():
     found = colours(painted(0.8, 0.3), landmarks().float() + torch.tensor([0.0, -100]))
     assert all(bool(value.isfinite()) for value in found.values())
