@@ -34,7 +34,7 @@ def found() -> dict[str, Found]:
     generator = torch.Generator().manual_seed(0)
     normals = {name: torch.randn(512, generator=generator).double() for name in ATTRIBUTES}
     w = torch.randn(600, 512, generator=generator)
-    scores = {name: w.double() @ normal for name, normal in normals.items()}
+    scores = {name: w[:100].double() @ normal for name, normal in normals.items()}
     return find(normals, w, w[:100], scores)
 
 
