@@ -40,8 +40,7 @@ from gansr.weights import files
 
 SEED, POOL = 14, 6000  # of the codes; the parts below are ranges of this pool
 PSI = (0.7, 1.0)  # the truncation of a code, uniform between the two
-READOUT, GRADIENTS, HELD, EDITED = 0, 1000, 2000, 5000  # first code of each part
-READOUT_CODES = 131
+HELD, GRADIENTS, EDITED = 0, 1000, 5000  # first code of each part; the read-out is fitted on those held out
 SIDE = 256  # px, of the pictures that are measured: the generator's, shrunk by the mean
 AMOUNT = 2.0  # σ, of the edits that are measured
 SHEET_FACES = 8
@@ -56,7 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, help="folder for what is written")
     add("--face-api", type=Path, required=True, help="the folder package/model of @vladmandic/face-api")
     add("--gradients", type=int, default=64, help="number of samples whose gradients are averaged (64)")
-    add("--held", type=int, default=400, help="number of labelled samples that the accuracy is of (400)")
+    add(
+        "--held",
+        type=int,
+        default=131,
+        help="number of samples that fit the read-out and test the rest (131)",
+    )
     add("--edited", type=int, default=24, help="number of other samples that are edited and measured (24)")
     add("--threads", type=int, help="threads of the processor; default: torch's choice")
 
@@ -75,14 +79,13 @@ def run(parsed: argparse.Namespace) -> int:
     spread, w = samples_of_w(net.mapping, net.style), codes(net.mapping, net.style)
     generator = OptimisedMobileStyleGAN(net, torch.float32).snapshot()
     kept = Kept(parsed.out / "state.pt")
-    readout = kept("readout", partial(fitted, generator, w[READOUT : READOUT + READOUT_CODES]))
-    labels = Labels(Readout(generator, readout), api)
+    held, draw = w[HELD : HELD + parsed.held], drawing(generator)
+    labels = Labels(Readout(generator, kept("readout", partial(fitted, generator, held))), api)
     normals = mean_gradients(labels, w[GRADIENTS : GRADIENTS + parsed.gradients], kept)
-    held = w[HELD : HELD + parsed.held]
-    scores = scores_of(labels, held, kept)
+    scores = scores_of(draw, api, held, kept)
     found = find(normals, spread, held, scores)
     write(parsed.out / "directions.safetensors", found, parsed.gradients)
-    draw, edited = drawing(generator), w[EDITED : EDITED + parsed.edited]
+    edited = w[EDITED : EDITED + parsed.edited]
     plain = kept("not edited", partial(draw, edited))
     ends = {
         name: kept(f"edits along {name}", partial(both_ends, edited, each.step, draw))
@@ -139,12 +142,12 @@ def mean_gradients(labels: Labels, w: Tensor, kept: Kept) -> dict[str, Tensor]:
     return {name: torch.cat([row[name] for row in rows]).mean(0) for name in ATTRIBUTES}
 
 
-def scores_of(labels: Labels, w: Tensor, kept: Kept) -> dict[str, Tensor]:
-    """The labels (n,) of the codes w (n,512)."""
+def scores_of(draw: Draw, api: FaceApi, w: Tensor, kept: Kept) -> dict[str, Tensor]:
+    """The labels (n,) of the codes w (n,512), on full pictures."""
 
     @torch.no_grad()
     def label(code: Tensor) -> dict[str, Tensor]:
-        return labels(code)
+        return attributes(draw(code), api)
 
     rows = [kept(f"label {i}", partial(label, code)) for i, code in enumerate(w.split(1))]
     return {name: torch.cat([row[name] for row in rows]) for name in ATTRIBUTES}
@@ -188,12 +191,13 @@ def write(path: Path, found: Mapping[str, train.Found], samples: int) -> None:
 
 
 def drawing(generator: Any) -> Draw:
-    """A function that draws full pictures one at a time, in float32, so that machines agree, and shrinks them."""
+    """A function that draws full pictures in float32, so that machines agree, shrinks them and rounds to 8 bits."""
 
     @torch.no_grad()
     def draw(w: Tensor) -> Tensor:
         large = (generator.synthesis(rows(generator, code)) for code in w.split(1))
-        return torch.cat([(F.interpolate(x, (SIDE, SIDE), mode="area") / 2 + 0.5).clamp(0, 1) for x in large])
+        small = torch.cat([F.interpolate(x, (SIDE, SIDE), mode="area") for x in large])
+        return ((small / 2 + 0.5).clamp(0, 1) * 255).round() / 255
 
     return draw
 
