@@ -1,7 +1,7 @@
 """The named editing directions that this project ships, for MobileStyleGAN (FFHQ) in its w.
 
 They were found on that generator's own samples by `python -m gansr train mganprior` (the mathematics: `train`). The
-file has about 15 kB and stands beside this module: a table of numbers, no network, so the manifest does not list it.
+file has about 16 kB and stands beside this module: a table of numbers, no network, so the manifest does not list it.
 docs/directions.md has the accuracies, the effects, what else each direction changes, and the limits.
 """
 
