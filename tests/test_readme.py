@@ -22,6 +22,7 @@ DOCUMENTS = (
     "assets/models/README.md",
     "assets/examples/README.md",
     "docs/faces.md",
+    "docs/directions.md",
 )
 
 

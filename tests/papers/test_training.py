@@ -17,7 +17,10 @@ def parsed(*arguments: str) -> argparse.Namespace:
 
 
 def test_glean_is_trained_here():
-    assert training.trainings() == {"glean": "gansr.papers.glean.train_command"}
+    assert training.trainings() == {
+        "glean": "gansr.papers.glean.train_command",
+        "mganprior": "gansr.papers.mganprior.train_command",
+    }
     given = parsed("glean", "--config", "a.json", "--out", "folder", "--minutes", "2", "--eager")
     assert (given.config, given.out, given.minutes, given.eager) == (Path("a.json"), Path("folder"), 2, True)
 

@@ -39,8 +39,9 @@ How we differ, and why:
   have none: what is not seen of the picture (colours, a hole, details) must come from the prior. Of a face nobody tuned
   on, inverted at 256 px in 60 steps: identity 0.54 without, 0.98 with it.
 - The known pixels are put back around an inpainted hole (the authors have the function and do not call it).
-- Editing directions of a StyleGAN are the principal directions of its own w (the idea of GANSpace and SeFa), and are
-  numbered: the user sees what each does (age, glasses, light), and no meaning is claimed.
+- MobileStyleGAN has named editing directions (`directions`), found on its own samples as InterFaceGAN finds its own
+  (`train`). The others of a StyleGAN are the principal directions of its own w (the idea of GANSpace and SeFa), and are
+  numbered: the user sees what each does, and no meaning is claimed.
 
 The parts: `options`; `composition` splits the generator and sums the features; `tasks` has each job's observation,
 loss and result; `known` corrects an enlarged face by its input; `search` optimises; `views` and `edit` make what is
@@ -186,6 +187,7 @@ MGANPRIOR = Method(
     degrades=degrades,
     fit=fit,
     bench="gansr.papers.mganprior.bench",
+    train="gansr.papers.mganprior.train_command",
     caution=(
         "It can only draw faces similar to its training data. With few codes or a shallow composing layer the result "
         "may look like another person; skin, teeth, hair and background are invented."

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansr.method import Frame, Nets, View
+from gansr.papers.mganprior import directions
 from gansr.papers.mganprior.composition import principal_directions, samples_of_w
 from gansr.papers.mganprior.options import DIRECTIONS, Options
 from gansr.papers.mganprior.search import Search
@@ -24,10 +25,23 @@ def edit_direction(options: Options, nets: Nets) -> Tensor:
     """The vector (1,style) by which an amount of 1 moves every code."""
     if options.boundary is not None:
         return options.boundary
+    if options.direction in directions.NAMED:
+        return directions.shipped()[options.direction].step
     net = nets["generator"]
-    directions, deviations = principal_directions(samples_of_w(net.mapping, net.style))
+    principal, deviations = principal_directions(samples_of_w(net.mapping, net.style))
     k = DIRECTIONS.index(options.direction)
-    return directions[k : k + 1] * deviations[k]
+    return principal[k : k + 1] * deviations[k]
+
+
+def about(options: Options) -> tuple[str, ...]:
+    """What a user should know of a named direction: how it was found, and how well; nothing of the others."""
+    if options.boundary is not None or options.direction not in directions.NAMED:
+        return ()
+    known = directions.shipped()[options.direction]
+    return (
+        f"of {known.held} faces of the generator, the direction tells {known.accuracy:.0%} right of those that have "
+        "most or least of it. Far from 0 other things change too",
+    )
 
 
 @torch.no_grad()
@@ -65,6 +79,7 @@ def edit_frames(
         {title: torch.cat(small, dim=2), **views},
         answers={"not edited": inverted},
         files={"edit.webp": animation(pictures)},
+        notices=about(options),
         form=search.generator.form,
     )
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from gansr.ops.colour import luma
 from gansr.ops.files import read_bytes, read_npy
 from gansr.options import OptionError, option
+from gansr.papers.mganprior import directions
 from gansr.picture import PictureError, open_mask
 
 JOBS = ("sr", "colour", "inpaint", "denoise", "invert", "edit")
@@ -218,10 +219,12 @@ class Options:
         only={"job": ("inpaint",)},
     )
     direction: str = option(
-        DIRECTIONS[0],
-        "A principal direction of the generator's own codes, largest variance first; try it to see the effect.",
+        next(iter(directions.NAMED)),
+        "Those with a name fit the first generator only and also change a little of the others; a principal direction "
+        "fits every StyleGAN and may change anything.",
         title="Editing direction",
-        choices=DIRECTIONS,
+        choices=(*directions.NAMED, *DIRECTIONS),
+        labels=directions.NAMED,
         only={"job": ("edit",)},
     )
     boundary: Tensor | None = option(
@@ -292,6 +295,15 @@ class Options:
             raise OptionError(
                 f"{self.generator} has no directions to edit along: give a boundary file made for it, or choose "
                 "another generator"
+            )
+        if (
+            self.boundary is None
+            and self.direction in directions.NAMED
+            and self.generator != directions.GENERATOR
+        ):
+            raise OptionError(
+                f"the direction {self.direction!r} was found for {directions.GENERATOR}; {self.generator} has other "
+                "codes: choose a principal direction"
             )
         if self.boundary is not None and not is_pggan:
             raise OptionError(

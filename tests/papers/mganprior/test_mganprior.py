@@ -368,7 +368,7 @@ def test_dominant_channels_are_the_papers_where_alpha_has_the_papers_size():
 
 def test_an_edit_sweeps_its_range_and_zero_is_the_inversion(face: MobileStyleGAN):
     low = torch.rand(3, 64, 64, generator=seeded(4))
-    made = frames(face, low, job="edit", amount=0.0, span=2.0)
+    made = frames(face, low, job="edit", amount=0.0, span=2.0, direction="principal direction 1")
     sweep, last = made[4:-1], made[-1]
     assert [round(f.readings["edit amount"], 3) for f in sweep] == [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]
     torch.testing.assert_close(last.image, last.answers["not edited"], atol=1e-5, rtol=0)
@@ -413,7 +413,9 @@ def test_a_job_of_each_kind_survives_pickling():
 
 def test_frames_name_their_numerical_form(face: MobileStyleGAN, scene: PGGAN):
     low = torch.rand(3, 64, 64, generator=seeded(4))
-    assert {frame.form for frame in frames(face, low, job="edit")} == {"eager float32"}
+    assert {frame.form for frame in frames(face, low, job="edit", direction="principal direction 1")} == {
+        "eager float32"
+    }
     options = invert(layer="8", codes=2, iterations=2, roles=False)
     narrow = MGANPRIOR.run(low, options, Nets({"generator": scene}, torch.bfloat16), seeded())
     assert {frame.form for frame in narrow} == {"eager bf16"}
