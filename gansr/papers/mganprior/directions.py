@@ -21,12 +21,12 @@ GENERATOR = "mobilestylegan-ffhq-1024"
 FILE = Path(__file__).with_name("directions.safetensors")
 NAMED: Mapping[str, str] = MappingProxyType(  # name → what the page shows, from minus to plus; the best first
     {
-        "smile": "Smile: none – broad",
         "age": "Age: younger – older",
-        "yaw": "Pose: to the left – to the right",
+        "smile": "Smile: none – broad",
         "eyes": "Eyes: narrow – wide open",
-        "glasses": "Glasses: without – with",
+        "glasses": "Glasses and contrast: less – more",
         "hair": "Hair: dark – fair",
+        "yaw": "Pose: to the left – to the right",
         "pitch": "Pose: up – down",
     }
 )
