@@ -91,7 +91,7 @@ def run(parsed: argparse.Namespace) -> int:
         name: kept(f"edits along {name}", partial(both_ends, edited, each.step, draw))
         for name, each in found.items()
     }
-    effects = {name: effect(name, *each, plain, api, scores) for name, each in ends.items()}
+    effects = {name: effect(name, low, high, plain, api, scores) for name, (low, high) in ends.items()}
     (parsed.out / "report.md").write_text(report(found, effects))
     for name, (low, high) in ends.items():
         (parsed.out / f"sheet-{name}.png").write_bytes(edits_sheet(low, plain, high))
