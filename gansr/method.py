@@ -103,8 +103,8 @@ class Frame:
     save: Callable[[], State] | None = None
     # Set by the engine. Where the run was left, on the last frame of a slice that is not the end of the run.
     checkpoint: Checkpoint | None = None
-    # While the job waits: how many jobs are ahead of it, and the seconds that it will wait (None
-    # where that is not known). `ahead` is None once it computes.
+    # While the job waits: how many jobs are ahead of it, and the seconds that it will wait (None where that is not
+    # known). `ahead` is None once it computes.
     ahead: int | None = None
     wait: float | None = None
     # Seconds that it will still compute, where that is known; whether it has lent its turn to a short job.

@@ -83,7 +83,7 @@ class Meter:
     def __init__(self, job: Job):
         self.job, self.took = job, dict[str, tuple[float, float]]()  # kind → work, seconds
         self._last: tuple[int, float] | None = None
-        self._steps = 0 if job.checkpoint is None else 1  # a run that was left before is not timed as a whole
+        self._was_left = job.checkpoint is not None  # such a run is not timed as a whole
 
     def add(self, step: int, steps: int, computed: float) -> None:
         """Step `step` of `steps` ended after `computed` seconds of computing."""
@@ -93,12 +93,12 @@ class Meter:
         if kind is not None and step > first[0]:
             work, seconds = self.took.get(kind.kind, (0.0, 0.0))
             self.took[kind.kind] = work + kind.work * (step - first[0]), seconds + computed - first[1]
-        if step >= steps and not self._steps:
+        if step >= steps and not self._was_left:
             self.took[OPERATIONS] = self.job.cost.operations, computed
 
     def pause(self) -> None:
         """The next step is on another worker, which loads again."""
-        self._last, self._steps = None, 1
+        self._last, self._was_left = None, True
 
     def _kind(self, after: int, step: int) -> Steps | None:
         """The kind of the steps after `after` up to `step`."""

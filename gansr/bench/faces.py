@@ -142,9 +142,8 @@ def rows(
     """
     engine = engine or Engine()
     part = part_of(photographs(folder), split)
-    paths = [path for path in part if any(fnmatch(path.name, name) for name in settings.files)][
-        : limit or None
-    ]
+    paths = [path for path in part if any(fnmatch(path.name, name) for name in settings.files)]
+    paths = paths[: limit or None]
     if not paths:
         raise BenchError(f"there are no faces to take for {split!r}: the folder has too few")
     measured: dict[tuple[str, str], list[Mapping[str, float]]] = {}

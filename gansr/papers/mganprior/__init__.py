@@ -36,8 +36,8 @@ How we differ, and why:
   construction and does not measure the search. A filled hole is corrected to meet the known pixels at its rim.
   "offset" (inversion, editing, denoising): after three tenths of the steps a free offset of the composed features is
   searched too, since no sum of a few codes can draw everything: the picture is then F2(Σ F1(z_n) ⊙ α_n + Δ). Other jobs
-  have none: what is not seen of the picture (colours, a hole, details) must come from the prior. Of a face nobody tuned
-  on, inverted at 256 px in 60 steps: identity 0.54 without, 0.98 with it.
+  have none: what is not seen of the picture (colours, a hole, details) must come from the prior. Of a face for
+  choosing defaults, inverted at 256 px in 60 steps: identity 0.54 without it (20 codes), 0.98 with it (10 codes).
 - The known pixels are put back around an inpainted hole (the authors have the function and do not call it).
 - MobileStyleGAN has named editing directions (`directions`), found on its own samples as InterFaceGAN finds its own
   (`train`). The others of a StyleGAN are the principal directions of its own w (the idea of GANSpace and SeFa), and are

@@ -30,7 +30,7 @@ from gansr.ops.colour import luma, to8bit
 from gansr.ops.resize import imresize
 from gansr.options import parse_options
 from gansr.papers.mganprior import MGANPRIOR, Options
-from gansr.papers.mganprior.composition import optimised_mobilestylegan
+from gansr.papers.mganprior.composition import optimised_mobilestylegan, style_rows
 from gansr.papers.mganprior.search import start_search
 from gansr.picture import open_picture
 
@@ -180,14 +180,11 @@ def _plain(net: MobileStyleGAN, low: Tensor, layer: int, n: int) -> Callable[[],
     search = start_search(low, options, Nets({"generator": net}), torch.Generator().manual_seed(0))
     boundary = next(k for k, (_, side) in enumerate(net.shapes) if side == layer)
 
-    def rows(w: Tensor) -> Tensor:
-        return w[:, None].expand(-1, net.style_rows, -1)
-
     def picture() -> Tensor:
         total = torch.zeros(())
         for w, a in zip(search.codes, search.alpha):
-            total = total + graph.first(net, rows(w[None]), boundary) * a[None, :, None, None]
-        return graph.rest(net, total, rows(search.f2_style), boundary)
+            total = total + graph.first(net, style_rows(net, w[None]), boundary) * a[None, :, None, None]
+        return graph.rest(net, total, style_rows(net, search.f2_style), boundary)
 
     search.picture = picture  # type: ignore[method-assign]
     return lambda: search.step(1)

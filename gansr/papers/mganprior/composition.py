@@ -77,17 +77,14 @@ def _split_stylegan(nets: Nets, layer: int) -> SplitGenerator:
     samples = samples_of_w(net.mapping, net.style)
     mean = samples.mean(0, keepdim=True)
 
-    def rows(w: Tensor) -> Tensor:
-        return w[:, None].expand(-1, net.style_rows, -1)
-
     def initial_codes(n: int, generator: torch.Generator) -> Tensor:
         z = torch.randn(n, net.style, generator=generator).to(mean.device)
         with torch.no_grad():
             return torch.lerp(mean, net.mapping(z), TRUNCATION)
 
     return SplitGenerator(
-        f1=lambda codes: optimised.first(rows(codes), boundary),
-        f2=lambda features, f2_style: optimised.rest(features, rows(f2_style), boundary).float(),
+        f1=lambda codes: optimised.first(style_rows(net, codes), boundary),
+        f2=lambda features, f2_style: optimised.rest(features, style_rows(net, f2_style), boundary).float(),
         initial_codes=initial_codes,
         f2_style=mean,
         mean=mean,
@@ -102,6 +99,11 @@ def optimised_mobilestylegan(nets: Nets) -> OptimisedMobileStyleGAN:
     """The optimised form of the role "generator", a MobileStyleGAN, in nets.dtype; papers share it."""
     make = partial(OptimisedMobileStyleGAN, nets["generator"], nets.dtype)
     return nets.optimised(KIND, ("generator",), make)
+
+
+def style_rows(generator: Any, w: Tensor) -> Tensor:
+    """w (B, style) → the style rows of a StyleGAN, (B, style_rows, style), all alike."""
+    return w[:, None].expand(-1, generator.style_rows, -1)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansr.nets.mobilestylegan import inverse_haar
+from gansr.papers.mganprior.composition import style_rows
 
 BLOCKS = 5  # of the generator: features (256,128,128)
 PIXELS = 1200  # of each picture that enter the fit
@@ -40,14 +41,9 @@ class Readout:
 
     def __call__(self, w: Tensor) -> Tensor:
         """w (B,style) → pictures (B,3,SIDE,SIDE), about [0,1]; gradients reach w."""
-        features = self.generator.first(rows(self.generator, w), BLOCKS).float()
+        features = self.generator.first(style_rows(self.generator, w), BLOCKS).float()
         coefficients = torch.einsum("ck,bchw->bkhw", self.map[:-1], features) + self.map[-1][:, None, None]
         return inverse_haar(coefficients).contiguous() / 2 + 0.5
-
-
-def rows(generator: Any, w: Tensor) -> Tensor:
-    """w (B,style) → the style rows, all alike."""
-    return w[:, None].expand(-1, generator.style_rows, -1)
 
 
 def fitted(generator: Any, w: Tensor) -> Tensor:
@@ -62,8 +58,8 @@ def fitted(generator: Any, w: Tensor) -> Tensor:
 @torch.no_grad()
 def pixels(generator: Any, code: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """A code (1,style) → features with a constant (C+1,PIXELS), and coefficients (12,PIXELS), at random places."""
-    features = generator.first(rows(generator, code), BLOCKS)
-    full = generator.rest(features, rows(generator, code), BLOCKS)
+    features = generator.first(style_rows(generator, code), BLOCKS)
+    full = generator.rest(features, style_rows(generator, code), BLOCKS)
     side = 2 * features.shape[-1]
     target = haar(F.interpolate(full, (side, side), mode="area").clamp(-1, 1)).flatten(2)[0]
     x = F.pad(features.float().flatten(2)[0], (0, 0, 0, 1), value=1.0)

@@ -30,11 +30,11 @@ from gansr import faces, weights
 from gansr.metrics.identity import embed
 from gansr.nets.compiled import OptimisedMobileStyleGAN
 from gansr.papers.mganprior import train
-from gansr.papers.mganprior.composition import samples_of_w
+from gansr.papers.mganprior.composition import samples_of_w, style_rows
 from gansr.papers.mganprior.directions import GENERATOR, NAMED
 from gansr.papers.mganprior.face_api import FaceApi
 from gansr.papers.mganprior.labels import ATTRIBUTES, attributes
-from gansr.papers.mganprior.readout import Readout, fitted, rows
+from gansr.papers.mganprior.readout import Readout, fitted
 from gansr.picture.strip import sheet
 from gansr.weights import files
 
@@ -195,7 +195,7 @@ def drawing(generator: Any) -> Draw:
 
     @torch.no_grad()
     def draw(w: Tensor) -> Tensor:
-        large = (generator.synthesis(rows(generator, code)) for code in w.split(1))
+        large = (generator.synthesis(style_rows(generator, code)) for code in w.split(1))
         small = torch.cat([F.interpolate(x, (SIDE, SIDE), mode="area") for x in large])
         return ((small / 2 + 0.5).clamp(0, 1) * 255).round() / 255
 

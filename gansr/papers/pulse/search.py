@@ -22,6 +22,9 @@ from gansr.papers.pulse.options import Options
 BF16_EPS = 0.95  # of eps: the threshold of a bfloat16 search, so that the result is within eps in float32 too
 
 
+SO_FAR = ("picture", "small", "best", "mse", "kept")  # of a Sample: what its steps have set
+
+
 @dataclass
 class Sample:
     """One search: its variables, and the best result so far."""
@@ -36,13 +39,11 @@ class Sample:
     kept: list[Tensor] = field(default_factory=list)  # the variables of the best, or of the last step
 
     def state(self) -> dict[str, Any]:
-        names = ("picture", "small", "best", "mse", "kept")
-        return {**copied({name: getattr(self, name) for name in names}), "optimiser": self.optimiser.state()}
+        so_far = copied({name: getattr(self, name) for name in SO_FAR})
+        return {"so_far": so_far, "optimiser": self.optimiser.state()}
 
     def restore(self, state: State) -> None:
-        for name, value in copied({**state, "optimiser": None}, self.v.device).items():
-            if name != "optimiser":
-                setattr(self, name, value)
+        vars(self).update(copied(state["so_far"], self.v.device))
         self.optimiser.restore(state["optimiser"])
 
     def within(self, eps: float) -> bool:
