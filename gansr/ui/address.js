@@ -7,7 +7,8 @@
   const tabIn = address => (address.get("tab") in known.usual ? address.get("tab") : "");
   const settings = {};  // tab → name → text: what differs from the usual
   const early = {};  // tab → the values of its controls while they are being restored
-  let active = tabIn(query()) || "compare", ready = false, timer = 0, visit = "";
+  const resting = {};  // tab → the timer that ends when its controls have not changed for a moment
+  let active = tabIn(query()) || "compare", ready = false, visit = "";
 
   const read = name => {
     try { return JSON.parse(sessionStorage.getItem(`gansr.${name}`)) || {}; } catch { return {}; }
@@ -42,8 +43,11 @@
     return "?" + new URLSearchParams([["tab", active], ...Object.entries(settings[active] ?? {}), ...others]);
   };
   const write = push => {
-    clearTimeout(timer);
     if (address() !== "?" + query()) history[push ? "pushState" : "replaceState"](history.state, "", address() + location.hash);
+  };
+  const rested = tab => {
+    if (tab === active) write(false);
+    document.getElementById(`${tab}-rested`)?.click();  // what a run costs: see cost_line.py
   };
   const button = tab => document.querySelector(`button[role=tab][data-tab-id="${tab}"]`);
 
@@ -75,8 +79,8 @@
       if (!ready) { early[tab] = values; return; }
       settings[tab] = named(tab, values);
       keep(tab, { settings: settings[tab], picture: settings[tab].example ? null : values[0] });
-      clearTimeout(timer);
-      if (tab === active) timer = setTimeout(write, 300, false);  // a slider moves many times a second
+      clearTimeout(resting[tab]);  // a slider moves many times a second
+      resting[tab] = setTimeout(rested, 300, tab);
     },
     selected: () => {
       const tab = document.querySelector("button[role=tab][aria-selected=true]")?.dataset.tabId;

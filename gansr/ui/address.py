@@ -1,6 +1,7 @@
 """The page's address: it names the tab, the settings that differ from the usual ones, and an example picture.
 
-`address.js` writes it in the browser, and reads it when the page is loaded; nothing is sent while a control changes.
+`address.js` writes it in the browser, and reads it when the page is loaded; nothing is sent while a control changes,
+and what a run costs (gansr.ui.cost_line) is asked when the controls rest.
 The settings of the other tabs, the places of the user's own pictures on the server, and the token of the visit's runs
 (gansr.ui.kept_runs) are kept in the browser's session storage, which ends with the browser tab; not in gr.BrowserState,
 which all tabs of a browser share and which does not end. What comes back anybody may have written: it is checked here,
@@ -42,7 +43,7 @@ class Addressed:
     tab: str
     picture: Component
     named: Mapping[str, Component]  # by the names of `usual`, in its order
-    rejoin: gr.Button  # shows the tab's run again
+    hidden: tuple[gr.Button, ...]  # see run_state.hidden_button
 
 
 def draw_note() -> gr.HTML:
@@ -65,7 +66,8 @@ def connect_address(page: gr.Blocks, tabs: gr.Tabs, note: gr.HTML, parts: Sequen
     tabs.select(None, None, None, js="() => { window.gansr?.selected(); return []; }", **SILENT)
     saved, told = gr.JSON(visible=False), gr.JSON(visible=False)
     for part in parts:
-        part.rejoin.render()
+        for button in part.hidden:
+            button.render()
 
     def restore(saved: Any, *own: Any) -> list[Any]:
         tab, values, wrong = restored(saved)

@@ -45,7 +45,7 @@ from gansr.ui.run_state import (
     connect_rejoin,
     connect_run,
     connect_stop,
-    rejoin_button,
+    hidden_button,
 )
 from gansr.ui.tab import rejoin_handler
 from gansr.ui.viewer import contents, viewer
@@ -79,7 +79,7 @@ class CompareControls:
     def addressed(self) -> Addressed:
         """What an address sets."""
         named = {name: self.named[name] for name in names()[1:]}
-        return Addressed(COMPARE, self.named["picture"], named, self.rejoin)
+        return Addressed(COMPARE, self.named["picture"], named, (self.rejoin,))
 
     def values(self, given: Sequence[Any]) -> dict[str, Any]:
         """Values of `all` → by name."""
@@ -106,7 +106,7 @@ def draw_compare(examples: Sequence[str]) -> CompareControls:
             restore = draw_restore("compare", named["picture"])
             open_tab = _draw_settings(named)
     state, unticked, finished = gr.State(RunState()), gr.State([]), gr.State(Finished())
-    rejoin = rejoin_button(COMPARE)
+    rejoin = hidden_button(COMPARE, "rejoin")
     controls = CompareControls(named, open_tab, restore, rejoin, _draw_share(), status, pictures, finished)
     _wire_preview(controls, pictures, status, state, unticked)
     connect_run(start, stop, state)

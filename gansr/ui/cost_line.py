@@ -1,4 +1,4 @@
-"""What a run will cost, below Run: before it is pressed, and again whenever a setting changes. Nothing is computed."""
+"""What a run will cost, below Run: before it is pressed, and again when settings have changed. Nothing is computed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 from gansr.backends.estimate import Estimate
 from gansr.job import Job
 from gansr.method import Method
-from gansr.options import options_of
 from gansr.picture import Picture
 from gansr.pipeline import USER_ERRORS
 from gansr.progress import duration_text
@@ -30,14 +29,8 @@ def draw_cost(method: Method) -> gr.HTML:
 
 
 def wire_cost(controls: RequestControls, line: gr.HTML, ended: Any) -> None:
-    """Fill `line` whenever a control changes what a run costs, and after a run, whose event is `ended`: it has used
-    some of the visitor's time."""
-    decide = [
-        controls.fields[name]
-        for name, (described, _) in options_of(controls.method.options).items()
-        if described.read is None
-    ]
-    others = [controls.picture, controls.fields["task"], controls.fields["large"]]
+    """Fill `line` when controls have changed and rest, and after a run, whose event is `ended`: it has used some of the
+    visitor's time."""
 
     def shown(asked: gr.Request | None, *values: Any) -> Any:
         try:
@@ -47,7 +40,7 @@ def wire_cost(controls: RequestControls, line: gr.HTML, ended: Any) -> None:
         except USER_ERRORS:  # the preview says it
             return ""
 
-    gr.on([made.change for made in (*others, *decide)], shown, controls.all(), line, **QUIET)  # type: ignore[attr-defined]
+    controls.rested.click(shown, controls.all(), line, **QUIET)
     ended.then(shown, controls.all(), line, **QUIET)
 
 

@@ -17,7 +17,7 @@ from gansr.options import Option, OptionError, options_of, parse_options, plain_
 from gansr.request import LARGE, PLAIN, SHRINK, Request, decode, encode, fields_of
 from gansr.ui.address import PRESET, Addressed, usual
 from gansr.ui.controls import HIDDEN, choices, control, mask_of, picture_input
-from gansr.ui.run_state import rejoin_button
+from gansr.ui.run_state import hidden_button
 
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
@@ -30,7 +30,8 @@ class RequestControls:
     picture: Component
     fields: Mapping[str, Component]
     preset: Component
-    rejoin: gr.Button  # of the tab's run, see run_state
+    rejoin: gr.Button  # see run_state.hidden_button
+    rested: gr.Button
     more: Mapping[str, Component]  # option that names weights → whether choices that need a file are listed
 
     def all(self) -> list[Component]:
@@ -40,7 +41,7 @@ class RequestControls:
     def addressed(self) -> Addressed:
         """What an address sets."""
         fields = {name: self.fields[name] for name in usual(self.method.name) if name in self.fields}
-        return Addressed(self.method.name, self.picture, {PRESET: self.preset, **fields}, self.rejoin)
+        return Addressed(self.method.name, self.picture, {PRESET: self.preset, **fields}, (self.rejoin, self.rested))
 
     def names(self) -> list[str]:
         """The API's argument names, one for each of `all`."""
@@ -221,7 +222,8 @@ class Form:
             self.picture,
             {field: self.made[field] for field in fields_of(self.method)},
             self.preset,
-            rejoin_button(self.method.name),
+            hidden_button(self.method.name, "rejoin"),
+            hidden_button(self.method.name, "rested"),
             self.more,
         )
         self._wire_only()

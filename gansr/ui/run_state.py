@@ -159,10 +159,10 @@ SHOWN: dict[str, Any] = {
 }
 
 
-def rejoin_button(tab: str) -> gr.Button:
-    """What `address.js` presses where the visit has a run in the tab. To be rendered outside of the tabs, which the
-    browser draws when they are opened."""
-    return gr.Button("Show the run", visible=HIDDEN, render=False, elem_id=f"{tab}-rejoin")
+def hidden_button(tab: str, name: str) -> gr.Button:
+    """A button that `address.js` presses: "rejoin" where the visit has a run in the tab, "rested" when the tab's controls
+    have changed and rest. To be rendered outside of the tabs, which the browser draws when they are opened."""
+    return gr.Button(visible=HIDDEN, render=False, elem_id=f"{tab}-{name}")
 
 
 def connect_rejoin(rejoin: gr.Button, run: gr.Button, stop: gr.Button) -> None:

@@ -163,19 +163,27 @@ def test_a_picture_that_the_server_no_longer_has_is_asked_for_again(chromium, si
         settle(page)
         page.set_input_files("#srgan-picture input[type=file]", str(path))
         page.locator("#srgan-seen", has_text="Input used").wait_for()
+        page.wait_for_function("sessionStorage.getItem('gansr.srgan')?.includes('me.png')")
         page.route("**/me.png", lambda route: route.fulfill(status=404))
         page.reload()
         page.locator("#address-note", has_text="yours is no longer there").wait_for()
         assert page.locator("#srgan-picture img").count() == 0
 
 
-def test_a_dragged_slider_changes_the_address_and_sends_nothing(visit):
+def test_a_dragged_slider_sends_nothing_until_it_rests(visit):
     page = visit("tab=pulse")
+    settle(page)
     open_options(page, "pulse")
+    page.evaluate("new Promise(done => setTimeout(done, 300))")  # the tabs have been restored, and have rested
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
     slider = page.locator("#pulse-options input[type=range]").filter(visible=True).first
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
     for _ in range(20):
         slider.press("ArrowRight")
-    page.wait_for_function("[...new URLSearchParams(location.search)].length === 3")
     assert sent == []
+    with page.expect_request("**/run/predict?*"):  # what a run costs now
+        page.clock.run_for(300)
+    assert len(sent) == 1
+    named(page, tab="pulse", samples="8")
