@@ -51,6 +51,7 @@ MAY = {
         "request", "weights",
     ),
     "compare": (
+        "backends",
         "engine", "inputs", "method", "metric", "metrics", "ops", "options", "papers", "picture", "pipeline",
         "problem", "progress", "receipt", "request", "weights",
     ),

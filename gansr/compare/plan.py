@@ -13,6 +13,7 @@ from typing import Literal
 from torch import Tensor
 
 from gansr import weights
+from gansr.backends.estimate import Estimate
 from gansr.engine import MetricResult, like_input
 from gansr.inputs import DETECTOR, MethodInput
 from gansr.method import Frame, Method
@@ -46,6 +47,7 @@ class Entry:
     frame: Frame | None = None  # the newest, at the size that the problem asks for
     native: Tensor | None = None  # the result as the method gave it, where that has another size
     measured: tuple[MetricResult, ...] = ()
+    estimate: Estimate | None = None  # what it will cost; of those that run
 
     @property
     def method(self) -> Method:
@@ -101,6 +103,15 @@ class Comparison:
         """Whether one of the methods runs."""
         return any(entry.runs for entry in self.entries)
 
+    @property
+    def estimate(self) -> Estimate | None:
+        """What all methods that run will cost together, measuring aside; None where none runs."""
+        found = [entry.estimate for entry in self.entries if entry.runs and entry.estimate is not None]
+        known = [each.seconds for each in found if each.seconds is not None]
+        if not found:
+            return None
+        return found[0]._replace(seconds=sum(known) if len(known) == len(found) else None)
+
 
 def default_problem(picture: Picture, requests: Sequence[Request], pipeline: Pipeline) -> str:
     """The name of the problem for a picture: a face problem where one of the methods draws faces and there is a face,
@@ -125,12 +136,13 @@ def plan(
     problem: Problem,
     pipeline: Pipeline,
     truth: Picture | None = None,
+    owner: str = "",
 ) -> Comparison:
-    """An entry for each request, checked. `truth` is the true picture where the user has both."""
+    """An entry for each request of `owner`, checked. `truth` is the true picture where the user has both."""
     made = Comparison(problem, picture, [_entry(request, problem) for request in requests])
     for entry in made.entries:
         if entry.state == "waiting":
-            _check(entry, picture, pipeline)
+            _check(entry, picture, pipeline, owner)
         if made.given is None and entry.given is not None:
             made.given = pipeline.inputs.problem(picture, entry.request)
     if made.given is not None:
@@ -162,13 +174,14 @@ def _entry(request: Request, problem: Problem) -> Entry:
     return Entry(posed)
 
 
-def _check(entry: Entry, picture: Picture, pipeline: Pipeline) -> None:
+def _check(entry: Entry, picture: Picture, pipeline: Pipeline, owner: str) -> None:
     try:
         _refuse_missing_weights(entry.request)
         entry.given = pipeline.inputs.make(picture, entry.request)
-        job = job_of(entry.request, entry.given)
+        job = job_of(entry.request, entry.given, owner=owner)
         pipeline.engine.check(job)
-        about = pipeline.engine.seconds(job)
+        entry.estimate = pipeline.backend.estimate(job)
+        about = entry.estimate.seconds
         entry.text = "waiting for its turn" + ("" if about is None else f", about {max(about, 1):.0f} s")
     except USER_ERRORS as error:
         entry.state, entry.text = _state_of(entry), str(error)

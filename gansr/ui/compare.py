@@ -230,13 +230,13 @@ def _draw_share() -> gr.File:
 # ---------------------------------------------------------------------------------------------- preview
 
 
-def _plan(values: Mapping[str, Any], requests: Sequence[Request]) -> Comparison:
+def _plan(values: Mapping[str, Any], requests: Sequence[Request], visitor: Visitor) -> Comparison:
     if values["picture"] is None:
         raise OptionError("no picture yet: drop one, paste one, or choose an example")
     pipeline = service.PIPELINE
     picture = pipeline.inputs.open(values["picture"])
     problem = problem_of(values, lambda: plan.default_problem(picture, requests, pipeline))
-    return plan.plan(picture, requests, problem, pipeline)
+    return plan.plan(picture, requests, problem, pipeline, owner=visitor.session)
 
 
 def _fetch_detector(values: Mapping[str, Any], requests: Sequence[Request]) -> Iterator[Update]:
@@ -262,12 +262,14 @@ def _wire_preview(
             return gr.skip()
         return render.message("Downloading the face detector, once …")
 
-    def preview(state: RunState, removed: list[str], *given: Any) -> tuple[Any, ...]:
-        values = controls.values(given)
-        found = state.unless_running(lambda: previewed(values, removed), values)
+    def preview(
+        state: RunState, removed: list[str], asked: gr.Request | None, *given: Any
+    ) -> tuple[Any, ...]:
+        values, visitor = controls.values(given), visitor_of(asked)
+        found = state.unless_running(lambda: previewed(values, removed, visitor), values)
         return found or (gr.skip(),) * 4
 
-    def previewed(values: Mapping[str, Any], removed: list[str]) -> tuple[Any, ...]:
+    def previewed(values: Mapping[str, Any], removed: list[str], visitor: Visitor) -> tuple[Any, ...]:
         """Values of the viewer, the status, the methods and those that were unticked here. A method that cannot solve
         the problem is unticked, and ticked again with a problem that it can solve."""
         if values["picture"] is None:
@@ -277,7 +279,7 @@ def _wire_preview(
             requests = requests_of({**values, "methods": [*chosen, *removed]})
             for _ in _fetch_detector(values, requests):
                 pass
-            comparison = _plan(values, requests)
+            comparison = _plan(values, requests, visitor)
         except USER_ERRORS as error:
             return contents(), render.message(str(error)), gr.skip(), gr.skip()
         shown = compare_view.tiles(comparison, RunFiles()), compare_view.ready(comparison)
@@ -360,7 +362,7 @@ def _admitted(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[An
     requests = requests_of(values)
     for update in _fetch_detector(values, requests):
         yield render.message(update.text), *[gr.skip()] * 4
-    comparison, kept, measured = _plan(values, requests), RunFiles(), 0
+    comparison, kept, measured = _plan(values, requests, visitor), RunFiles(), 0
     yield compare_view.status(comparison), compare_view.tiles(comparison, kept), *[gr.skip()] * 3
     told: Any = None
     for entry in run(comparison, service.PIPELINE, visitor.session):

@@ -16,6 +16,7 @@ from gansr.picture import to_png
 from gansr.problem import title_of
 from gansr.receipt import result_png
 from gansr.ui import files, render
+from gansr.ui.cost_line import estimate_html
 from gansr.ui.live_picture import LivePicture
 from gansr.ui.strip import record_of
 from gansr.ui.viewer import contents, tile
@@ -48,10 +49,11 @@ class RunFiles:
 
 
 def ready(comparison: Comparison) -> str:
-    """The problem, what was done to the picture, and which methods will not run, before the run; folded, how the others
-    solve it."""
+    """Before the run: the problem, what was done to the picture, what the run will cost, and which methods do not run;
+    folded, how the others solve it."""
     head = "Ready" if comparison.can_run else "No method can use this picture"
     notes = " · ".join(map(escape, comparison.given.notices)) if comparison.given else ""
+    cost = estimate_html(comparison.estimate)
     cannot = [_line(entry, entry.text) for entry in comparison if not entry.runs]
     hows = [_line(entry, entry.how) for entry in comparison if entry.runs and entry.how]
     folded = (
@@ -60,7 +62,7 @@ def ready(comparison: Comparison) -> str:
         else ""
     )
     return _status(
-        f"{head} · {_posed(comparison)}", f"<small>{notes}</small><ul>{''.join(cannot)}</ul>{folded}"
+        f"{head} · {_posed(comparison)}", f"<small>{notes}</small>{cost}<ul>{''.join(cannot)}</ul>{folded}"
     )
 
 

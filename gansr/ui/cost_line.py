@@ -54,12 +54,13 @@ def cost_html(request: Request, picture: Picture | None, asked: gr.Request | Non
     height, width = (side, side) if side else _size(request, picture)
     low = torch.zeros(1).expand(3, height, width)  # of that size, without its memory
     job = Job(method, low, request.options, owner=visitor.session)
-    estimate = backend.estimate(job, _token(asked))
-    return (
-        f"<p>{escape(render.sentence(render.sentence_case(text)))}</p>"
-        if (text := cost_text(estimate))
-        else ""
-    )
+    return estimate_html(backend.estimate(job, _token(asked)))
+
+
+def estimate_html(estimate: Estimate | None) -> str:
+    """An estimate as a paragraph; nothing where nothing is known."""
+    text = "" if estimate is None else cost_text(estimate)
+    return f"<p>{escape(render.sentence(render.sentence_case(text)))}</p>" if text else ""
 
 
 def cost_text(estimate: Estimate) -> str:

@@ -41,7 +41,9 @@ class RequestControls:
     def addressed(self) -> Addressed:
         """What an address sets."""
         fields = {name: self.fields[name] for name in usual(self.method.name) if name in self.fields}
-        return Addressed(self.method.name, self.picture, {PRESET: self.preset, **fields}, (self.rejoin, self.rested))
+        return Addressed(
+            self.method.name, self.picture, {PRESET: self.preset, **fields}, (self.rejoin, self.rested)
+        )
 
     def names(self) -> list[str]:
         """The API's argument names, one for each of `all`."""

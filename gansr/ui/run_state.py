@@ -160,8 +160,8 @@ SHOWN: dict[str, Any] = {
 
 
 def hidden_button(tab: str, name: str) -> gr.Button:
-    """A button that `address.js` presses: "rejoin" where the visit has a run in the tab, "rested" when the tab's controls
-    have changed and rest. To be rendered outside of the tabs, which the browser draws when they are opened."""
+    """A button that `address.js` presses: "rejoin" where the visit has a run in the tab, "rested" when the controls of
+    the tab have changed and rest. To be rendered outside of the tabs, which the browser draws when they are opened."""
     return gr.Button(visible=HIDDEN, render=False, elem_id=f"{tab}-{name}")
 
 

@@ -174,7 +174,9 @@ def test_a_dragged_slider_sends_nothing_until_it_rests(visit):
     page = visit("tab=pulse")
     settle(page)
     open_options(page, "pulse")
-    page.evaluate("new Promise(done => setTimeout(done, 300))")  # the tabs have been restored, and have rested
+    page.evaluate(
+        "new Promise(done => setTimeout(done, 300))"
+    )  # the tabs have been restored, and have rested
     page.clock.install(time=0)
     page.clock.pause_at(1000)
     slider = page.locator("#pulse-options input[type=range]").filter(visible=True).first

@@ -65,7 +65,9 @@ def visits(
         page = context.new_page()
         page.set_default_timeout(HANGS)
         leaving = _leaving(page)
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" and not leaving(m.text) else None)
+        page.on(
+            "console", lambda m: errors.append(m.text) if m.type == "error" and not leaving(m.text) else None
+        )
         page.on("pageerror", lambda e: None if leaving(str(e)) else errors.append(str(e)))
         page.on("response", lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         page.on("request", lambda r: outside.append(r.url) if _foreign(r.url, url) else None)

@@ -85,7 +85,7 @@ def test_a_key_too_many_or_too_few_is_named(tmp_path):
 
 
 def test_a_released_file_loads_in_half_its_size(tmp_path, shared, monkeypatch):
-    monkeypatch.setattr("gansr.weights.authors.ROOM", 10_000)  # a tensor of one number repeated stands in for a true one
+    monkeypatch.setattr("gansr.weights.authors.ROOM", 10_000)  # one number stands for a whole tensor
     text = (shared / "specs" / "glean.keys.txt").read_text()
     state = {key: torch.zeros(1).expand(t.shape) for key, t in listed(text, "glean_cat_16x").items()}
     kernel = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 16
