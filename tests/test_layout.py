@@ -17,7 +17,17 @@ PACKAGE = ROOT / "gansr"
 CONTRACTS = ("method", "metric", "request")
 LONGEST = 420  # lines
 # Measuring, training and converting stand beside a paper's algorithm and may use what stands above it.
-BESIDE = ("bench", "bench_plain", "train", "train_command", "synthetic", "losses", "convert")
+BESIDE = (
+    "bench",
+    "bench_plain",
+    "train",
+    "train_command",
+    "training_loop",
+    "pairs",
+    "synthetic",
+    "losses",
+    "convert",
+)
 # folder or module → what it may import of ours, besides itself
 MAY = {
     "options": (),

@@ -1,9 +1,9 @@
-"""VGG16's feature layers (Simonyan & Zisserman 2014) and LPIPS v0.1 on them (Zhang, Isola, Efros, Shechtman,
-Wang 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric"; code BSD-2).
+"""The feature layers of VGG16 and VGG19 (Simonyan & Zisserman 2014), and LPIPS v0.1 on VGG16 (Zhang, Isola, Efros,
+Shechtman, Wang 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric"; code BSD-2).
 
-Layers are numbered as torchvision numbers `vgg16().features`, which is how papers name them. The authors' LPIPS takes
-pictures in [−1,1], subtracts its own mean and divides by its own deviation; on [0,1] these are ImageNet's, which
-`standardised` applies.
+Layers are numbered as torchvision numbers `vgg16().features` and `vgg19().features`, which is how papers name them. The
+authors' LPIPS takes pictures in [−1,1], subtracts its own mean and divides by its own deviation; on [0,1] these are
+ImageNet's, which `standardised` applies.
 
 How we differ: without gradients, LPIPS processes the picture in strips of rows, stage by stage. A stage of n 3×3
 convolutions needs n rows of the neighbouring strips, so strips with that overlap give the values of the whole picture,
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
+_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # VGG16: channels, convolutions
+_STAGES_19 = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 _STRIP = 1 << 24  # values of a feature map in one strip (64 MB); smaller strips were slower
 
 
@@ -49,14 +50,7 @@ class Vgg16(nn.Module):
 
     def __init__(self, depth: int = 31):
         super().__init__()
-        layers: list[nn.Module] = []
-        inputs = 3
-        for channels, count in _STAGES:
-            for _ in range(count):
-                layers += [nn.Conv2d(inputs, channels, 3, padding=1), nn.ReLU(inplace=True)]
-                inputs = channels
-            layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers[:depth])
+        self.features = _features(_STAGES, depth)
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor, ends: Sequence[int] = (31,)) -> tuple[Tensor, ...]:
@@ -69,6 +63,35 @@ class Vgg16(nn.Module):
                 # the ReLU after a convolution works in place and would change its output
                 outputs[end] = x.clone() if isinstance(layer, nn.Conv2d) and end < max(ends) else x
         return tuple(outputs[end] for end in ends)
+
+
+class Vgg19(nn.Module):
+    """VGG19's first `depth` feature layers in torchvision's numbering (36: up to the ReLU after conv5_4), frozen.
+
+    `colours` is the colour transform in front of them, a 1×1 convolution: files have the one that belongs to their
+    first layer. The keys of the rest are torchvision's: features.{0,2,5,…}.{weight,bias}.
+    """
+
+    def __init__(self, depth: int = 36):
+        super().__init__()
+        self.colours = nn.Conv2d(3, 3, 1)
+        self.features = _features(_STAGES_19, depth)
+        self.requires_grad_(False).eval()
+
+    def forward(self, x: Tensor, end: int = 36) -> Tensor:
+        """RGB (N,3,H,W) in [0,1] → the output of `features[:end]`. Gradients reach x."""
+        return self.features[:end](self.colours(x))
+
+
+def _features(stages: Sequence[tuple[int, int]], depth: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    inputs = 3
+    for channels, count in stages:
+        for _ in range(count):
+            layers += [nn.Conv2d(inputs, channels, 3, padding=1), nn.ReLU(inplace=True)]
+            inputs = channels
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers[:depth])
 
 
 class LpipsVgg(nn.Module):

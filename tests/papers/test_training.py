@@ -16,10 +16,11 @@ def parsed(*arguments: str) -> argparse.Namespace:
     return parser.parse_args(["train", *arguments])
 
 
-def test_glean_is_trained_here():
+def test_the_papers_that_are_trained_here():
     assert training.trainings() == {
         "glean": "gansr.papers.glean.train_command",
         "mganprior": "gansr.papers.mganprior.train_command",
+        "srgan": "gansr.papers.srgan.train_command",
     }
     given = parsed("glean", "--config", "a.json", "--out", "folder", "--minutes", "2", "--eager")
     assert (given.config, given.out, given.minutes, given.eager) == (Path("a.json"), Path("folder"), 2, True)
@@ -27,8 +28,8 @@ def test_glean_is_trained_here():
 
 def test_a_paper_that_is_not_trained_here_is_no_choice(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
-        parsed("srgan", "--config", "a.json", "--out", "folder")
-    assert "invalid choice: 'srgan'" in capsys.readouterr().err
+        parsed("pulse", "--config", "a.json", "--out", "folder")
+    assert "invalid choice: 'pulse'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

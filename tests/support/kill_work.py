@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 from gansr import weights
-from gansr.papers.glean import train_command
+from gansr.papers import training_loop
 from gansr.weights import cache, files, manifest, registry, sources, tensors
 from gansr.weights.registry import Settings
 from tests.support import tiny_weights
@@ -93,7 +93,7 @@ class Counting:
 
 def training(root: Path, place: Path) -> None:
     checkpoint, step = place / "checkpoint.pt", 0
-    train_command.delete_parts(place)
+    training_loop.delete_parts(place)
     if checkpoint.exists():
         found = torch.load(checkpoint, weights_only=True)
         step = found["at"]
@@ -102,7 +102,7 @@ def training(root: Path, place: Path) -> None:
     if announced.exists():
         assert step >= len(announced.read_bytes()), "a checkpoint was lost"
     for n in range(step + 1, step + 1 + SAVES):
-        train_command.save(Counting(n), checkpoint)  # pyright: ignore[reportArgumentType]: it has what save uses
+        training_loop.save(Counting(n), checkpoint)  # pyright: ignore[reportArgumentType]: it has what save uses
         announced.write_bytes(b"." * n)
     files.write(place / "model.safetensors", data(4))
 

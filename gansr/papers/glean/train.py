@@ -115,6 +115,10 @@ class Training:
     def done(self) -> bool:
         return self.stage >= len(self.config.stages)
 
+    @property
+    def at(self) -> tuple[str, int]:
+        return "" if self.done else self.now.name, self.step
+
     def begin(self) -> None:
         """Start the stage: new optimisers, the averaged weights, the parameters that this kind of stage trains."""
         stage = self.now

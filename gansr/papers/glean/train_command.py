@@ -11,10 +11,8 @@ a GPU it counts minutes of wall-clock time.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -32,12 +30,12 @@ from gansr.papers.glean.config import Config, read_config
 from gansr.papers.glean.report import report
 from gansr.papers.glean.synthetic import cache, face
 from gansr.papers.glean.train import Resources, Training, exported, uncompiled
+from gansr.papers.training_loop import Log, Pace, TrainingError, folder_of, log_to, loop, read, save
 from gansr.picture import open_picture
 from gansr.weights import files
 
 PRIOR, PERCEPTUAL, EVALUATED_BY = "mobilestylegan-ffhq-1024", "lpips-vgg", "lpips-alex"
 
-Log = Callable[[Mapping[str, Any]], None]
 Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -67,28 +65,32 @@ def run(parsed: argparse.Namespace) -> int:
     except (OSError, TypeError, ValueError) as error:
         print(f"gansr: {parsed.config} cannot be used: {error}", file=sys.stderr)
         return 1
-    try:
-        parsed.out.mkdir(parents=True, exist_ok=True)
-        real = None if parsed.real is None else real_faces(parsed.real, config.side)
-    except (OSError, ValueError) as error:
-        print(f"gansr: {error}", file=sys.stderr)
-        return 1
     if parsed.threads is not None:
         torch.set_num_threads(parsed.threads)
+    try:
+        real = None if parsed.real is None else real_faces(parsed.real, config.side)
+        with folder_of(parsed.out):
+            train(parsed, config, real)
+    except (OSError, ValueError, TrainingError) as error:
+        print(f"gansr: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def train(parsed: argparse.Namespace, config: Config, real: np.ndarray | None) -> None:
+    """Train in a folder that is ours. Raises TrainingError."""
     device = torch.device(parsed.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     log = log_to(parsed.out / "log.jsonl")
     compiler: Compile = uncompiled if parsed.eager else torch.compile
     resources, held = prepare(config, parsed.faces or parsed.out / "faces", real, device, compiler, log)
     training = Training(config, resources)
     checkpoint = parsed.out / "checkpoint.pt"
-    delete_parts(parsed.out)
     if checkpoint.exists():
-        training.restore(torch.load(checkpoint, map_location=device, weights_only=True))
+        training.restore(read(checkpoint, device))
     elif parsed.start is not None:
-        training.restore(torch.load(parsed.start, map_location=device, weights_only=True), only_nets=True)
+        training.restore(read(parsed.start, device), only_nets=True)
     log({"config": asdict(config), "torch": torch.__version__, "device": str(device)})
-    loop(training, held, parsed, checkpoint, log)
-    return 0
+    steps(training, held, parsed, checkpoint, log)
 
 
 def prepare(
@@ -111,32 +113,24 @@ def prepare(
     return Resources(*networks, pictures, whole, device, compiler), held
 
 
-def loop(
+def steps(
     training: Training, held: np.ndarray, parsed: argparse.Namespace, checkpoint: Path, log: Log
 ) -> None:
     """Steps until all stages are done or the minutes are spent, with checkpoints, evaluations and a log."""
     distance = distance_of(weights.load(EVALUATED_BY))
-    saved, began, start = time.monotonic(), time.monotonic(), training.images
-    while not training.done and training.spent < 60 * parsed.minutes:
-        stage, step = training.now, training.step
-        terms = training.do_step()
-        if step % 20 == 0:
-            passed = time.monotonic() - began
-            readings = {name: round(float(term), 5) for name, term in terms.items()}
-            where = {"stage": stage.name, "step": step, "images": training.images}
-            clock = {"cpu_minutes": round(training.spent / 60, 2), "seconds": round(passed)}
-            speed = {"images_per_second": round((training.images - start) / passed, 2)}
-            log({**where, **clock, **readings, **speed})
-        stage_ended = training.done or training.step == 0
-        if stage_ended or (step + 1) % parsed.evaluate_every == 0:
-            bank = stage.bank and stage.kind == "train"
-            evaluate(training, bank, held[: parsed.evaluate_faces], distance, log)
-        if stage_ended or time.monotonic() - saved > parsed.save_every:
-            if training.step == 0:  # first: the run is taken up from the other one, which must not be ahead
-                save(training, checkpoint.with_name(f"after-{stage.name}.pt"))
-            save(training, checkpoint)
-            saved = time.monotonic()
-    save(training, checkpoint)
+    stages = {stage.name: stage for stage in training.config.stages}
+
+    def measure(name: str) -> None:
+        bank = stages[name].bank and stages[name].kind == "train"
+        evaluate(training, bank, held[: parsed.evaluate_faces], distance, log)
+
+    def stage_ended(
+        name: str,
+    ) -> None:  # first: the run is taken up from the other one, which must not be ahead
+        save(training, checkpoint.with_name(f"after-{name}.pt"))
+
+    pace = Pace(parsed.minutes, parsed.save_every, parsed.evaluate_every)
+    loop(training, checkpoint, pace, log, evaluate=measure, stage_ended=stage_ended)
     files.write(parsed.out / "model.safetensors", exported(training.average))
     evaluate(training, training.config.stages[-1].bank, held, distance, log)
 
@@ -152,18 +146,6 @@ def evaluate(
     truths = torch.from_numpy(np.array(held)).permute(0, 3, 1, 2).float() / 255
     found = report(lambda low: training.enlarge(low, bank), truths, training.net.factor, distance)
     log({"evaluation": {name: round(value, 4) for name, value in found.items()}, "images": training.images})
-
-
-def save(training: Training, path: Path) -> None:
-    """Write a checkpoint; it is moved into place when complete, so that an interruption leaves the previous one."""
-    with files.replacing(path) as part:
-        torch.save(training.state(), part)
-
-
-def delete_parts(folder: Path) -> None:
-    """Delete the half-written files of a run that was killed."""
-    for left in folder.glob("*.part"):
-        left.unlink()
 
 
 def synthesiser(
@@ -208,15 +190,3 @@ def real_faces(folder: Path, side: int) -> np.ndarray:
         small = imresize(rgb, (side, side), rounded=True)
         real.append((small * 255).round().byte().permute(1, 2, 0).numpy())
     return np.stack(real)
-
-
-def log_to(path: Path) -> Log:
-    """A function that prints a record as a line of JSON and appends it to the file."""
-
-    def log(record: Mapping[str, Any]) -> None:
-        line = json.dumps({"at": time.strftime("%H:%M:%S"), **record})
-        print(line, flush=True)
-        with path.open("a") as file:
-            file.write(line + "\n")
-
-    return log

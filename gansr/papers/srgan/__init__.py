@@ -224,6 +224,7 @@ SRGAN = Method(
     scale=scale,
     smaller=smaller,
     bench="gansr.papers.srgan.bench",
+    train="gansr.papers.srgan.train_command",
     caution=(
         "SRGAN invents fine texture (fur, leaves, skin, lettering) that looks plausible and was not in the picture; "
         "it may also shift colours slightly. Choose SRResNet to stay close to your picture."

@@ -19,7 +19,8 @@ from gansr.papers.glean.own import GleanOwn
 from gansr.papers.glean.report import downscaled, psnr, report
 from gansr.papers.glean.synthetic import cache, face, rows_of
 from gansr.papers.glean.train import Resources, Training, exported
-from gansr.papers.glean.train_command import delete_parts, real_faces, save
+from gansr.papers.glean.train_command import real_faces
+from gansr.papers.training_loop import delete_parts, save
 from gansr.weights.tensors import parse
 from tests.papers.glean.test_own import CHANNELS
 

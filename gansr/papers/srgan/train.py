@@ -1,0 +1,230 @@
+"""Training of SRGAN's five networks (gansr.papers.srgan.losses.VARIANTS), with checkpoints that resume bit by bit.
+
+The paper (section 3.2): crops of 96 px, batch 16, Adam with β1 0.9; SRResNet-MSE 10⁶ steps at 1e-4; the others start
+from it and take 10⁵ steps at 1e-4 and 10⁵ at 1e-5, one step of the discriminator for each of the generator. Here the
+number of steps is chosen, the first half is at `lr` and the second at a tenth of it.
+
+How we differ:
+- The result is the exponential average of the weights and of batch norm's statistics; the paper has none.
+- The generator's result goes through the discriminator once a step: the losses of both networks are functions of the
+  same logits. Both networks therefore step from the same weights; alternating steps, as the paper has them, would draw
+  a second result. The gradients are those of the plain losses.
+- Crops are mirrored at random.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gansr.metrics.psnr import psnr_y
+from gansr.nets.vgg import Vgg19
+from gansr.papers.srgan import losses
+from gansr.papers.srgan.discriminator import Discriminator
+from gansr.papers.srgan.losses import VARIANTS
+from gansr.papers.srgan.network import SRResNet
+from gansr.papers.srgan.pairs import Pairs
+from gansr.weights.tensors import serialise
+
+CPU = torch.device("cpu")
+Net = TypeVar("Net", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training."""
+
+    variant: str  # a key of VARIANTS
+    steps: int = 3000
+    lr: float = 1e-4  # of the first half; a tenth of it in the second
+    batch: int = 16
+    side: int = 96  # px of a crop of the truth
+    average: float = 0.999  # decay of the averaged weights
+    seed: int = 0
+    precision: str = "float32"  # a dtype's name in torch, of the convolutions
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        return self.lr if 2 * step < self.steps else self.lr / 10
+
+
+class Training:
+    """The state of a training: networks, optimisers, averaged weights, random generator, step."""
+
+    def __init__(
+        self,
+        config: Config,
+        net: SRResNet,
+        pairs: Pairs,
+        vgg: Vgg19 | None = None,
+        device: torch.device = CPU,
+        discriminator: Discriminator | None = None,
+    ):
+        """`net` is not changed. vgg: of the content losses vgg22 and vgg54. discriminator: another than the paper's, in
+        tests."""
+        self.config, self.pairs, self.device = config, pairs, device
+        self.variant = VARIANTS[config.variant]
+        self.dtype = getattr(torch, config.precision)
+        self.draws = torch.Generator().manual_seed(config.seed)
+        form: Any = {"memory_format": torch.channels_last}
+        self.net = deepcopy(net).requires_grad_(True).train().to(device, **form)
+        self.average = deepcopy(self.net).requires_grad_(False).eval()
+        self.vgg = None if vgg is None else deepcopy(vgg).to(device, **form)
+        self.optimiser = adam(self.net, config.lr)
+        self.discriminator = self.discriminator_optimiser = None
+        if self.variant.adversarial:
+            with torch.random.fork_rng(devices=[]):  # initial weights come from torch's own generator
+                torch.manual_seed(config.seed)
+                made = discriminator or initialised(Discriminator(config.side))
+            self.discriminator = made.train().to(device, **form)
+            self.discriminator_optimiser = adam(self.discriminator, config.lr)
+        self.step, self.images, self.spent = 0, 0, 0.0
+
+    # -------------------------------------------------------------------------------------------- state
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.config.steps
+
+    @property
+    def at(self) -> tuple[str, int]:
+        return f"lr {self.config.rate(self.step):g}", self.step
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
+        if self.discriminator is not None:
+            parts |= {"discriminator": self.discriminator}
+            parts |= {"discriminator_optimiser": self.discriminator_optimiser}
+        return parts
+
+    def state(self) -> dict[str, Any]:
+        """Everything `restore` needs to continue bit by bit; a checkpoint's content."""
+        plain = {"variant": self.config.variant, "at": [self.step, self.images], "spent": self.spent}
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return {**plain, "draws": self.draws.get_state(), **parts}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state`. Raises ValueError for that of another variant or network."""
+        if state.get("variant") != self.config.variant:
+            raise ValueError(f"it is a training of {state.get('variant')}, not of {self.config.variant}")
+        try:
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(f"it is a training of another network ({type(error).__name__})") from error
+        (self.step, self.images), self.spent = state["at"], state["spent"]
+        self.draws.set_state(state["draws"].cpu())
+
+    # -------------------------------------------------------------------------------------------- steps
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
+
+    def do_step(self) -> dict[str, Tensor]:
+        """The next step of the generator and, where there is one, of the discriminator. Returns the loss terms."""
+        clock = time.process_time if self.device.type == "cpu" else time.monotonic
+        began = clock()
+        low, high = self.pairs.crops(self.config.batch, self.config.side, self.draws)
+        terms = self.descend(low.to(self.device), high.to(self.device) * 2 - 1)
+        self.update_average()
+        self.step += 1
+        self.images += self.config.batch
+        self.spent += clock() - began
+        return terms
+
+    def descend(self, low: Tensor, true: Tensor) -> dict[str, Tensor]:
+        """One step of both optimisers on small pictures in [0,1] and their truths in [−1,1]."""
+        for optimiser in (self.optimiser, self.discriminator_optimiser):
+            for group in optimiser.param_groups if optimiser else ():
+                group["lr"] = self.config.rate(self.step)
+        with self.autocast():
+            ours = self.net(low) * 2 - 1
+        terms = {"content": losses.content_loss(self.features(ours), self.wanted(true))}
+        total = terms["content"]
+        if self.variant.total_variation:
+            terms["variation"] = losses.total_variation(ours.float())
+            total = total + self.variant.total_variation * terms["variation"]
+        if self.discriminator is not None and self.discriminator_optimiser is not None:
+            with self.autocast():
+                logits, theirs = self.discriminator(ours), self.discriminator(true)
+            terms["adversarial"] = losses.adversarial_loss(logits.float())
+            terms["discriminator"] = losses.discriminator_loss(theirs.float(), logits.float())
+            total = total + losses.ADVERSARIAL * terms["adversarial"]
+            gradients(terms["discriminator"], self.discriminator, retain=True)
+        gradients(total, self.net)
+        self.optimiser.step()
+        if self.discriminator_optimiser is not None:
+            self.discriminator_optimiser.step()
+        return {name: term.detach() for name, term in {**terms, "total": total}.items()}
+
+    def features(self, x: Tensor) -> Tensor:
+        if self.variant.content == "mse":
+            return x
+        assert self.vgg is not None, "this content loss needs VGG19"
+        with self.autocast():
+            return losses.features(self.vgg, self.variant.content, x).to(x.dtype)
+
+    @torch.no_grad()
+    def wanted(self, true: Tensor) -> Tensor:
+        """The features of the truth."""
+        return self.features(true)
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Exponential average of the weights and of batch norm's statistics; its decay rises to `average`."""
+        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+        for mean, ours in zip(self.average.state_dict().values(), self.net.state_dict().values()):
+            if mean.is_floating_point():
+                mean.lerp_(ours, 1 - keep)
+            else:
+                mean.copy_(ours)
+
+    # --------------------------------------------------------------------------------------- evaluation
+
+    @torch.no_grad()
+    def enlarge(self, low: Tensor) -> Tensor:
+        """The averaged network on small pictures (N,3,H,W) in [0,1], on the CPU, as pictures in [0,1]."""
+        with self.autocast():
+            return self.average(low.to(self.device)).float().clamp(0, 1).cpu()
+
+
+def adam(net: nn.Module, lr: float) -> torch.optim.Adam:
+    """The paper's optimiser."""
+    return torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.999), fused=True)
+
+
+def gradients(loss: Tensor, net: nn.Module, retain: bool = False) -> None:
+    """Put the gradient of `loss` into the parameters of `net`, and of no other network."""
+    parameters = list(net.parameters())
+    for parameter, found in zip(
+        parameters, torch.autograd.grad(loss, parameters, retain_graph=retain), strict=True
+    ):
+        parameter.grad = found
+
+
+def initialised(net: Net) -> Net:
+    """He's initialisation (Kaiming normal, fan in, zero biases), as Lornatang's; the paper has none."""
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return net
+
+
+def mean_psnr(ours: Tensor, true: Tensor, rim: int = 4) -> float:
+    """The mean PSNR on Y of pictures (N,3,H,W) in [0,1], `rim` px left out on each side, dB."""
+    return sum(psnr_y(a, b, rim) for a, b in zip(ours, true)) / len(true)
+
+
+def exported(net: SRResNet) -> bytes:
+    """The network as the content of a safetensors file, float16."""
+    state = net.state_dict().items()
+    return serialise({key: value.half() if value.is_floating_point() else value for key, value in state})

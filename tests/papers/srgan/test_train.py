@@ -1,0 +1,166 @@
+"""The training of SRGAN: a step equals the plain one, a resumed run equals an uninterrupted one, and it learns."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gansr.nets.vgg import Vgg19
+from gansr.ops.resize import imresize
+from gansr.papers.srgan import losses
+from gansr.papers.srgan.discriminator import Discriminator
+from gansr.papers.srgan.network import SRResNet
+from gansr.papers.srgan.pairs import Pairs
+from gansr.papers.srgan.train import Config, Training, exported, initialised, mean_psnr
+from gansr.weights.tensors import parse
+
+SIDE = 32
+
+
+def tiny_discriminator() -> Discriminator:
+    torch.manual_seed(3)
+    return Discriminator(SIDE, widths=(4, 4, 8, 8, 8, 8, 8, 8), dense=16)
+
+
+def tiny_net(seed: int = 1) -> SRResNet:
+    torch.manual_seed(seed)
+    return initialised(SRResNet("krasserm", 4, 2, 8))
+
+
+def waves(count: int, side: int = 48) -> Pairs:
+    """Pictures with edges and gradients, and the same shrunk."""
+    draws, high, low = np.random.default_rng(0), [], []
+    for _ in range(count):
+        y, x = np.mgrid[:side, :side] / side
+        planes = [np.sin(x * a + y * b + c) > 0.3 * np.cos(9 * y) for a, b, c in draws.uniform(3, 14, (3, 3))]
+        picture = torch.from_numpy(np.stack(planes) * 0.7 + 0.15 * x).float()
+        high.append(as_bytes(picture))
+        low.append(as_bytes(imresize(picture, 0.25, rounded=True)))
+    return Pairs(4, high, low)
+
+
+def as_bytes(picture: torch.Tensor) -> np.ndarray:
+    return (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy().copy()
+
+
+def training(variant: str, vgg: Vgg19 | None = None, **changed) -> Training:
+    config = Config(variant, **{"steps": 40, "batch": 2, "side": SIDE, **changed})
+    return Training(config, tiny_net(), waves(3), vgg, discriminator=tiny_discriminator())
+
+
+@pytest.fixture(scope="module")
+def vgg() -> Vgg19:
+    torch.manual_seed(0)
+    return Vgg19()
+
+
+@pytest.mark.parametrize("variant", list(losses.VARIANTS))
+def test_a_step_is_that_of_the_plain_implementation(variant, vgg):
+    """float64; the plain one computes each loss by itself, as a paper writes it, with the result drawn twice."""
+    ours = training(variant, vgg)
+    for net in (ours.net, ours.vgg, ours.discriminator):
+        if net is not None:
+            net.double()
+    ours.optimiser = adam(ours.net)
+    if ours.discriminator is not None:
+        ours.discriminator_optimiser = adam(ours.discriminator)
+    net, judge, told = deepcopy(ours.net), deepcopy(ours.discriminator), losses.VARIANTS[variant]
+    low, high = waves(2).middles(SIDE)
+    true = high.double() * 2 - 1
+
+    made = net(low.double()) * 2 - 1
+    if told.content == "mse":
+        loss = (made - true).square().mean()
+    else:
+        end = losses.ENDS[told.content]
+        a, b = (vgg.double().features[:end](vgg.colours(x / 2 + 0.5)) for x in (made, true))
+        loss = (a - b).square().mean() * (losses.SCALES[told.content] / 12.75) ** 2
+    if told.content == "vgg22":
+        loss = loss + 2e-8 * losses.total_variation(made)
+    if judge is not None:
+        with torch.no_grad():
+            fake = net(low.double()) * 2 - 1  # batch statistics: the same result again
+        one, none = torch.ones(2, 1).double(), torch.zeros(2, 1).double()
+        apart = F.binary_cross_entropy_with_logits(judge(true), one)
+        apart = apart + F.binary_cross_entropy_with_logits(judge(fake), none)
+        of_judge = torch.autograd.grad(apart, list(judge.parameters()))
+        loss = loss + 1e-3 * F.binary_cross_entropy_with_logits(judge(made), one)
+    step(net, torch.autograd.grad(loss, list(net.parameters())))
+    if judge is not None:
+        step(judge, of_judge)
+
+    terms = ours.descend(low.double(), true)
+    assert float(terms["total"]) == pytest.approx(float(loss.detach()), rel=1e-6)
+    for mine, plain in ((ours.net, net), (ours.discriminator, judge)):
+        for a, b in zip(mine.parameters() if mine else (), plain.parameters() if plain else ()):
+            assert (a - b).abs().max() < 1e-6
+
+
+def adam(net: torch.nn.Module) -> torch.optim.Adam:
+    # A bias before batch norm has gradient 0, and with a small eps Adam makes steps of the rounding errors.
+    return torch.optim.Adam(net.parameters(), lr=1e-4, eps=1e-6)
+
+
+def step(net: torch.nn.Module, gradients) -> None:
+    optimiser = adam(net)
+    for parameter, found in zip(net.parameters(), gradients):
+        parameter.grad = found
+    optimiser.step()
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_weights():
+    whole, first, second = (training("srgan-mse") for _ in range(3))
+    for _ in range(20):
+        whole.do_step()
+    for _ in range(9):
+        first.do_step()
+    second.restore(first.state())
+    for _ in range(11):
+        second.do_step()
+    for name in ("net", "average", "discriminator"):
+        mine, theirs = getattr(whole, name).state_dict(), getattr(second, name).state_dict()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine), name
+    assert whole.state()["at"] == second.state()["at"] == [20, 40]
+
+
+def test_the_second_half_is_at_a_tenth_of_the_rate():
+    config = Config("mse", steps=10, lr=1e-3)
+    assert [config.rate(step) for step in (0, 4, 5, 9)] == [1e-3, 1e-3, 1e-4, 1e-4]
+    run = training("mse", steps=4)
+    stages = []
+    while not run.done:
+        stages.append(run.at[0])
+        run.do_step()
+    assert stages == ["lr 0.0001", "lr 0.0001", "lr 1e-05", "lr 1e-05"]
+
+
+def test_it_overfits_eight_crops_from_new_weights():
+    pairs = waves(8, SIDE)
+    run = Training(Config("mse", 200, lr=4e-3, batch=8, side=SIDE, average=0.9), tiny_net(), pairs)
+    low, high = pairs.middles(SIDE)
+    before = mean_psnr(run.enlarge(low), high)
+    while not run.done:
+        run.do_step()
+    assert mean_psnr(run.enlarge(low), high) > before + 8
+
+
+def test_a_checkpoint_of_another_variant_or_network_is_refused():
+    state = training("mse").state()
+    with pytest.raises(ValueError, match="a training of mse, not of srgan-mse"):
+        training("srgan-mse").restore(state)
+    other = Training(Config("mse"), SRResNet("krasserm", 4, 1, 8), waves(1))
+    with pytest.raises(ValueError, match="another network"):
+        other.restore(state)
+
+
+def test_what_is_exported_is_the_average_in_float16():
+    run = training("mse")
+    run.do_step()
+    net = SRResNet("krasserm", 4, 2, 8)
+    net.load_state_dict(parse(exported(run.average)))
+    for mine, theirs in zip(net.parameters(), run.average.parameters()):
+        assert torch.equal(mine, theirs.half().float())
