@@ -36,7 +36,7 @@ from gansr.ui.compare_values import (
 from gansr.ui.compare_view import Finished, RunFiles
 from gansr.ui.controls import control, picture_input
 from gansr.ui.handlers import text_of, user_errors
-from gansr.ui.request_controls import QUIET, degradation_controls, shown_for_task, task_control
+from gansr.ui.request_controls import LOOK, QUIET, degradation_controls, shown_for_task, task_control
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.reuse import Place, destinations
 from gansr.ui.run_state import (
@@ -293,13 +293,7 @@ def _wire_preview(
         problem = name if name in PROBLEMS else gr.skip()
         return problem, False if name == MIDDLE else gr.skip(), name if name in LARGE else gr.skip()
 
-    settings: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "trigger_mode": "always_last",
-        "concurrency_limit": 4,
-        "concurrency_id": "look",
-    }
+    settings: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LOOK}
     unwatched = ("methods", "seed", "precision")
     changes = [made.change for name, made in controls.named.items() if name not in unwatched]  # type: ignore[attr-defined]
     inputs = [state, unticked, *controls.all()]

@@ -16,7 +16,7 @@ from gansr.pipeline import USER_ERRORS
 from gansr.progress import duration_text
 from gansr.request import Request, decode
 from gansr.ui import render, service
-from gansr.ui.request_controls import QUIET, RequestControls
+from gansr.ui.request_controls import LOOK, RequestControls
 from gansr.ui.visitors import visitor_of
 
 USUAL_SIDE = 256  # px: of a method that takes any size, before there is a picture
@@ -40,8 +40,10 @@ def wire_cost(controls: RequestControls, line: gr.HTML, ended: Any) -> None:
         except USER_ERRORS:  # the preview says it
             return ""
 
-    controls.rested.click(shown, controls.all(), line, **QUIET)
-    ended.then(shown, controls.all(), line, **QUIET)
+    # In the queue: where Gradio refuses a value, such as a seed that is too large, the answer without it is status 500.
+    listened: dict[str, Any] = {**LOOK, "show_progress": "hidden", "api_visibility": "private"}
+    controls.rested.click(shown, controls.all(), line, **listened)
+    ended.then(shown, controls.all(), line, **listened)
 
 
 def cost_html(request: Request, picture: Picture | None, asked: gr.Request | None) -> str:

@@ -19,7 +19,7 @@ from gansr.request import Request
 from gansr.ui import files, render, service
 from gansr.ui.controls import HIDDEN
 from gansr.ui.handlers import index_of
-from gansr.ui.request_controls import QUIET, RequestControls
+from gansr.ui.request_controls import LOOK, QUIET, RequestControls
 
 SHOWN = 8  # faces
 
@@ -86,9 +86,7 @@ def wire_preview(
         [seen, found, *canvases, *ways.values()],
         show_progress="hidden",
         api_visibility="private",
-        trigger_mode="always_last",
-        concurrency_limit=4,
-        concurrency_id="look",
+        **LOOK,
     )
     found.select(chosen, None, controls.fields["face"], **QUIET)
 

@@ -20,6 +20,8 @@ from gansr.ui.controls import HIDDEN, choices, control, mask_of, picture_input
 from gansr.ui.run_state import hidden_button
 
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+# Of what looks at the picture while settings change: four at a time, and the last change counts.
+LOOK: dict[str, Any] = {"trigger_mode": "always_last", "concurrency_limit": 4, "concurrency_id": "look"}
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,12 @@ def press(page: Any, method: str, name: str) -> None:
     button(page, method, name).click()
 
 
+SEEN = """() => {
+    const status = document.querySelector('#works-status');
+    window.seen = [];
+    new MutationObserver(() => window.seen.push(status.innerText)).observe(
+        status, { childList: true, subtree: true, characterData: true });
+}"""
 STEP = "() => Number((document.querySelector('#endless-status').innerText.match(/Step (\\d+)/) || [0, 0])[1])"
 
 
@@ -113,9 +119,11 @@ def test_a_short_run_overtakes_a_long_one_that_goes_on(visit, photo):
     status(first, "works", "Done")
     begin(second, "endless", photo)
     status(second, "endless", "Step")
-    press(first, "works", "run")
-    status(first, "works", "Waiting: next in line")
-    status(first, "works", "Done")
+    first.evaluate(SEEN)
+    press(first, "works", "run")  # it waits for up to two seconds (gansr.turns.LEND), or not at all
+    first.wait_for_function(
+        "window.seen.some(t => !t.includes('Done')) && window.seen.at(-1).includes('Done')"
+    )
     before = step(second)
     second.wait_for_function(f"({STEP})() > {before}")
     press(second, "endless", "stop")
