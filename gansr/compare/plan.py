@@ -22,6 +22,7 @@ from gansr.options import OptionError
 from gansr.picture import Picture
 from gansr.pipeline import USER_ERRORS, Pipeline, job_of
 from gansr.problem import MEGAPIXEL, PROBLEMS, TITLES, Problem, name_of
+from gansr.progress import duration_text
 from gansr.request import LARGE, Request
 
 # "unsuitable": the method does not solve this problem. "blocked": something is missing here, or no face was found.
@@ -182,7 +183,7 @@ def _check(entry: Entry, picture: Picture, pipeline: Pipeline, owner: str) -> No
         pipeline.engine.check(job)
         entry.estimate = pipeline.backend.estimate(job)
         about = entry.estimate.seconds
-        entry.text = "waiting for its turn" + ("" if about is None else f", about {max(about, 1):.0f} s")
+        entry.text = "waiting for its turn" + ("" if about is None else f", {duration_text(about)}")
     except USER_ERRORS as error:
         entry.state, entry.text = _state_of(entry), str(error)
         entry.remedies = _remedies(entry, picture, pipeline)
