@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from gansr.weights import WeightsError, files
+from gansr.weights import files
 
 Log = Callable[[Mapping[str, Any]], None]
 
@@ -118,18 +118,21 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
 def folder_of(path: Path) -> Generator[Path]:
     """The folder of a training, made, and free of half-written files; nobody else trains there meanwhile.
     Raises TrainingError."""
+    lock = FileLock(path / ".lock")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=0)
-        with lock:
-            delete_parts(path)
-            yield path
+        lock.acquire(timeout=0)
+        delete_parts(path)
     except Timeout:
         raise TrainingError(
             f"another training writes into {path}: wait for it or choose another folder"
         ) from None
-    except (OSError, WeightsError) as error:
-        raise TrainingError(f"{path} cannot be used: {error}") from error
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be used: {error.strerror or error}") from error
+    try:
+        yield path
+    finally:
+        lock.release()
 
 
 def delete_parts(folder: Path) -> None:

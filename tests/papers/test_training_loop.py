@@ -108,6 +108,13 @@ def test_two_trainings_do_not_write_into_one_folder(tmp_path):
         pass
 
 
+def test_an_error_of_the_training_is_not_taken_for_one_of_the_folder(tmp_path):
+    with pytest.raises(OSError, match=r"^of the training$"), folder_of(tmp_path):
+        raise OSError("of the training")
+    with folder_of(tmp_path):  # it is free again
+        pass
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="cannot be used"), folder_of(tmp_path / "file" / "out"):
