@@ -2,8 +2,8 @@
 
 Ledig et al., CVPR 2017, arXiv 1609.04802. One network (SRResNet, figure 4) trained twice: for the mean squared error
 (SRResNet: faithful and soft) and against a discriminator and VGG features (SRGAN: sharp, with invented texture). One
-pass per picture; nothing is random and nothing is optimised here. The paper's losses and training, of all five networks,
-are in losses.py, discriminator.py and train.py.
+pass per picture; nothing is random and nothing is optimised here. The paper's losses and training, of all five
+networks, are in losses.py, discriminator.py and train.py.
 
 The authors published no code and no weights. The default weights are krasserm's (Keras, DIV2K, Apache-2.0), the only
 ones that reproduce the paper's figures on Set5 and Set14; those of mmagic, BasicSR, Lornatang and leftthomas can be
