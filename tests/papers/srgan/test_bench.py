@@ -76,7 +76,7 @@ def test_the_bench_command_prints_rows_as_json_and_as_a_table(small: None, weigh
     assert all(set(row) == {"case", "model", "metric", "value"} for row in rows)
     assert {row["case"] for row in rows} == {"speed", "24x24 input", "training step"}
     lines = "\n".join(bench.table([bench.Row(**row) for row in rows])).splitlines()
-    assert lines[0] == "speed" and len(lines) == len(rows) + 2
+    assert lines[0] == "speed" and len(lines) == len(rows) + 3
     assert any("ratio" in line for line in lines)
 
 
