@@ -92,7 +92,8 @@ def loop(
                 stage_ended(stage)
             save(training, checkpoint)
             saved = time.monotonic()
-    save(training, checkpoint)
+    if not training.done:  # its last step has saved it
+        save(training, checkpoint)
 
 
 def save(training: Trainable, path: Path) -> None:

@@ -293,13 +293,12 @@ def _wire_preview(
         problem = name if name in PROBLEMS else gr.skip()
         return problem, False if name == MIDDLE else gr.skip(), name if name in LARGE else gr.skip()
 
-    settings: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LOOK}
     unwatched = ("methods", "seed", "precision")
     changes = [made.change for name, made in controls.named.items() if name not in unwatched]  # type: ignore[attr-defined]
     inputs = [state, unticked, *controls.all()]
     # The page ticks and unticks methods itself: only the user's own clicks ask for a new preview.
-    changed = gr.on([*changes, controls.named["methods"].input], announce, inputs, status, **settings)  # type: ignore[attr-defined]
-    changed.then(preview, inputs, [pictures, status, controls.named["methods"], unticked], **settings)
+    changed = gr.on([*changes, controls.named["methods"].input], announce, inputs, status, **LOOK)  # type: ignore[attr-defined]
+    changed.then(preview, inputs, [pictures, status, controls.named["methods"], unticked], **LOOK)
     remedied = [controls.named[name] for name in ("problem", "align", "large")]
     pictures.select(remedy, None, remedied, **QUIET)
 

@@ -41,9 +41,8 @@ def wire_cost(controls: RequestControls, line: gr.HTML, ended: Any) -> None:
             return ""
 
     # In the queue: where Gradio refuses a value, such as a seed that is too large, the answer without it is status 500.
-    listened: dict[str, Any] = {**LOOK, "show_progress": "hidden", "api_visibility": "private"}
-    controls.rested.click(shown, controls.all(), line, **listened)
-    ended.then(shown, controls.all(), line, **listened)
+    controls.rested.click(shown, controls.all(), line, **LOOK)
+    ended.then(shown, controls.all(), line, **LOOK)
 
 
 def cost_html(request: Request, picture: Picture | None, asked: gr.Request | None) -> str:

@@ -84,8 +84,6 @@ def wire_preview(
         preview,
         controls.all(),
         [seen, found, *canvases, *ways.values()],
-        show_progress="hidden",
-        api_visibility="private",
         **LOOK,
     )
     found.select(chosen, None, controls.fields["face"], **QUIET)

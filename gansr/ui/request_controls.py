@@ -21,7 +21,13 @@ from gansr.ui.run_state import hidden_button
 
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 # Of what looks at the picture while settings change: four at a time, and the last change counts.
-LOOK: dict[str, Any] = {"trigger_mode": "always_last", "concurrency_limit": 4, "concurrency_id": "look"}
+LOOK: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "trigger_mode": "always_last",
+    "concurrency_limit": 4,
+    "concurrency_id": "look",
+}
 
 
 @dataclass(frozen=True)

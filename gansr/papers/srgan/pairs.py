@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gansr.ops.resize import imresize
 from gansr.papers.training_loop import TrainingError
-from gansr.picture import PictureError, open_picture
+from gansr.picture import PictureError, open_picture, to_array
 from gansr.weights import files
 
 KINDS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
@@ -124,8 +124,8 @@ def _made(
             small += 1
             continue
         rgb = rgb[:, :height, :width]
-        high.append(_bytes(rgb))
-        low.append(_bytes(imresize(rgb, 1 / scale, rounded=True)))
+        high.append(to_array(rgb))
+        low.append(to_array(imresize(rgb, 1 / scale, rounded=True)))
     if not high:
         raise TrainingError(f"all {len(paths)} pictures are smaller than a crop, {side}×{side} px")
     if small:
@@ -137,7 +137,3 @@ def _made(
     np.savez(buffer, **arrays)
     files.write(kept, buffer.getvalue())
     return Pairs(scale, high, low)
-
-
-def _bytes(rgb: Tensor) -> np.ndarray:
-    return np.ascontiguousarray((rgb * 255).round().byte().permute(1, 2, 0).numpy())
