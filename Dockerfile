@@ -14,6 +14,7 @@ RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r
 COPY app.py README.md LICENSE NOTICE requirements.txt weights_manifest.json ./
 COPY assets assets
 COPY gansr gansr
+COPY results results
 
 # Everything that is written lies in one volume; the rest of the file system may be read-only.
 RUN useradd --uid 1000 --no-create-home --home-dir /cache user && mkdir -p /cache/tmp && chown -R 1000:1000 /cache
@@ -21,6 +22,7 @@ USER 1000
 VOLUME /cache
 ENV HOME=/cache \
     GANSR_CACHE=/cache/gansr \
+    GANSR_DATA=/cache/votes \
     HF_HOME=/cache/huggingface \
     GRADIO_TEMP_DIR=/cache/gradio \
     TMPDIR=/cache/tmp \
@@ -31,5 +33,5 @@ ENV HOME=/cache \
     GRADIO_SERVER_PORT=7860
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=10s --start-period=180s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/', timeout=8)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/healthz', timeout=8)"]
 CMD ["python", "app.py"]

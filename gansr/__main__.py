@@ -1,5 +1,5 @@
 """python -m gansr METHOD IN… -o OUT · compare IN -o DIR · replay RESULT.png --input IN.png ·
-weights … · bench … · deploy …
+weights … · bench … · results … · gallery build · rating … · deploy … · cluster …
 
 The flags of a method are the fields of its request: the page and the API offer the same under the same names.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gansr import bench, deploy, papers, receipt
+from gansr.backends.ray import command as cluster_command
 from gansr.choices import told, weight_choices
 from gansr.compare import cli as compare_cli
 from gansr.engine import MetricResult
@@ -24,11 +25,13 @@ from gansr.options import Option, OptionError, options_of
 from gansr.papers import training
 from gansr.picture import Picture, PictureError, open_picture, to_png
 from gansr.pipeline import USER_ERRORS, Pipeline, Update, local
+from gansr.rating import cli as rating_cli
 from gansr.request import OF_FACES, Request, decode, fields_of
+from gansr.results import cli as results_cli
 from gansr.weights import commands as weights_commands
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".heic", ".heif", ".avif")  # read from a folder
-MEASURING = ("task", "shrink_")  # fields whose flags are in a group of their own
+MEASURING = ("task", "robustness", "shrink_")  # fields whose flags are in a group of their own
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,8 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
     _add_replay(commands)
     weights_commands.add_parser(commands)
     bench.add_parser(commands)
+    results_cli.add_parser(commands)
     training.add_parser(commands)
     deploy.add_parser(commands)
+    cluster_command.add_parser(commands)
+    _add_gallery(commands)
+    rating_cli.add_parser(commands)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.handler(parsed) or 0)
@@ -140,7 +147,8 @@ def _request(method: Method, parsed: argparse.Namespace) -> Request:
     for flag, short in method.cli_flags.items():
         values |= dict(short) if given[flag.replace("-", "_")] else {}
     values |= {name: given[name] for name in fields_of(method) if given.get(name) is not None}
-    return decode(method, values | ({"task": "known answer"} if parsed.known_answer else {}))
+    known = parsed.known_answer or values.get("robustness")
+    return decode(method, values | ({"task": "known answer"} if known else {}))
 
 
 def _pictures(inputs: list[Path]) -> Iterator[Path]:
@@ -202,6 +210,9 @@ def _report(source: Path, target: Path, request: Request, last: Update) -> dict[
         "input": source.name,
         "output": str(target),
         "measures": {row.metric.name: _value(row) for row in last.measured},
+        "answers": {
+            title: {row.metric.name: _value(row) for row in rows} for title, rows in last.answers.items()
+        },
         "baseline": {"title": last.baseline_title, "measures": dict(last.baseline or {})},
         "notices": [*last.given.notices, *last.frame.notices],
         "receipt": receipt.write(request, last.given, last.frame),
@@ -223,6 +234,9 @@ def _lines(source: Path, target: Path, last: Update) -> str:
             against = "" if other is None else f"   ({last.baseline_title.lower()} {other:.{metric.digits}f})"
             arrow = "↑" if metric.better == "higher" else "↓"
             rows.append(f"  {metric.title:<16}{arrow} {value:.{metric.digits}f} {metric.unit}{against}")
+    for title, found in last.answers.items():
+        said = [f"{m.title} {value:.{m.digits}f}" for m, value, _ in found if value is not None]
+        rows.append(f"  {title}: {', '.join(said)}")
     return "\n".join(rows)
 
 
@@ -247,6 +261,24 @@ def _add_replay(commands: Any) -> None:
             help=f"the file used for {name}, where the receipt holds only its hash ({text})",
         )
     parser.set_defaults(handler=_replay)
+
+
+def _add_gallery(commands: Any) -> None:
+    parser = commands.add_parser("gallery", help="the examples that the page shows as finished")
+    parser.add_argument("action", choices=["build"], help="compute them again (an hour on two cores)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these; default: all")
+    parser.set_defaults(handler=_build_gallery)
+
+
+def _build_gallery(parsed: argparse.Namespace) -> int:
+    from gansr.ui.gallery_build import build  # Gradio, which the other commands do without
+
+    try:
+        build(parsed.names)
+    except ValueError as error:
+        print(f"gansr: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _file_options(method: Method) -> dict[str, str]:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Not needed to run the page.
 LEFT_OUT = (
     "tests/*", "locks/*", ".ci/*", ".git*", ".pre-commit-config.yaml", ".dockerignore", "Dockerfile", "Makefile",
-    "pyproject.toml", "requirements-dev.txt",
+    "pyproject.toml", "requirements-dev.txt", "requirements-ray.txt", "cluster.yaml",
 )  # fmt: skip
 MAX_FILE = 10_000_000  # bytes in git, without LFS
 MAX_DESCRIPTION = 60  # characters

@@ -69,6 +69,9 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.backends.cudnn.allow_tf32 = (
+            False  # float32 means float32 on a GPU too; what is fast is in bfloat16
+        )
         self._load, self._pace, self._deadline, self._clock = load, pace, deadline, clock
         self.turns = Turns()  # a turn is held inside the job, so that a cancelled client frees it
         self._nets: dict[str, Any] = {}
@@ -161,22 +164,22 @@ class Engine:
         """How long the job will compute, by what was measured here before; None before the first run."""
         return self.speeds.seconds(job, measured=True)
 
-    def stream(self, job: Job) -> Generator[Frame, None, None]:
+    def stream(self, job: Job, stopped: Callable[[], bool] = lambda: False) -> Generator[Frame, None, None]:
         """The frames of a job: first the bicubic enlargement (step 0), then about four a second, then the last.
         The last of a slice that does not end the job has a `checkpoint`, with which the job goes on.
 
         While it waits for its turn, the first is given again about four times a second, with the seconds waited and
         what is ahead; while others have its turn, the last. Frames come on the CPU. Closing the iterator stops the job
-        at its next step; while it is not read, others get the turn. Raises InputError, MethodError, WeightsError.
+        at its next step; while it is not read, others get the turn. It ends after the step in which another thread lets
+        `stopped` be true. Raises InputError, MethodError, WeightsError.
         """
         self.check(job)
         asked = self._clock()
         timing = Timing(lambda: self.seconds(job), lambda: self._fits(job), job.computed, job.computed)
         start = Frame(imresize(job.low, job.scale).clamp(0, 1), 0, 1, left=timing.left())
         yield start
-        turn = self.turns.join(job.owner, work=timing)
+        turn, told = self.turns.join(job.owner, work=timing), start
         try:
-            told = start
             while not turn.wait(self._pace):
                 ahead, wait = turn.ahead()
                 told = dataclasses.replace(start, waited=self._clock() - asked, ahead=ahead, wait=wait)
@@ -187,10 +190,12 @@ class Engine:
                 yield dataclasses.replace(start, waited=waited, left=timing.left())
                 if not turn.go_on():
                     yield from self._lent(told, turn)
-            for frame in self._attempts(job, timing, turn):
-                yield dataclasses.replace(frame, waited=waited)
+            for told in self._attempts(job, timing, turn, stopped):
+                yield dataclasses.replace(told, waited=waited)
         finally:
-            if self.turns.holds(turn):
+            if (
+                self.turns.holds(turn) and told.checkpoint is None
+            ):  # the next slice needs the same memory at once
                 memory.give_back()
             turn.leave()
 
@@ -199,9 +204,9 @@ class Engine:
         *_, last = self.stream(job)
         return last
 
-    def _attempts(self, job: Job, timing: Timing, turn: Turn) -> Iterator[Frame]:
+    def _attempts(self, job: Job, timing: Timing, turn: Turn, stopped: Callable[[], bool]) -> Iterator[Frame]:
         try:
-            yield from self._paced(job, timing, turn)
+            yield from self._paced(job, timing, turn, stopped)
             return
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not memory.is_exhausted(error):
@@ -213,7 +218,7 @@ class Engine:
             raise MethodError("the memory is full: choose a smaller picture or lighter options")
         try:
             timing.begin_again(job.computed)
-            for frame in self._paced(dataclasses.replace(job, options=less), timing, turn):
+            for frame in self._paced(dataclasses.replace(job, options=less), timing, turn, stopped):
                 note = "the memory was full; this was computed in smaller pieces"
                 yield dataclasses.replace(frame, notices=(*frame.notices, note))
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -223,7 +228,7 @@ class Engine:
                 "the memory is full, in smaller pieces too: choose a smaller picture or lighter options"
             ) from None
 
-    def _paced(self, job: Job, timing: Timing, turn: Turn) -> Iterator[Frame]:
+    def _paced(self, job: Job, timing: Timing, turn: Turn, stopped: Callable[[], bool]) -> Iterator[Frame]:
         nets, low = self.nets(job), job.low.to(self.device)
         generator = torch.Generator().manual_seed(job.seed)
         memory.forget_peak(self.device)
@@ -258,7 +263,7 @@ class Engine:
                         before = given.memory
                         yield from self._lent(given, turn)
                         memory.forget_peak(self.device)
-                if late or left:
+                if late or left or stopped():
                     return
                 if not last and given is not None and spent - timing.returned >= LEND:
                     peak = _higher(before, memory.peak_on(self.device))
@@ -295,14 +300,16 @@ class Engine:
         truth: Tensor | None = None,
         *,
         metrics: tuple[Metric, ...],
+        prepared: dict[str, Any] | None = None,
+        precision: Precision = "exact",
     ) -> Iterator[MetricResult]:
-        """Each metric of a result (3,sH,sW) in [0,1], in the order given.
+        """Each metric of a result (3,sH,sW) in [0,1], in the order given. `prepared`: as for `measuring`.
 
         `shrink` makes of the 8-bit result what the input was made of the truth. What cannot be measured is
         yielded with its reason. Measurements take turns with the jobs, ahead of those that wait.
         """
         for metric in metrics:
-            for found in self.measuring(image, low, shrink, truth, metric):
+            for found in self.measuring(image, low, shrink, truth, metric, "", prepared, precision):
                 if found is not None:
                     yield found
 

@@ -167,7 +167,8 @@ class Inputs:
         if request.side is not None:
             whole = self._square(picture, whole, request, request.side, request.scale)
         else:
-            whole = self._fitted(picture, whole, request, request.method.accepts.max_pixels, request.scale)
+            most = request.method.accepts.most_pixels(request.options)
+            whole = self._fitted(picture, whole, request, most, request.scale)
         return _shrunk(whole, request, request.scale) if request.known else replace(whole, truth=None)
 
     def _posed(self, picture: Picture, request: Request) -> MethodInput:

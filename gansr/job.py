@@ -12,6 +12,14 @@ from gansr.method import Checkpoint, Cost, Method, Precision
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a result is to be measured against where it is computed, (3,H,W) in [0,1] each."""
+
+    truth: Tensor
+    baseline: Tensor  # is measured as well
+
+
+@dataclass(frozen=True)
 class Job:
     """One run. It pickles with its method by name, so it can cross a process boundary."""
 
@@ -26,10 +34,11 @@ class Job:
         None  # seconds of computing after which the run is left at its next step; None: never
     )
     checkpoint: Checkpoint | None = None  # where an earlier slice was left; None: from the start
+    wanted: Wanted | None = None  # what a backend with a faster device may measure the result against
 
     def __reduce__(self) -> tuple[Any, ...]:
         plain = (self.low, self.options, self.seed, self.precision, self.threads, self.owner)
-        return _job, (self.method.name, *plain, self.slice, self.checkpoint)
+        return _job, (self.method.name, *plain, self.slice, self.checkpoint, self.wanted)
 
     @property
     def cost(self) -> Cost:

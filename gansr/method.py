@@ -8,6 +8,7 @@ Units everywhere: pictures are RGB float32 in [0,1], shape (3,H,W); a factor is 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -80,6 +81,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """Metric → value, of a result and of what it is compared with."""
+
+    result: Mapping[str, float] = field(default_factory=dict)
+    baseline: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Frame:
     """What a method has reached at one step. The last frame has step == steps."""
 
@@ -116,6 +125,8 @@ class Frame:
     computed: float = 0.0
     memory: float | None = None
     numerics: Numerics | None = None
+    # Set by the backend, on the last frame: what was measured where the job was computed.
+    measured: Measured | None = None
 
 
 # ---------------------------------------------------------------------------------------------- method
@@ -180,14 +191,30 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class How:
+    """How a method works, for its tab: at most 200 words."""
+
+    paragraphs: tuple[str, ...]
+    formula: str  # in Unicode
+    code: tuple[str, ...]  # import paths of what does it, as "gansr.papers.pulse.search:Search"
+    animation: str  # what the animation shows, which `python -m gansr gallery build` makes
+
+
+@dataclass(frozen=True)
 class Accepts:
     """Which low-resolution pictures a method accepts. `refusal` checks it before anything runs."""
 
     min_side: int = 1  # px
     max_pixels: int = 1024 * 1024
+    # Options → the most pixels with them, at most `max_pixels`; None: always so many.
+    pixels: Callable[[Any], int] | None = None
     side: Callable[[Any], int] | None = None  # options → the exact side, px, where the input must be a square
     face: bool = False  # made for faces aligned as FFHQ does
     faceless: Callable[[Any], bool] | None = None  # options → whether they draw something else (cats, cars)
+
+    def most_pixels(self, options: Any) -> int:
+        """The most pixels that are taken with these options."""
+        return self.max_pixels if self.pixels is None else self.pixels(options)
 
     def seeks_face(self, options: Any) -> bool:
         """Whether a face is looked for in the picture, with these options."""
@@ -223,6 +250,18 @@ class Reuse:
     option: str  # that takes the file
     sets: tuple[str, ...]  # the options that are set with it
     values: Callable[[Any], Mapping[str, Any]]  # options of the run → their values
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """The method's training command, for the page: it goes on with one of its networks, on pictures of the user's."""
+
+    variants: Mapping[str, str]  # of the command's --variant → what the page shows; the first is the default
+    arguments: Callable[[str], tuple[str, ...]]  # a variant → the command's other arguments
+    side: int  # px: the pictures' shorter side must have as many
+    option: str  # that takes the network
+    sets: Mapping[str, Any]  # the options that are set with it
+    done: str  # what to say then
 
 
 def default_needs(method: Method, options: Any) -> Mapping[str, str]:
@@ -272,10 +311,14 @@ class Method:
     outputs_colour: Callable[[Any], bool] | None = None
     # The command's own flags → option values.
     cli_flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Not one of the five papers, but what people compare them with: Compare leaves it unticked at first.
+    baseline: bool = False
     # The import path of the bench module, where there is one.
     bench: str = ""
     # The import path of the training command, where the project trains weights for this method.
     train: str = ""
+    # That command on the page, on pictures of a user's.
+    fine_tune: FineTune | None = None
     # (options, picture (3,h,w), seed) → a title, and what a run reads of it, (3,h',w'): its brightness, or what
     # lies outside a hole. Enlarged, it is what a result is compared with. None: all of it, "Bicubic". Where it is
     # smaller than the picture, the run shrinks its input itself, and the input is the truth.
@@ -284,12 +327,18 @@ class Method:
     degrades: Callable[[Any], Mapping[str, Any]] | None = None
     # Called once after the start with the networks of the default options: compiles them in the background.
     warm_up: Callable[[Nets], None] | None = None
+    # Whether its frames are steps towards the result, worth seeing again; not where they are parts of a picture that
+    # are finished one after the other, or pictures of several networks.
+    replay: bool = True
     # The command's flag for writing one of the result's files, chosen by its ending.
     save: str = ""
     # A file of a result that can be given to the next run.
     reuse: Reuse | None = None
+    # Whether its small input may be painted on in its tab; for methods that take a square.
+    retouch: bool = False
     # What the user must know about every result of this method; shown beside it.
     caution: str = ""
+    how: How | None = None
 
 
 def refusal(method: Method, height: int, width: int, options: Any) -> str | None:
@@ -304,9 +353,15 @@ def refusal(method: Method, height: int, width: int, options: Any) -> str | None
             f"{method.title} needs at least {accepts.min_side} px on the shorter side; "
             f"this picture is {width}×{height}. Use a larger one."
         )
-    if height * width > accepts.max_pixels:
+    if height * width > (most := accepts.most_pixels(options)):
+        if most < 100_000:
+            side = math.isqrt(most)
+            return (
+                f"{method.title} takes at most {most} pixels with these options, as {side}×{side}; this picture has "
+                f"{height * width} ({width}×{height}). Crop or shrink it first."
+            )
         return (
-            f"{method.title} takes at most {accepts.max_pixels / 1e6:.1f} megapixels here; this picture has "
+            f"{method.title} takes at most {most / 1e6:.1f} megapixels here; this picture has "
             f"{height * width / 1e6:.1f} ({width}×{height}). Crop or shrink it first."
         )
     return None

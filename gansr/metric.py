@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}  # beside a title: in which direction values are better
+
 
 @dataclass(frozen=True)
 class Metric:

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gansr import metrics, weights
+from gansr import faults, metrics, weights
 from gansr.backends import Backend
 from gansr.backends.local import Local
 from gansr.engine import Engine, MetricResult, like_input
 from gansr.faces import FaceError
+from gansr.faults import Faulty
 from gansr.inputs import DETECTOR, Inputs, MethodInput, Source
-from gansr.job import Job
-from gansr.method import Frame, InputError, MethodError
+from gansr.job import Job, Wanted
+from gansr.method import Frame, InputError, Measured, MethodError
 from gansr.metric import Metric
 from gansr.ops.colour import to8bit
 from gansr.ops.degrade import Degradation
@@ -125,22 +128,35 @@ class Pipeline:
         self.engine.check(job)
         given = _with_truth(request, given)
         title, start = baseline_of(request, given)
-        frame = None
+        as_it_is = given.size is None and not given.grey  # the result is measured as the method gives it
+        if measure and self.backend.measures and given.truth is not None and as_it_is:
+            job = replace(job, wanted=Wanted(given.truth, start))
+        frame, runs = None, 1 + len(request.faulty)
         for frame in self.backend.frames(job):
             if self.draining and 0 < frame.step < frame.steps:
                 frame = replace(frame, notices=(*frame.notices, CUT_SHORT))
                 break
             shown = _asked_for(frame, given) if frame.step else replace(frame, image=start)
-            yield Update(given=given, frame=shown, baseline_title=title)
+            yield Update(given=given, frame=faults.part(shown, 0, runs), baseline_title=title)
         if frame is None or frame.step == 0:
             raise MethodError("the run ended before its first step: press Run again")
         result = _asked_for(frame, given)
         native = None if result.image.shape == frame.image.shape else like_input(frame.image, given.grey)
         if request.paste_back and (photo := given.pasted(result.image)) is not None:
             result = replace(result, files={**result.files, "photo.png": to_png(photo)})
-        yield Update(given=given, frame=result, finished=True, native=native, baseline_title=title)
+        found: dict[str, Faulty] = {}
+        if request.faulty and not self.draining:
+            result = yield from self._with_faults(picture, request, given, result, found, threads, owner)
+        base = Update(
+            given=given,
+            frame=result,
+            finished=True,
+            baseline_title=title,
+            answers={name: one.measured for name, one in found.items()},
+        )
+        yield replace(base, native=native)
         if measure:
-            yield from self._measured(result, given, request, owner)
+            yield from self._measured(base, result, given, request, owner)
 
     def result(
         self, source: Source, request: Request, threads: int | None = None
@@ -171,35 +187,91 @@ class Pipeline:
         for text, share in self.engine.fetch(names):
             yield Update(text=text if share is None else f"{text}: {100 * share:.0f} %")
 
-    def _measured(self, result: Frame, given: MethodInput, request: Request, owner: str) -> Iterator[Update]:
+    def _with_faults(
+        self,
+        picture: Picture,
+        request: Request,
+        given: MethodInput,
+        clean: Frame,
+        found: dict[str, Faulty],
+        threads: int | None,
+        owner: str,
+    ) -> Generator[Update, None, Frame]:
+        """Run the request on its input with each of `request.faulty`, and put the results into `found`; returns `clean`
+        with them. One that fails ends it, with a notice."""
+        wanted, prepared, last = faults.distances(request.for_faces), dict[str, Any](), Update(given=given)
+        yield from self.fetch_metrics(wanted)
+        runs, reference = 1 + len(request.faulty), faults.small(clean.image)
+        for index, (name, degradation) in enumerate(request.faulty.items(), 1):
+            made, image = self.inputs.make(picture, replace(request, degradation=degradation)), None
+            try:
+                for frame in self.backend.frames(job_of(request, made, threads, owner)):
+                    if self.draining:
+                        return faults.joined(clean, given.low, found)
+                    if frame.step:
+                        shown = _asked_for(frame, given)
+                        image, last = shown.image, Update(given=given, frame=faults.part(shown, index, runs))
+                        yield last
+            except MethodError as error:
+                clean = replace(
+                    clean, notices=(*clean.notices, f"the robustness strip ended at {name}: {error}")
+                )
+                break
+            if image is None:
+                break
+            rows: list[MetricResult] = []
+            for metric in wanted:
+                measuring = self.engine.measuring(
+                    faults.small(image),
+                    made.low,
+                    made.shrink,
+                    reference,
+                    metric,
+                    owner,
+                    prepared,
+                    request.precision,
+                )
+                for row in measuring:
+                    if row is not None:
+                        rows.append(row)
+                    else:
+                        yield replace(last, text="measuring")
+            found[name] = Faulty(made.low, image, tuple(rows))
+        return faults.joined(clean, given.low, found)
+
+    def _measured(
+        self, base: Update, result: Frame, given: MethodInput, request: Request, owner: str
+    ) -> Iterator[Update]:
         """One update a metric, so that the cheap ones are seen while the expensive ones are computed; and some while
         they wait for the device."""
-        title, compared = baseline_of(request, given)
+        _, compared = baseline_of(request, given)
         aim = _Aim(request, given, request.reads(given.low)[1])
-        base = Update(given=given, frame=result, finished=True, baseline_title=title)
         if self.draining:
             yield replace(base, done=True)
             return
         wanted = tuple(m for m in metrics.METRICS if request.for_faces or not m.faces)
+        beside = result.measured or Measured()
         for update in self.fetch_metrics(wanted):
             yield replace(base, text=update.text)
         pixels = result.image.shape[-2] * result.image.shape[-1]
         base = replace(base, baseline={})
         for metric in wanted:
-            row = yield from self._measure(result.image, aim, metric, owner, base)
+            row = yield from self._measure(result.image, aim, metric, owner, base, beside.result)
             if metric.against == "input" and aim.is_reached(result.image, metric):
                 row = MetricResult(metric, None, "the same by construction: these pixels are put back")
             baseline, reasons = dict(base.baseline or {}), dict(base.baseline_reasons)
             expensive = bool(metric.weights) and pixels > EXPENSIVE_PIXELS
             if row.value is not None and aim.is_reached(compared, metric):
                 reasons[metric.name] = "it would be compared with itself"
-            elif row.value is not None and not expensive:
-                other = yield from self._measure(compared, aim, metric, owner, base)
+            elif row.value is not None and (metric.name in beside.baseline or not expensive):
+                other = yield from self._measure(compared, aim, metric, owner, base, beside.baseline)
                 baseline |= {metric.name: other.value} if other.value is not None else {}
             base = replace(base, measured=(*base.measured, row), baseline=baseline, baseline_reasons=reasons)
             yield replace(base, text="measuring")
         each = tuple(metric for metric in wanted if metric.name in FOR_EACH_ANSWER)
         for title, answer in result.answers.items():
+            if title in base.answers:  # of an input with a fault: measured against the result without
+                continue
             rows: tuple[MetricResult, ...] = ()
             for metric in each:
                 row = yield from self._measure(answer, aim, metric, owner, base)
@@ -209,9 +281,18 @@ class Pipeline:
         yield replace(base, done=True)
 
     def _measure(
-        self, image: Tensor, aim: _Aim, metric: Metric, owner: str, so_far: Update
+        self,
+        image: Tensor,
+        aim: _Aim,
+        metric: Metric,
+        owner: str,
+        so_far: Update,
+        known: Mapping[str, float] = MappingProxyType({}),
     ) -> Generator[Update, None, MetricResult]:
-        """The metric of a picture; `so_far` again whenever it has waited for the device."""
+        """The metric of a picture; `so_far` again whenever it has waited for the device. known: values that were
+        measured where the job was computed."""
+        if metric.name in known:
+            return MetricResult(metric, known[metric.name])
         for found in self.engine.measuring(image, aim.read, aim.shrink, aim.given.truth, metric, owner):
             if found is not None:
                 return found

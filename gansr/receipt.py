@@ -35,7 +35,9 @@ from gansr.version import version
 STORED = 64 * 2**10  # bytes: an option's file is stored in the receipt up to this size, compressed
 MOST_LISTS = 10_000  # lists and objects in a receipt
 LARGEST = 16 * 2**20  # bytes: the largest tensor that is unpacked from a receipt
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "uint8": torch.uint8, "bool": torch.bool}
+DTYPES = {
+    name: getattr(torch, name) for name in ("float16", "float32", "float64", "uint8", "bool")
+}  # of the tensors that are unpacked
 TENSOR = ("sha256", "shape", "dtype")  # what is always recorded of an option's file
 
 Receipt = dict[str, Any]
@@ -49,16 +51,26 @@ def write(request: Request, given: MethodInput, frame: Frame) -> Receipt:
     return {
         "gansr": version(),
         "method": request.method.name,
-        "request": {name: _plain(value) for name, value in encode(request).items()},
+        "request": flat(request),
         "weights": {
             role: {"name": name, "sha256": weights.digest(name)} for role, name in request.weights.items()
         },
-        "input": {"sha256": given.sha256, "size": [given.low.shape[-1], given.low.shape[-2]]},
+        "input": {
+            "sha256": given.sha256,
+            "size": [given.low.shape[-1], given.low.shape[-2]],
+            "notices": list(given.notices),
+        },
         "steps": frame.step,
         "numerics": asdict(frame.numerics) if frame.numerics is not None else {},
         "seconds": {"waited": round(frame.waited, 3), "computed": round(frame.computed, 3)},
         "files": files_of(frame),
     }
+
+
+def flat(request: Request) -> dict[str, Any]:
+    """The request in its flat form as plain data for JSON; an option that is a file as {sha256, shape, dtype}, with its
+    content where that is small."""
+    return {name: _plain(value) for name, value in encode(request).items()}
 
 
 def files_of(frame: Frame) -> dict[str, str]:
@@ -142,6 +154,12 @@ def request_of(receipt: Mapping[str, Any], given: Mapping[str, Any] | None = Non
     for name in given or {}:
         _check_given(name, getattr(request.options, name, None), receipt["request"].get(name))
     return request
+
+
+def notices_of(receipt: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was done to the input, in words; nothing where it is not recorded."""
+    found = _mapping(receipt.get("input")).get("notices")
+    return tuple(text for text in found if isinstance(text, str)) if isinstance(found, list) else ()
 
 
 def missing_files(receipt: Mapping[str, Any]) -> tuple[str, ...]:

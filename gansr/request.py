@@ -3,7 +3,8 @@
 The page, the API, the command line, share links, receipts and the comparison all speak the flat form; its names are
 the API's argument names. `fields_of` lists them for a method, `decode` checks untrusted values, `encode` writes them.
 
-    task, shrink_<degradation>, align, face, paste_back, <the method's options>, seed, precision, problem_<problem>
+    task, shrink_<degradation>, align, face, paste_back, large, robustness, <the method's options>, seed, precision,
+    problem_<problem>
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from gansr.method import Method, Precision
-from gansr.ops.degrade import Degradation
+from gansr.ops.degrade import Degradation, with_faults
 from gansr.options import Option, OptionError, check_option, option, options_of, parse_text
 from gansr.problem import Problem
 
@@ -69,6 +70,12 @@ class Request:
         choices=tuple(LARGE),
         labels=LARGE,
         changes_input=True,
+    )
+    robustness: bool = option(
+        False,
+        "quality test only: also the results of the input with noise, salt and pepper, motion blur, lost pixels and "
+        "JPEG, and how far each is from the result without; six runs",
+        title="Robustness strip",
     )
     seed: int = option(0, "the same seed gives the same picture", title="Seed", min=0, max=2**31 - 1)
     precision: Precision = option(
@@ -126,6 +133,11 @@ class Request:
     def known(self) -> bool:
         """Whether the picture is the truth and is shrunk first."""
         return self.task == "known answer"
+
+    @property
+    def faulty(self) -> Mapping[str, Degradation]:
+        """How the further inputs of a robustness strip are made, by name; empty where none is wanted."""
+        return with_faults(self.degradation) if self.known and self.robustness else {}
 
     @cached_property
     def input_key(self) -> tuple[Any, ...]:

@@ -31,7 +31,10 @@ Key = tuple[str, str, str]  # method, network (empty: any), kind of step
 
 # Processors on which bfloat16 does not pay take so many times as long. From whole runs of Quick on two cores with AVX2:
 # PULSE 0.9 s a step, mGANprior 1.2 s (20 codes, layer 32²), KernelGAN about 60 s. The others are estimates.
-SLOW, SLOWER = "cpu float32", {"pulse": 6, "mganprior": 6, "kernelgan": 5, "glean": 3, "srgan": 3}
+SLOW, SLOWER = (
+    "cpu float32",
+    {"pulse": 6, "mganprior": 6, "kernelgan": 5, "glean": 3, "srgan": 3, "esrgan": 5, "dip": 4},
+)
 
 # Type of device → key → seconds per step.
 _SEEDS: dict[str, Mapping[Key, float]] = {
@@ -44,25 +47,32 @@ _SEEDS: dict[str, Mapping[Key, float]] = {
         ("pulse", "stylegan2-horse", "step"): 0.7,
         ("pulse", "", OPERATIONS): 9e-12,  # StyleGAN2 at 1024²: 2.7 s for 299e9
         ("kernelgan", "", "kernel"): 0.0038,
-        ("kernelgan", "", "zssr 32"): 0.015,  # estimates, from here to the end of KernelGAN's
+        ("kernelgan", "", "relu"): 0.07,  # estimates, from here to the end of KernelGAN's
+        ("kernelgan", "", "zssr 32"): 0.015,
         ("kernelgan", "", "zssr 64"): 0.03,
         ("kernelgan", "", "zssr 96"): 0.06,
         ("kernelgan", "", "zssr 128"): 0.1,
+        ("mganprior", FACE, "layer 4"): 0.13,  # an estimate
         ("mganprior", FACE, "layer 16"): 0.14,
         ("mganprior", FACE, "layer 32"): 0.19,
         ("mganprior", FACE, "layer 64"): 0.39,
         ("mganprior", "", OPERATIONS): 3e-12,  # composing layer 32²: 0.19 s for 62e9
         ("glean", "", OPERATIONS): 1.5e-12,  # 0.06 s for 40e9
         ("srgan", "", OPERATIONS): 1.4e-12,  # 0.103 s for 73e9
+        ("esrgan", "", OPERATIONS): 3e-12,  # an estimate; with AVX2 8.9 s for 590e9
+        ("dip", "", "width 32"): 0.06,  # an estimate from processor time, of 256² px; as the next
+        ("dip", "", OPERATIONS): 2e-12,
     },
     "cuda": {  # estimates
         ("pulse", FACE, "step"): 0.04,
         ("pulse", "", OPERATIONS): 1e-12,
         ("kernelgan", "", "kernel"): 0.005,
+        ("kernelgan", "", "relu"): 0.015,
         ("kernelgan", "", "zssr 32"): 0.005,
         ("kernelgan", "", "zssr 64"): 0.005,
         ("kernelgan", "", "zssr 96"): 0.006,
         ("kernelgan", "", "zssr 128"): 0.008,
+        ("mganprior", FACE, "layer 4"): 0.04,
         ("mganprior", FACE, "layer 16"): 0.04,
         ("mganprior", FACE, "layer 32"): 0.05,
         ("mganprior", FACE, "layer 64"): 0.08,

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import NamedTuple, Protocol
 
 from gansr.method import MethodError
+from gansr.rotation import Rotation
 
 GRACE = 2.0  # seconds from the call to `Turn.wait`, and from `Turn.stand` to `Turn.go_on`
 SHORT = 5.0  # seconds: the longest job that may overtake, by its estimate
@@ -127,7 +129,7 @@ class Turns:
         self._lender: Turn | None = None  # has begun, and gets the device back when the active turn ends
         self._called_at = 0.0
         self._urgent: deque[Turn] = deque()
-        self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()  # by owner, in the order of the rotation
+        self._waiting = Rotation[Turn]()  # without the urgent ones
         self.closed = ""  # why nobody is served any more, for the user
 
     def join(self, owner: str = "", urgent: bool = False, work: Work | None = None) -> Turn:
@@ -137,7 +139,10 @@ class Turns:
         with self._lock:
             if self.closed:
                 raise MethodError(self.closed)
-            (self._urgent if urgent else self._waiting.setdefault(owner, deque())).append(turn)
+            if urgent:
+                self._urgent.append(turn)
+            else:
+                self._waiting.append(owner, turn)
             self._call_next()
         return turn
 
@@ -188,8 +193,7 @@ class Turns:
             if turn.urgent:
                 self._urgent.appendleft(turn)
             else:
-                self._waiting.setdefault(turn.owner, deque()).appendleft(turn)
-                self._waiting.move_to_end(turn.owner, last=False)
+                self._waiting.append_first(turn.owner, turn)
             self._call_next()
 
     def lend(self, turn: Turn) -> bool:
@@ -201,7 +205,7 @@ class Turns:
                 if short.fits():
                     self._lender = turn
                     turn.put_aside()
-                    self._call(self._next_of(short.owner))
+                    self._call(self._waiting.take(short.owner))
                     return True
         return False
 
@@ -212,7 +216,7 @@ class Turns:
                 return Ahead(0, 0.0)
             borrower, begun = (self._active, self._lender) if self._lender else (None, self._active)
             before = [one for one in (borrower, begun) if one is not None]
-            plain = _summed([*before, *self._urgent, *_until(turn, self._rotation())])
+            plain = _summed([*before, *self._urgent, *_until(turn, iter(self._waiting))])
             overtaking = [] if begun.urgent else list(self._overtaking(begun))
             if turn not in overtaking:
                 return plain
@@ -235,16 +239,14 @@ class Turns:
                 self._lender = None
             elif turn in self._urgent:
                 self._urgent.remove(turn)
-            elif turn in (own := self._waiting.get(turn.owner, deque[Turn]())):
-                own.remove(turn)
-                if not own:
-                    del self._waiting[turn.owner]
+            else:
+                self._waiting.remove(turn.owner, turn)
 
     def close(self, why: str) -> None:
         """Serve nobody any more: all who wait or join are told `why`. A turn that has begun goes on."""
         with self._lock:
             self.closed = why
-            waiting = [*self._urgent, *(turn for own in self._waiting.values() for turn in own)]
+            waiting = [*self._urgent, *self._waiting]
             self._urgent.clear()
             self._waiting.clear()
         for turn in waiting:
@@ -253,13 +255,13 @@ class Turns:
     def __len__(self) -> int:
         """How many wait."""
         with self._lock:
-            return len(self._urgent) + sum(map(len, self._waiting.values()))
+            return len(self._urgent) + len(self._waiting)
 
     def jobs(self) -> int:
         """How many jobs have begun or wait; measurements are not counted."""
         with self._lock:
             begun = [turn for turn in (self._active, self._lender) if turn is not None and not turn.urgent]
-            return len(begun) + sum(map(len, self._waiting.values()))
+            return len(begun) + len(self._waiting)
 
     def _call_next(self) -> None:
         if self._active is not None:
@@ -270,39 +272,19 @@ class Turns:
         elif self._urgent:
             self._call(self._urgent.popleft())
         elif self._waiting:
-            self._call(self._next_of(next(iter(self._waiting))))
+            self._call(self._waiting.take())
 
     def _call(self, turn: Turn) -> None:
         self._active, self._called_at = turn, self._clock()
         turn.call()
 
-    def _next_of(self, owner: str) -> Turn:
-        """The next turn of `owner`, who goes to the end of the rotation."""
-        own = self._waiting.pop(owner)
-        turn = own.popleft()
-        if own:
-            self._waiting[owner] = own
-        return turn
-
     def _overtaking(self, begun: Turn) -> Iterator[Turn]:
         """The short jobs that may overtake the rest of `begun`, in the order of the rotation."""
-        return (own[0] for owner, own in self._waiting.items() if owner != begun.owner and own[0].short)
-
-    def _rotation(self) -> Iterator[Turn]:
-        """The turns that wait, without urgent ones, in the order in which they are served."""
-        waiting = deque(map(deque, self._waiting.values()))
-        while waiting:
-            own = waiting.popleft()
-            yield own.popleft()
-            if own:
-                waiting.append(own)
+        return (turn for owner, turn in self._waiting.heads() if owner != begun.owner and turn.short)
 
 
 def _until(turn: Turn, turns: Iterator[Turn]) -> Iterator[Turn]:
-    for one in turns:
-        if one is turn:
-            return
-        yield one
+    return takewhile(lambda one: one is not turn, turns)
 
 
 def _summed(turns: list[Turn]) -> Ahead:

@@ -73,11 +73,12 @@ def weights_of():
 
 
 @pytest.fixture(scope="session")
-def page_url() -> Iterator[str]:
+def page_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page as `make run` serves it."""
     from tests.support.browser import served
 
-    with served("app.py", GANSR_COMPILE="0") as url:
+    votes = str(tmp_path_factory.mktemp("votes"))  # not those of this machine's users
+    with served("app.py", GANSR_COMPILE="0", GANSR_DATA=votes) as url:
         yield url
 
 

@@ -53,6 +53,8 @@ def test_spaces_is_imported_before_torch():
 class Pickling:
     """A backend as ZeroGPU's: jobs and frames cross a process boundary, so they are pickled."""
 
+    measures = False
+
     def __init__(self, engine: Engine):
         self.local = Local(engine)
 

@@ -60,6 +60,7 @@ def test_everything_survives_the_round_trip():
     assert again == request
     assert again.problem == Problem(8, 4) and again.paste_back and again.large == "crop"
     assert recorded["input"]["sha256"] == given.sha256
+    assert receipt.notices_of(recorded) == given.notices != ()
 
 
 def test_a_receipt_names_the_numerical_form():

@@ -87,7 +87,7 @@ def test_an_undeclared_import_is_found(tmp_path, monkeypatch):
 
 # ------------------------------------------------------------------------------------------- lock files
 
-LOCKS = ("run", "dev", "torch", "torch-cpu")
+LOCKS = ("run", "dev", "ray", "torch", "torch-cpu")
 
 
 def locked(name: str) -> dict[str, tuple[str, ...]]:
@@ -109,7 +109,7 @@ def versions(requirements: Iterable[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for requirement in requirements:
         package, version = requirement.partition(";")[0].strip().split("==")
-        found.setdefault(normalised(package), set()).add(version)
+        found.setdefault(normalised(package.partition("[")[0]), set()).add(version)
     return found
 
 
@@ -124,7 +124,10 @@ def test_every_line_of_the_lock_files_has_a_version_and_hashes():
         assert locked(name), name
 
 
-@pytest.mark.parametrize(("file", "lock"), [("requirements.txt", "run"), ("requirements-dev.txt", "dev")])
+@pytest.mark.parametrize(
+    ("file", "lock"),
+    [("requirements.txt", "run"), ("requirements-dev.txt", "dev"), ("requirements-ray.txt", "ray")],
+)
 def test_the_lock_has_the_versions_that_the_requirements_name(file, lock):
     wanted, there = versions(exact(file)), versions(locked(lock))
     assert {package: there.get(package) for package in wanted} == wanted
@@ -132,10 +135,13 @@ def test_the_lock_has_the_versions_that_the_requirements_name(file, lock):
 
 
 def test_a_package_in_two_lock_files_has_the_same_version_in_both():
-    run = versions(locked("run"))
-    for name in ("dev", "torch", "torch-cpu"):
+    known = versions(locked("run"))
+    for name in ("dev", "torch", "torch-cpu", "ray"):  # the tests install all of them together
         other = versions(locked(name))
-        assert {p: v for p, v in other.items() if p in run} == {p: run[p] for p in other if p in run}, name
+        assert {p: v for p, v in other.items() if p in known} == {p: known[p] for p in other if p in known}, (
+            name
+        )
+        known |= other if name == "dev" else {}
     assert versions(locked("torch-cpu"))["torch"] == {
         version + "+cpu" for version in versions(locked("torch"))["torch"]
     }

@@ -1,7 +1,8 @@
 """Where jobs run, behind one protocol: `frames(job)`.
 
-`local` runs them in this process, `zerogpu` on the GPU that a ZeroGPU Space lends for a while. `chosen` is the one of
-this machine. Import this module before torch: on ZeroGPU, `spaces` must be imported first.
+`local` runs them in this process, `zerogpu` on the GPU that a ZeroGPU Space lends for a while, and `ray`, where
+GANSR_BACKEND=ray, on the workers of a cluster. `chosen` is the one of this machine. Import this module before torch: on
+ZeroGPU, `spaces` must be imported first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if ZERO_GPU:
 class Backend(Protocol):
     """Runs jobs. What crosses it is plain CPU data: jobs and frames can be pickled."""
 
+    measures: bool  # whether it measures a result where it computes it, see `Job.wanted`
+
     def frames(self, job: Job) -> Iterator[Frame]:
         """The frames of a job, as `Engine.stream` gives them. Closing the iterator stops the job at its next step."""
         ...
@@ -47,14 +50,18 @@ class Backend(Protocol):
 
 
 def chosen() -> tuple[Backend, Engine]:
-    """The backend of this machine, and the engine that measures results (on ZeroGPU outside the worker)."""
+    """The backend of this machine, and the engine that measures results, in this process."""
     from gansr.engine import Engine
 
     if ZERO_GPU:
         from gansr.backends.zerogpu import ZeroGpu
 
         return ZeroGpu(), Engine("cpu")
+    engine = Engine()
+    if os.environ.get("GANSR_BACKEND") == "ray":
+        from gansr.backends.ray.backend import Ray
+
+        return Ray(engine), engine
     from gansr.backends.local import Local
 
-    engine = Engine()
     return Local(engine), engine

@@ -4,6 +4,8 @@ A decorated generator runs in a forked worker that has the GPU for a while: its 
 pickled, so both are plain CPU data (a job pickles with its method by name). The networks are put on cuda beforehand, in
 the main process. `spaces` must be imported before torch.
 
+A result with a true picture is measured by networks in the worker as well (gansr.backends.measuring).
+
 Of an exception in the worker only the name of its class arrives, so errors with a text for the user are yielded as
 values. A run takes several slices (gansr.backends.slices). The request that `spaces` charges is the visitor's own: it
 stands in the context of the thread that asks. Not tried on a real Space: how long the token in that request is valid; a
@@ -19,38 +21,26 @@ import spaces  # pyright: ignore[reportMissingImports]  # only on ZeroGPU Spaces
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import replace
 from importlib import import_module
 
 from gansr import papers, weights
 from gansr.backends.estimate import Estimate
+from gansr.backends.failures import ERRORS, Failure, reason
+from gansr.backends.measuring import NETWORKS, measured
 from gansr.backends.quota import Quota
 from gansr.backends.refusals import refusal_of
 from gansr.backends.slices import Sliced
 from gansr.engine import Engine
 from gansr.job import Job
-from gansr.method import Frame, InputError, Method, MethodError
-from gansr.options import OptionError
+from gansr.method import Frame, Method
 from gansr.speeds import SPEEDS, Speeds
 
 RETRY = 300.0  # seconds until weights that could not be had are tried again
 BLACKWELL = 1.5  # what `spaces` multiplies requests by on today's GPUs
-ERRORS = (InputError, MethodError, OptionError, weights.WeightsError)  # with a text for the user
 
 ENGINE = Engine("cuda")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An error of ERRORS, as the worker yields it."""
-
-    kind: str  # the name of the class
-    text: str
-
-    def error(self) -> Exception:
-        """The error, to be raised in the main process."""
-        return next(kind for kind in ERRORS if kind.__name__ == self.kind)(self.text)
 
 
 def duration(job: Job) -> int:
@@ -60,14 +50,16 @@ def duration(job: Job) -> int:
 
 @spaces.GPU(duration=duration)  # pyright: ignore[reportUntypedFunctionDecorator]
 def stream(job: Job) -> Generator[Frame | Failure, None, None]:
-    """`Engine.stream` in the worker."""
+    """`Engine.stream` in the worker; then the last frame again, measured."""
     try:
-        yield from ENGINE.stream(job)
+        frame = None
+        for frame in ENGINE.stream(job):
+            yield frame
+        if job.wanted is not None and frame is not None and frame.step and frame.checkpoint is None:
+            found = measured(ENGINE, frame.image, job.wanted)
+            yield replace(frame, measured=found)
     except ERRORS as error:
-        names = {kind.__name__ for kind in ERRORS}
-        yield Failure(
-            next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in names), str(error)
-        )
+        yield Failure.of(error)
 
 
 def work(job: Job) -> Generator[Frame, None, None]:
@@ -107,6 +99,8 @@ def later(seconds: float, function: Callable[[], None]) -> None:
 class ZeroGpu:
     """Runs jobs in ZeroGPU's workers."""
 
+    measures = True
+
     def __init__(self, later: Callable[[float, Callable[[], None]], None] = later):
         self._later, self._unavailable = later, dict[str, str]()
 
@@ -135,6 +129,10 @@ class ZeroGpu:
             SLICED.speeds.keep(weights.cache.folder() / SPEEDS, "ZeroGPU")
         for method in papers.METHODS:
             self._try(method, ENGINE.net)
+        for metric in NETWORKS:
+            with suppress(Exception):  # a metric that cannot be had says so where it is wanted
+                for name in metric.weights.values():
+                    ENGINE.net(name)
         self._plan_retry()
 
     def retry(self) -> None:
@@ -154,7 +152,4 @@ class ZeroGpu:
                 bring(name)
         except Exception as error:  # whatever it is, the others must work
             logging.getLogger(__name__).warning("%s is not available", method.title, exc_info=True)
-            known = isinstance(error, ERRORS)
-            self._unavailable[method.name] = (
-                str(error) if known else f"an internal error ({type(error).__name__})"
-            )
+            self._unavailable[method.name] = reason(error)

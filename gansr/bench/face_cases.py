@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from gansr.ops.colour import luma, to8bit
+from gansr.ops.degrade import PRESETS, degrade
 from gansr.ops.resize import imresize
 
 SIDE = 1024  # px, of the aligned face
+PHOTOGRAPH = PRESETS["blur, noise and JPEG"]
 NOISE = 25 / 255  # standard deviation on [0,1], of the picture to be denoised
 
 
@@ -57,6 +59,18 @@ def enlargement(side: int) -> Callable[[Tensor], Posed]:
     return pose
 
 
+def photograph(side: int) -> Callable[[Tensor], Posed]:
+    """The face at `side` px with blur, noise and JPEG, the same for every face, to be enlarged; the baseline is
+    bicubic."""
+
+    def pose(truth: Tensor) -> Posed:
+        factor = truth.shape[-1] // side
+        low = degrade(truth, factor, PHOTOGRAPH, torch.Generator().manual_seed(0))
+        return Posed(low, truth, resized(low, truth.shape[-1]), enlarges=True)
+
+    return pose
+
+
 def inversion(truth: Tensor) -> Posed:
     """The face itself, to be drawn by the generator."""
     return Posed(truth, truth, None, enlarges=False)
@@ -93,21 +107,26 @@ CASES = (
     Case("mganprior-inpaint", "mganprior", 256, inpainting, {"job": "inpaint", "side": "256"}),
     Case("mganprior-denoise", "mganprior", 256, denoising, {"job": "denoise", "side": "256"}),
     Case("glean", "glean", 256, enlargement(32), {"model": "glean-face-x8"}),
+    Case("glean-x16", "glean", 256, enlargement(16), {"model": "glean-face-x16"}),
+    Case("glean-robust", "glean", 256, photograph(32), {"model": "glean-robust-x8"}),
     Case("kernelgan", "kernelgan", 1024, enlargement(256), {"scale": 4}),
     Case("srgan", "srgan", 1024, enlargement(256)),
+    Case("esrgan", "esrgan", 1024, enlargement(256)),
+    Case("dip", "dip", 512, enlargement(128), {"scale": 4}),
 )
 
 
 def chosen(names: list[str] | None) -> tuple[Case, ...]:
-    """The cases of these names; a method's name stands for all of its cases, None for all there are. Raises ValueError
-    for a name that is neither."""
+    """The cases of these names; a method's name stands for all of its cases, unless one is called so; None for all
+    there are. Raises ValueError for a name that is neither."""
     if names is None:
         return CASES
     for name in names:
         if not any(name in (case.name, case.method) for case in CASES):
             known = ", ".join(case.name for case in CASES)
             raise ValueError(f"there is no case {name!r}; there are: {known}")
-    return tuple(case for case in CASES if case.name in names or case.method in names)
+    methods = set(names) - {case.name for case in CASES}
+    return tuple(case for case in CASES if case.name in names or case.method in methods)
 
 
 def options_with(options: Any, posed: Posed) -> Any:

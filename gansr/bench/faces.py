@@ -1,9 +1,9 @@
 """Faces that nobody tuned on: python -m gansr bench faces --data DIR [--methods …] [--split …] [--json] [--out FOLDER].
 
 Every job of every method, and its trivial baseline, on a folder of photographs of faces: PSNR, LPIPS-VGG at the
-result's size and at 256 px, NIQE, identity, LR-consistency, grid energy, rare colours of a colourised face, PULSE's
-mean squared error, the distance between several samples, seconds; the mean over the faces and its 95 % interval
-(Student's t). The problems are in gansr.bench.face_cases.
+result's size and at 256 px, NIQE, identity, LR-consistency, grid energy, rare colours and AuC of a colourised face, the
+change of the skin's tone, PULSE's mean squared error, the distance between several samples, seconds; the mean over the
+faces and its 95 % interval (Student's t). The problems are in gansr.bench.face_cases.
 
 A photograph that is no face aligned as FFHQ's are is aligned first. The faces are sorted by the names of their files:
 the first half (rounded down) is for choosing defaults, the rest for reporting. No default may be chosen on the half
@@ -30,12 +30,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from gansr import faces, papers
 from gansr.bench import BenchError, Row
-from gansr.bench.chroma import common_colours, rare_colours
+from gansr.bench.chroma import colour_auc, common_colours, rare_colours, skin_tone, tone_of
 from gansr.bench.face_cases import SIDE, Case, Posed, chosen, options_with, resized
 from gansr.bench.face_sheets import write_sheets
 from gansr.bench.grid import grid_energy
@@ -52,14 +51,16 @@ from gansr.options import OptionError
 from gansr.papers.pulse import Options as PulseOptions
 from gansr.picture import open_picture, to_png
 from gansr.request import decode, fields_of, from_texts
+from gansr.results.means import interval
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".avif")
 SMALL = 256  # px, at which LPIPS is measured too
 ALIGNED = 0.1  # of the side: how far the corners of FFHQ's square may be from the picture's
 MEASURES = (
-    "psnr", "lpips_vgg", "lpips_vgg_256", "niqe", "identity", "consistency", "grid", "rare", "mse", "within",
-    "spread", "seconds",
+    "psnr", "lpips_vgg", "lpips_vgg_256", "niqe", "identity", "consistency", "grid", "rare", "auc", "tone", "mse",
+    "within", "spread", "seconds",
 )  # fmt: skip
+TRUE_TONE = "true tone"  # of the photograph: kept with the measures, and what the faces are grouped by
 PRIOR = "mobilestylegan-ffhq-1024"  # whose faces say which colours are common
 PAPER_EPS = PulseOptions.eps
 
@@ -98,7 +99,7 @@ def settings_of(
         raise BenchError(f"none of these methods has an option {min(wrong)!r}")
     settings = Settings(cases, preset, texts, tuple(names or MEASURES), out, tuple(files), before)
     for case in cases:
-        _options(case, settings)
+        options_of_case(case, preset, texts)
     return settings
 
 
@@ -161,17 +162,16 @@ def rows(
     for (case, model), values in measured.items():
         yield Row(case, model, "faces", float(len(values)))
         for name in settings.measures:
-            found = [value[name] for value in values if name in value]
+            found = [one[name] for one in values if name in one]
             if found:
                 yield Row(case, model, name, statistics.fmean(found))
             if len(found) > 1:
                 yield Row(case, model, f"{name} ±", interval(found))
-
-
-def interval(values: Sequence[float]) -> float:
-    """Half of the 95 % interval of the mean of at least two values, by Student's t."""
-    n = len(values)
-    return float(stats.t.ppf(0.975, n - 1)) * statistics.stdev(values) / n**0.5
+        groups: dict[str, list[float]] = {}
+        for one in values if "tone" in settings.measures else ():
+            groups.setdefault(tone_of(one[TRUE_TONE]), []).append(one["tone"])
+        for group, found in sorted(groups.items()):
+            yield Row(case, model, f"tone, {group} ({len(found)})", statistics.fmean(found))
 
 
 class _Face:
@@ -204,7 +204,7 @@ def _case(
     engine: Engine, face: _Face, case: Case, settings: Settings
 ) -> Iterator[tuple[str, Mapping[str, float]]]:
     """The baseline's measures, where there is one, and the method's, of one face."""
-    options, seed = _options(case, settings)
+    options, seed = options_of_case(case, settings.preset, settings.texts)
     stored = _Stored(settings.out, case.name, face.name, f"{face.sha256} {seed} {_text(options)}")
     baseline = _Stored(settings.out, f"{case.name}-baseline", face.name, face.sha256)
     posed: Posed | None = None
@@ -230,12 +230,14 @@ def _case(
         yield model, found
 
 
-def _options(case: Case, settings: Settings) -> tuple[Any, int]:
+def options_of_case(case: Case, preset: str | None, texts: Mapping[str, str]) -> tuple[Any, int]:
+    """The options of a case and the seed, from the method's preset (None: the first) and those texts that are options
+    of it. Raises BenchError."""
     method = papers.by_name(case.method)
-    preset = settings.preset or next(iter(method.presets))
+    preset = preset or next(iter(method.presets))
     if preset not in method.presets:
         raise BenchError(f"{method.title} has no preset {preset!r}; it has: {', '.join(method.presets)}")
-    texts = {name: text for name, text in settings.texts.items() if name in fields_of(method)}
+    texts = {name: text for name, text in texts.items() if name in fields_of(method)}
     try:
         values = from_texts(method, texts)
         request = decode(method, {**method.presets[preset], **case.values, **values})
@@ -260,10 +262,15 @@ def _run(
     errors = [value for name, value in frame.readings.items() if name == "mse" or name.startswith("mse ")]
     if errors:
         own |= {"mse": statistics.fmean(errors)}
-        own |= {"within": statistics.fmean(float(error <= PAPER_EPS * (1 + 1e-6)) for error in errors)}
+        own |= {"within": within(errors)}
     if len(frame.answers) > 1:
         own |= {"spread": spread(engine, list(frame.answers.values()))}
     return to8bit(frame.image), own
+
+
+def within(errors: Sequence[float]) -> float:
+    """The share of PULSE's mean squared errors that come within the paper's threshold, to float32's rounding."""
+    return statistics.fmean(float(error <= PAPER_EPS * (1 + 1e-6)) for error in errors)
 
 
 @cache
@@ -281,8 +288,8 @@ def _compile(engine: Engine, name: str) -> None:
 def spread(engine: Engine, samples: Sequence[Tensor]) -> float:
     """How different several results of one input are: the mean LPIPS-Alex over their pairs, at 256 px."""
     small = [resized(sample, SMALL) for sample in samples]
-    values = [_value(engine, LPIPS_ALEX, a, b, None) for a, b in combinations(small, 2)]
-    return statistics.fmean(value for value in values if value is not None)
+    values = [value(engine, LPIPS_ALEX, a, b, None) for a, b in combinations(small, 2)]
+    return statistics.fmean(one for one in values if one is not None)
 
 
 def measures(
@@ -302,18 +309,23 @@ def measures(
         ("identity", IDENTITY),
     ):
         if name in wanted:
-            found[name] = _value(engine, metric, picture, posed.truth, kept)
+            found[name] = value(engine, metric, picture, posed.truth, kept)
     if "lpips_vgg_256" in wanted:
         small, truth = resized(picture, SMALL), resized(posed.truth, SMALL)
-        found["lpips_vgg_256"] = _value(engine, LPIPS_VGG, small, truth, kept_small)
+        found["lpips_vgg_256"] = value(engine, LPIPS_VGG, small, truth, kept_small)
     if "consistency" in wanted and posed.enlarges:
         shrunk = resized(picture, posed.low.shape[-1])
-        found["consistency"] = _value(engine, CONSISTENCY, shrunk, posed.low, None)
+        found["consistency"] = value(engine, CONSISTENCY, shrunk, posed.low, None)
     if "grid" in wanted:
         found["grid"] = grid_energy(picture)
     if "rare" in wanted and posed.coloured:
         found["rare"] = rare_colours(picture, _common(engine))
-    return {name: value for name, value in found.items() if value is not None}
+    if "tone" in wanted:
+        true = skin_tone(posed.truth)
+        found |= {"tone": skin_tone(picture) - true, TRUE_TONE: true}
+    if "auc" in wanted and posed.coloured:
+        found["auc"] = colour_auc(picture, posed.truth)
+    return {name: one for name, one in found.items() if one is not None}
 
 
 @cache
@@ -321,7 +333,7 @@ def _common(engine: Engine) -> Tensor:
     return common_colours(engine.net(PRIOR))
 
 
-def _value(
+def value(
     engine: Engine, metric: Metric, a: Tensor, b: Tensor, prepared: dict[str, Any] | None
 ) -> float | None:
     """The metric of two pictures; None where it is not defined. What is compared with the input is shrunk already."""

@@ -13,6 +13,7 @@ from gansr import papers
 from gansr.compare import plan, table
 from gansr.compare.plan import Comparison
 from gansr.compare.run import run as run_entries
+from gansr.compare.vary import variations
 from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
 from gansr.options import OptionError, plain_values
@@ -32,7 +33,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR")
     parser.add_argument("--methods", default="all", help=f"all, or some of: {names}")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="METHOD.OPTION=VALUE", help="an option; may be repeated"
+        "--set",
+        action="append",
+        default=[],
+        metavar="METHOD.OPTION=VALUE",
+        help="an option; may be repeated; VALUE may be several with bars between: a|b",
     )
     parser.add_argument("--preset", action="append", default=[], metavar="METHOD=PRESET")
     parser.add_argument("--truth", type=Path, metavar="HR.png", help="the true picture, to measure against")
@@ -58,7 +63,7 @@ def run(parsed: argparse.Namespace) -> int:
     """Write each result, table.{md,csv,json} and strip.png. Returns 1 if a method failed or something that it needs is
     missing; a method that does not solve the problem is no failure."""
     pipeline = local(parsed.device)
-    requests = [_request(method, parsed) for method in chosen(parsed.methods)]
+    requests = [request for method in chosen(parsed.methods) for request in _requests(method, parsed)]
     for update in pipeline.fetch_detector() if any(request.align for request in requests) else ():
         _progress(update.text)
     picture = open_picture(parsed.input)
@@ -67,12 +72,12 @@ def run(parsed: argparse.Namespace) -> int:
     comparison = plan.plan(picture, requests, PROBLEMS[name], pipeline, truth)
     for entry in run_entries(comparison, pipeline):
         there, of = comparison.measurements
-        _progress(f"measuring, {there} of {of}" if entry is None else f"{entry.method.title}: {entry.text}")
+        _progress(f"measuring, {there} of {of}" if entry is None else f"{entry.title}: {entry.text}")
     _progress("")
     _write(comparison, parsed.output)
     for entry in comparison:
         if entry.state != "done":
-            print(f"gansr: {entry.method.title}: {entry.text}", file=sys.stderr)
+            print(f"gansr: {entry.title}: {entry.text}", file=sys.stderr)
     return 0 if all(entry.state in ("done", "unsuitable") for entry in comparison) else 1
 
 
@@ -84,7 +89,8 @@ def chosen(names: str) -> list[Method]:
     return [method for method in papers.METHODS if method.name in wanted]
 
 
-def _request(method: Method, parsed: argparse.Namespace) -> Request:
+def _requests(method: Method, parsed: argparse.Namespace) -> list[Request]:
+    """One, or several where an option has several values."""
     presets = dict(pair.partition("=")[::2] for pair in parsed.preset)
     values: dict[str, Any] = {}
     if preset := presets.get(method.name):
@@ -93,17 +99,18 @@ def _request(method: Method, parsed: argparse.Namespace) -> Request:
         values |= method.presets[preset]
     settings = (setting.partition("=")[::2] for setting in parsed.set)
     prefix = f"{method.name}."
-    values |= from_texts(method, {k.removeprefix(prefix): v for k, v in settings if k.startswith(prefix)})
+    typed = {k.removeprefix(prefix): v for k, v in settings if k.startswith(prefix)}
     shrinking = plain_values(DEGRADATIONS[parsed.degradation])
     known = parsed.known_answer and not parsed.truth
-    common = {
+    common: dict[str, Any] = {
         "task": "known answer" if known else "enlarge",
         "align": not parsed.no_align,
         "large": parsed.large,
         "seed": parsed.seed,
         "precision": parsed.precision,
     }
-    return decode(method, {SHRINK + name: value for name, value in shrinking.items()} | common | values)
+    common |= {SHRINK + name: value for name, value in shrinking.items()}
+    return [decode(method, common | values | from_texts(method, each)) for each in variations(typed)]
 
 
 def _write(comparison: Comparison, folder: Path) -> None:
@@ -121,10 +128,10 @@ def _write(comparison: Comparison, folder: Path) -> None:
     for entry in comparison:
         if entry.state == "done" and entry.frame is not None and entry.given is not None:
             png = result_png(entry.request, entry.given, entry.frame)
-            (folder / f"{entry.method.name}.png").write_bytes(png)
-            items.append((entry.method.title, captions.get(entry.method.name, ""), entry.frame.image))
+            (folder / f"{entry.name}.png").write_bytes(png)
+            items.append((entry.title, captions.get(entry.name, ""), entry.frame.image))
             if entry.native is not None:
-                (folder / f"{entry.method.name}-native.png").write_bytes(to_png(entry.native))
+                (folder / f"{entry.name}-native.png").write_bytes(to_png(entry.native))
     if comparison.given is not None and comparison.given.truth is not None:
         items.append(("Original", "", comparison.given.truth))
     if items:

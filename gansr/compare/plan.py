@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gansr import weights
 from gansr.backends.estimate import Estimate
+from gansr.compare.vary import labels
 from gansr.engine import MetricResult, like_input
 from gansr.inputs import DETECTOR, MethodInput
 from gansr.method import Frame, Method
@@ -49,6 +50,13 @@ class Entry:
     native: Tensor | None = None  # the result as the method gave it, where that has another size
     measured: tuple[MetricResult, ...] = ()
     estimate: Estimate | None = None  # what it will cost; of those that run
+    name: str = (
+        ""  # the method's, and the options that differ where it is there several times; of files and tiles
+    )
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        self.name, self.title = self.name or self.method.name, self.title or self.method.title
 
     @property
     def method(self) -> Method:
@@ -141,7 +149,8 @@ def plan(
 ) -> Comparison:
     """An entry for each request of `owner`, checked. `truth` is the true picture where the user has both."""
     made = Comparison(problem, picture, [_entry(request, problem) for request in requests])
-    for entry in made.entries:
+    for entry, (name, title) in zip(made.entries, labels(requests)):
+        entry.name, entry.title = name, title
         if entry.state == "waiting":
             _check(entry, picture, pipeline, owner)
         if made.given is None and entry.given is not None:
@@ -194,7 +203,8 @@ def _state_of(entry: Entry) -> State:
     if entry.given is None:
         return "blocked"
     accepts, (height, width) = entry.method.accepts, entry.given.for_method.shape[-2:]
-    fits = min(height, width) >= accepts.min_side and height * width <= accepts.max_pixels
+    most = accepts.most_pixels(entry.request.options)
+    fits = min(height, width) >= accepts.min_side and height * width <= most
     return "blocked" if fits else "unsuitable"
 
 
@@ -203,7 +213,7 @@ def _remedies(entry: Entry, picture: Picture, pipeline: Pipeline) -> tuple[str, 
         face = entry.request.problem.side and entry.request.align
         return (MIDDLE,) if face and name_of(entry.request.problem) else ()
     height, width = entry.given.for_method.shape[-2:]
-    too_large = height * width > min(entry.method.accepts.max_pixels, MEGAPIXEL)
+    too_large = height * width > MEGAPIXEL  # so large do the remedies leave it
     return ways_to_fit(picture, pipeline) if too_large and not entry.request.problem.side else ()
 
 

@@ -59,7 +59,7 @@ def _computed(entry: Entry, comparison: Comparison, pipeline: Pipeline, owner: s
         entry.state, entry.text = "error", str(error)
         yield entry
     except Exception as error:
-        logging.getLogger(__name__).exception("%s broke down", entry.method.name)
+        logging.getLogger(__name__).exception("%s broke down", entry.name)
         entry.state, entry.text = "error", f"Internal error ({type(error).__name__}); the others continue"
         yield entry
 

@@ -13,10 +13,9 @@ from typing import Any, Literal
 from gansr import receipt
 from gansr.compare.plan import Comparison, Entry
 from gansr.engine import MetricResult
+from gansr.metric import ARROWS
 from gansr.metrics import METRICS
 from gansr.problem import name_of
-
-ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,7 @@ def _entry_row(entry: Entry, receipts: bool) -> Row:
     memory = {"estimated_memory": estimate / 1e6} if peak is None else {"memory": peak / 1e6}
     written = receipt.write(entry.request, entry.given, entry.frame) if receipts else None
     own = {"seconds": entry.frame.computed} | memory
-    return _row(
-        entry.method.name, entry.method.title, entry.measured, own=own, how=entry.how, receipt=written
-    )
+    return _row(entry.name, entry.title, entry.measured, own=own, how=entry.how, receipt=written)
 
 
 def columns(found: Sequence[Row]) -> list[Column]:
@@ -163,7 +160,7 @@ def as_json(comparison: Comparison, found: Sequence[Row]) -> str:
          "unmeasured": dict(row.reasons), "how": row.how, "receipt": row.receipt}
         for row in found
     ]  # fmt: skip
-    unsuitable = {entry.method.name: entry.text for entry in comparison if entry.state == "unsuitable"}
+    unsuitable = {entry.name: entry.text for entry in comparison if entry.state == "unsuitable"}
     problem = {"name": name_of(comparison.problem), **asdict(comparison.problem)}
     document = {"problem": problem, "methods": listed, "unsuitable": unsuitable}
     return json.dumps(document, indent=1, ensure_ascii=False)

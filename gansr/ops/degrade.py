@@ -1,23 +1,23 @@
 """The low-resolution input of a quality test, made from the original; and shrinking a result in the same way.
 
-low = JPEG(round(shrink(truth) + noise)): the classical model of the field (blur, sub-sampling, noise, JPEG).
-The default is the operator of the benchmarks, MATLAB's bicubic on 8-bit pictures. Gaussian blurs are centred so
-that sub-sampling shifts nothing (gansr.ops.kernels), as in KernelGAN's benchmark. JPEG is Pillow's, with its
-default 4:2:0 colour.
+low = JPEG(lost(round(motion(shrink(truth)) + noise))): the classical model of the field (blur, sub-sampling, noise,
+JPEG), and what PULSE's figure on robustness has besides: motion blur, salt and pepper, missing pixels. The default is
+the operator of the benchmarks, MATLAB's bicubic on 8-bit pictures. Gaussian blurs are centred so that sub-sampling
+shifts nothing (gansr.ops.kernels), as in KernelGAN's benchmark. JPEG is Pillow's, with its default 4:2:0 colour.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from gansr.ops.colour import to8bit
-from gansr.ops.kernels import downscale_with_kernel, gaussian_kernel
+from gansr.ops.kernels import correlate, downscale_with_kernel, gaussian_kernel, motion_kernel
 from gansr.ops.resize import imresize
 from gansr.options import option
 from gansr.picture import jpeg_round_trip
@@ -55,11 +55,19 @@ class Degradation:
     )
     angle: float = option(
         0.0,
-        "for gaussian: direction of the first width, in degrees clockwise from the horizontal",
+        "direction of the first width of gaussian, and of the motion, in degrees clockwise from the horizontal",
         title="blur angle (°)",
         min=0,
         max=180,
         step=1,
+        changes_input=True,
+    )
+    motion: int = option(
+        0,
+        "how far each pixel is smeared along the angle, in pixels of the small picture; 0 and 1 mean not at all",
+        title="motion blur (px)",
+        min=0,
+        max=31,
         changes_input=True,
     )
     noise: float = option(
@@ -68,6 +76,24 @@ class Degradation:
         title="noise (1/255)",
         min=0,
         max=50,
+        step=0.5,
+        changes_input=True,
+    )
+    salt: float = option(
+        0.0,
+        "share of pixels that become white or black, as many of each",
+        title="salt and pepper (%)",
+        min=0,
+        max=100,
+        step=0.5,
+        changes_input=True,
+    )
+    missing: float = option(
+        0.0,
+        "share of pixels that are lost: they are black",
+        title="missing pixels (%)",
+        min=0,
+        max=100,
         step=0.5,
         changes_input=True,
     )
@@ -81,7 +107,7 @@ class Degradation:
     )
     seed: int = option(
         0,
-        "seed of the noise: another seed gives other noise of the same strength",
+        "seed of the noise and of the pixels that are lost: another seed gives others of the same strength",
         title="noise seed",
         min=0,
         max=2**31 - 1,
@@ -93,11 +119,30 @@ PRESETS: Mapping[str, Degradation] = MappingProxyType(
     {
         "bicubic": Degradation(),
         "anisotropic blur": Degradation(operator="gaussian", width=3.0, other=1.2, angle=30.0),
+        "motion blur": Degradation(motion=5, angle=20.0),
         "noise": Degradation(noise=10.0),
+        "salt and pepper": Degradation(salt=5.0),
+        "missing pixels": Degradation(missing=10.0),
         "JPEG": Degradation(jpeg=30),
         "blur, noise and JPEG": Degradation(operator="gaussian", width=2.0, noise=5.0, jpeg=50),
     }
 )
+
+# PULSE's figure on robustness: what is done to an input besides; name → values of Degradation.
+FAULTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "noise 25": {"noise": 25.0},
+        "salt and pepper 5 %": {"salt": 5.0},
+        "motion 9 px": {"motion": 9},
+        "missing 10 %": {"missing": 10.0},
+        "JPEG 20": {"jpeg": 20},
+    }
+)
+
+
+def with_faults(degradation: Degradation) -> dict[str, Degradation]:
+    """Each of FAULTS added to a degradation."""
+    return {name: replace(degradation, **values) for name, values in FAULTS.items()}
 
 
 def mod_crop(x: Tensor, scale: int) -> Tensor:
@@ -123,20 +168,35 @@ def degrade(truth: Tensor, scale: int, degradation: Degradation, generator: torc
         shape = (1 if grey else low.shape[0], *low.shape[1:])
         noise = torch.randn(shape, generator=generator).to(low)
         low = to8bit(low + noise * (degradation.noise / 255))
+    if degradation.salt:
+        low = _salted(low, degradation.salt / 100, generator)
+    if degradation.missing:
+        kept = torch.rand(low.shape[1:], generator=generator) >= degradation.missing / 100
+        low = low * kept.to(low)
     return low if degradation.jpeg == 100 else jpeg_round_trip(low, degradation.jpeg)
 
 
+def _salted(low: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """`low` with a `share` of its pixels white or black in all channels, half of them each."""
+    drawn = torch.rand(low.shape[1:], generator=generator).to(low)
+    return torch.where(drawn < share / 2, 0.0, torch.where(drawn < share, 1.0, low))
+
+
 def shrink(result: Tensor, size: tuple[int, int], degradation: Degradation) -> Tensor:
-    """(3,H,W) in [0,1] → (3, *size) in multiples of 1/255: what `degradation` does without noise and JPEG.
+    """(3,H,W) in [0,1] → (3, *size) in multiples of 1/255: what `degradation` does without what is random and JPEG.
 
     A result shrunk by it is compared with the input (LR-consistency).
     """
     if degradation.operator == "bicubic":
-        return imresize(result, size, rounded=True)  # MATLAB on uint8: rounded between the axes as well
-    if degradation.operator == "gaussian":
-        return to8bit(_blurred(result, size, degradation))
-    kernel = "box" if degradation.operator == "area" else "nearest"
-    return to8bit(imresize(result, size, kernel=kernel))
+        low = imresize(result, size, rounded=True)  # MATLAB on uint8: rounded between the axes as well
+    elif degradation.operator == "gaussian":
+        low = to8bit(_blurred(result, size, degradation))
+    else:
+        kernel = "box" if degradation.operator == "area" else "nearest"
+        low = to8bit(imresize(result, size, kernel=kernel))
+    if degradation.motion < 2:
+        return low
+    return to8bit(correlate(low, motion_kernel(degradation.motion, degradation.angle)))
 
 
 def _blurred(x: Tensor, size: tuple[int, int], degradation: Degradation) -> Tensor:

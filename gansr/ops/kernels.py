@@ -206,6 +206,18 @@ def gaussian_kernel(
     return anisotropic_kernel(side, (width**2, other**2), math.radians(angle), centre)
 
 
+def motion_kernel(length: int, angle: float) -> Tensor:
+    """A straight motion over `length` px at `angle` degrees, from the horizontal towards growing rows: (side, side) of
+    sum 1, centred. Each pixel has the share of the line, one sample in 1/64 px, that runs through it."""
+    side, samples = length + 1 - length % 2, 64 * length
+    t = (torch.arange(samples, dtype=torch.float64) + 0.5) / 64 - length / 2
+    radians = math.radians(angle)
+    rows, columns = ((t * part).round().long() + side // 2 for part in (math.sin(radians), math.cos(radians)))
+    kernel = torch.zeros(side, side, dtype=torch.float64)
+    kernel.index_put_((rows.clamp(0, side - 1), columns.clamp(0, side - 1)), torch.ones(()).double(), True)
+    return kernel / samples
+
+
 def bicubic_kernel(scale: int) -> Tensor:
     """MATLAB's bicubic reduction by an even factor as a kernel (5s − 1)², of sum 1, shifting nothing.
 

@@ -2,7 +2,8 @@
 pasted): a correction that is known around a hole and goes on smoothly into it.
 
 Inside the hole each value is the mean of its four neighbours, at the border of the picture of those that exist: the
-discrete Laplace equation. The sparse system is factorised once for a hole (scipy's SuperLU).
+discrete Laplace equation. With a `reach` the values also fall towards 0 away from the rim: the screened one. The sparse
+system is factorised once for a hole (scipy's SuperLU).
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from torch import Tensor
 
 
 class Membrane:
-    """The smooth continuation into `hole` (1,H,W) bool, which must not cover everything."""
+    """The smooth continuation into `hole` (1,H,W) bool, which must not cover everything. reach: px after which a value
+    has fallen to about a third; None: it does not fall."""
 
-    def __init__(self, hole: Tensor):
+    def __init__(self, hole: Tensor, reach: float | None = None):
         self._inside = hole[0].cpu().numpy().ravel()
         height, width = hole.shape[-2:]
         grid = sparse.kronsum(_path(width), _path(height), "csr")  # neighbours, of pixels in reading order
-        laplacian = (sparse.diags_array(grid.sum(1)) - grid).tocsr()[self._inside]
+        fall = 0.0 if reach is None else 1 / reach**2
+        laplacian = (sparse.diags_array(grid.sum(1) + fall) - grid).tocsr()[self._inside]
         self._known = laplacian[:, ~self._inside]
         self._solve = factorized(laplacian[:, self._inside].tocsc())
 

@@ -21,27 +21,30 @@ def downscale_matrix(side: int, factor: int) -> Tensor:
 
 class DownscaleProjection(nn.Module):
     """D and its pseudo-inverse D⁺, both separable, float32. down: D of one axis, (small, large), for example
-    `downscale_matrix`.
+    `downscale_matrix`; across: D of the other axis, the columns', where the picture is not square.
 
     The condition number of MATLAB's bicubic is 1.4 for a factor of 8, so D⁺ hardly amplifies the rounding noise of an
     8-bit input.
     """
 
-    down: Tensor  # D of one axis: (small, large)
-    up: Tensor  # D⁺ of one axis: (large, small)
+    down: Tensor  # D of the rows' axis: (small, large)
+    up: Tensor  # D⁺ of it: (large, small)
+    down_across: Tensor  # the same of the columns' axis
+    up_across: Tensor
 
-    def __init__(self, down: Tensor):
+    def __init__(self, down: Tensor, across: Tensor | None = None):
         super().__init__()
-        self.register_buffer("down", down.float(), persistent=False)
-        self.register_buffer("up", torch.linalg.pinv(down.double()).float(), persistent=False)
+        for name, matrix in (("", down), ("_across", down if across is None else across)):
+            self.register_buffer("down" + name, matrix.float(), persistent=False)
+            self.register_buffer("up" + name, torch.linalg.pinv(matrix.double()).float(), persistent=False)
 
     def downscale(self, y: Tensor) -> Tensor:
         """D y: (…,large,large) → (…,small,small)."""
-        return self.down @ y @ self.down.T
+        return self.down @ y @ self.down_across.T
 
     def back_project(self, x: Tensor) -> Tensor:
         """D⁺x: (…,small,small) → (…,large,large)."""
-        return self.up @ x @ self.up.T
+        return self.up @ x @ self.up_across.T
 
     def project(self, y: Tensor, x: Tensor) -> Tensor:
         """The picture nearest to y that downscales to exactly x: D⁺x + (I − D⁺D) y."""

@@ -160,10 +160,14 @@ class SphericalOptimiser:
     """A torch optimiser whose variables are projected back onto their initial spheres after every step.
 
     variables: leaf tensors (B,…) that require gradients; name: a key of OPTIMISERS; `rates[j]` multiplies lr at step j.
+    projects: False leaves the variables where a step has moved them.
     """
 
-    def __init__(self, variables: list[Tensor], name: str, lr: float, rates: list[float]):
-        self._variables, self._radii = variables, [radius(v.detach()) for v in variables]
+    def __init__(
+        self, variables: list[Tensor], name: str, lr: float, rates: list[float], projects: bool = True
+    ):
+        self._variables = variables
+        self._radii = [radius(v.detach()) for v in variables] if projects else None
         self._inner = OPTIMISERS[name](variables, lr=lr)
         self._lr, self._rates = lr, rates
 
@@ -186,8 +190,9 @@ class SphericalOptimiser:
             group["lr"] = self._lr * self._rates[j]
         self._inner.step()
         self._inner.zero_grad(set_to_none=True)
-        for variable, radii in zip(self._variables, self._radii):
-            project_(variable, radii)
+        if self._radii is not None:
+            for variable, radii in zip(self._variables, self._radii):
+                project_(variable, radii)
 
 
 # ------------------------------------------------------------------------------------------- Gaussian
@@ -197,6 +202,11 @@ def to_rows(v: Tensor, mean: Tensor, std: Tensor, gain: float = 1.0) -> Tensor:
     """Points on the spheres (B,R,S) → style rows (B,R,S): the Gaussian's mean and std, then the mapping's last
     activation (× gain)."""
     return gain * F.leaky_relu(v * std + mean, SLOPE)
+
+
+def to_latent(rows: Tensor, mean: Tensor, std: Tensor, gain: float = 1.0) -> Tensor:
+    """Style rows (B,R,S) → the points that `to_rows` takes to them, (B,R,S); they lie on no common sphere."""
+    return (before_activation(rows, gain) - mean) / std
 
 
 def mean_row(mean: Tensor, std: Tensor, gain: float = 1.0) -> Tensor:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from gansr.method import Method
 from gansr.options import OptionError
+from gansr.papers.dip import DIP
+from gansr.papers.esrgan import ESRGAN
 from gansr.papers.glean import GLEAN
 from gansr.papers.kernelgan import KERNELGAN
 from gansr.papers.mganprior import MGANPRIOR
 from gansr.papers.pulse import PULSE
 from gansr.papers.srgan import SRGAN
 
-METHODS: tuple[Method, ...] = (PULSE, KERNELGAN, GLEAN, MGANPRIOR, SRGAN)
+METHODS: tuple[Method, ...] = (PULSE, KERNELGAN, GLEAN, MGANPRIOR, SRGAN, ESRGAN, DIP)
 
 
 def by_name(name: str) -> Method:

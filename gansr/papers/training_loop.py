@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -54,30 +57,32 @@ class Pace:
     minutes: float = math.inf  # of computing, in all
     save_every: float = 180.0  # seconds
     evaluate_every: int = 200  # steps
+    evaluate_seconds: float = math.inf  # also after so many
     log_every: int = 20  # steps
 
 
 def loop(
     training: Trainable,
-    checkpoint: Path,
+    checkpoint: Path | None,
     pace: Pace,
     log: Log,
     *,
     evaluate: Callable[[str], None],
     stage_ended: Callable[[str], None] = lambda stage: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Steps until the training is done or its minutes are spent. `evaluate` gets the name of the stage; `stage_ended`
-    too, before the checkpoint at the end of a stage is written. Raises TrainingError."""
-    began = saved = time.monotonic()
+    """Steps until the training is done, its minutes are spent or `stopped`. `evaluate` gets the name of the stage;
+    `stage_ended` too, before the checkpoint at the end of a stage is written. checkpoint: None: none is kept. Raises
+    TrainingError."""
+    began = saved = evaluated = time.monotonic()
     first = training.images
-    while not training.done and training.spent < 60 * pace.minutes:
+    while not training.done and training.spent < 60 * pace.minutes and not stopped():
         stage, step = training.at
         terms = {name: float(term) for name, term in training.do_step().items()}
         if odd := [name for name, value in terms.items() if not math.isfinite(value)]:
-            raise TrainingError(
-                f"the loss ({odd[0]}) of step {step} is not a number, so training has stopped; the last checkpoint, "
-                f"{checkpoint}, is as it was. Start again from it with a lower learning rate"
-            )
+            text = f"the loss ({odd[0]}) of step {step} is not a number, so training has stopped"
+            kept = f"; the last checkpoint, {checkpoint}, is as it was. Start again from it with a lower learning rate"
+            raise TrainingError(text + (kept if checkpoint else ""))
         if step % pace.log_every == 0:
             passed = time.monotonic() - began
             where = {"stage": stage, "step": step, "images": training.images}
@@ -85,14 +90,17 @@ def loop(
             speed = {"images_per_second": round((training.images - first) / max(passed, 1e-9), 2)}
             log({**where, **clock, **{name: round(value, 5) for name, value in terms.items()}, **speed})
         ended = training.done or training.at[0] != stage
-        if ended or (step + 1) % pace.evaluate_every == 0:
+        late = time.monotonic() - evaluated > pace.evaluate_seconds
+        if ended or late or (step + 1) % pace.evaluate_every == 0:
             evaluate(stage)
+            evaluated = time.monotonic()
         if ended or time.monotonic() - saved > pace.save_every:
             if ended:
                 stage_ended(stage)
-            save(training, checkpoint)
+            if checkpoint:
+                save(training, checkpoint)
             saved = time.monotonic()
-    if not training.done:  # its last step has saved it
+    if checkpoint and not training.done:  # its last step has saved it
         save(training, checkpoint)
 
 
@@ -134,6 +142,26 @@ def folder_of(path: Path) -> Generator[Path]:
         yield path
     finally:
         lock.release()
+
+
+@contextmanager
+def asked_to_end(with_input: bool) -> Generator[Callable[[], bool]]:
+    """Whether SIGTERM has asked this process to end in good order; or, if `with_input`, whether its standard input has
+    ended, which it does with the process at the other end. Main thread only."""
+    asked = threading.Event()
+
+    def read() -> None:  # not through sys.stdin, whose lock the interpreter wants when it ends
+        while os.read(0, 4096):
+            pass
+        asked.set()
+
+    before = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
+    if with_input:
+        threading.Thread(target=read, name="end of the input", daemon=True).start()
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def delete_parts(folder: Path) -> None:

@@ -27,7 +27,14 @@ from gansr.picture.limits import (
 )
 from gansr.picture.mask import MAX_MASK_PIXELS, open_mask
 from gansr.picture.metadata import clean, replace, without_metadata
-from gansr.picture.write import animated_webp, jpeg_round_trip, read_text, to_png
+from gansr.picture.write import (
+    animated_webp,
+    jpeg_round_trip,
+    read_text,
+    to_lossless_webp,
+    to_png,
+    to_webp,
+)
 
 __all__ = [
     "DAMAGED",
@@ -50,6 +57,8 @@ __all__ = [
     "read_text",
     "replace",
     "to_array",
+    "to_lossless_webp",
     "to_png",
+    "to_webp",
     "without_metadata",
 ]

@@ -23,6 +23,18 @@ def strip(items: Sequence[tuple[str, str, Tensor]]) -> bytes:
     return sheet([items])
 
 
+def bare(lines: Sequence[Sequence[Tensor]]) -> bytes:
+    """Pictures (3,H,W) in [0,1] as `sheet` has them, without words and with clear gaps: a PNG for a page, which has its
+    own words and its own background."""
+    side = TILE + GAP
+    size = (max(map(len, lines)) * side - GAP, len(lines) * side - GAP)
+    drawn = Image.new("RGBA", size, (0, 0, 0, 0))
+    for row, pictures in enumerate(lines):
+        for column, picture in enumerate(pictures):
+            _paste(drawn, (column * side, row * side), picture)
+    return _png(drawn)
+
+
 def sheet(lines: Sequence[Sequence[tuple[str, str, Tensor]]]) -> bytes:
     """Several strips below each other, from the left: a PNG. A picture of TILE px keeps its pixels."""
     width, height = TILE + GAP, TILE + TEXT + 2 * GAP
@@ -31,9 +43,19 @@ def sheet(lines: Sequence[Sequence[tuple[str, str, Tensor]]]) -> bytes:
     for index, items in enumerate(lines):
         for column, item in enumerate(items):
             _draw(drawn, draw, (GAP + column * width, index * height), item)
+    return _png(drawn)
+
+
+def _png(drawn: Image.Image) -> bytes:
     packed = io.BytesIO()
     drawn.save(packed, "PNG")
     return packed.getvalue()
+
+
+def _paste(drawn: Image.Image, corner: tuple[int, int], picture: Tensor) -> None:
+    """Put a picture into the middle of the square that begins at `corner`."""
+    tile = _fitted(picture)
+    drawn.paste(tile, (corner[0] + (TILE - tile.width) // 2, corner[1] + (TILE - tile.height) // 2))
 
 
 def _draw(
@@ -41,8 +63,7 @@ def _draw(
 ) -> None:
     (left, top), (title, text, picture) = corner, item
     title_font, text_font = ImageFont.load_default(_TITLE_PT), ImageFont.load_default(_TEXT_PT)
-    tile = _fitted(picture)
-    drawn.paste(tile, (left + (TILE - tile.width) // 2, top + GAP + (TILE - tile.height) // 2))
+    _paste(drawn, (left, top + GAP), picture)
     draw.text((left, top + TILE + GAP + 6), title, _TITLE_COLOUR, title_font)
     draw.text((left, top + TILE + GAP + 34), _shortened(draw, text, text_font), _TEXT_COLOUR, text_font)
 

@@ -1,4 +1,4 @@
-"""Pictures → files: PNG with text, and its text back; JPEG there and back; an animated WebP."""
+"""Pictures → files: PNG with text, and its text back; JPEG there and back; WebP, still and animated."""
 
 from __future__ import annotations
 
@@ -104,6 +104,28 @@ def jpeg_round_trip(image: Tensor, quality: int) -> Tensor:
     Image.fromarray(to_array(image)).save(packed, "JPEG", quality=quality)
     with Image.open(packed, formats=["JPEG"]) as opened:
         return from_array(np.asarray(opened)).to(image)
+
+
+def to_webp(image: Tensor, most: int) -> bytes:
+    """A lossy WebP of (3,H,W) in [0,1], at most `most` bytes: of the qualities 90, 80, … 10 the best that fits.
+
+    Raises ValueError for another shape, or where none has.
+    """
+    picture = Image.fromarray(to_array(image))
+    for quality in range(90, 0, -10):
+        packed = io.BytesIO()
+        picture.save(packed, "WEBP", quality=quality, method=6)
+        if packed.tell() <= most:
+            return packed.getvalue()
+    raise ValueError(f"a picture of {picture.width}×{picture.height} px cannot have {most} bytes")
+
+
+def to_lossless_webp(image: Tensor) -> bytes:
+    """A lossless 8-bit WebP of (3,H,W) in [0,1], rounded to nearest, without metadata. Raises ValueError for another
+    shape."""
+    packed = io.BytesIO()
+    Image.fromarray(to_array(image)).save(packed, "WEBP", lossless=True, quality=100, method=6)
+    return packed.getvalue()
 
 
 def animated_webp(pictures: Sequence[Tensor], milliseconds: int = 120, quality: int = 90) -> bytes:

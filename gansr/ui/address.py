@@ -26,12 +26,12 @@ from gansr.request import decode, fields_of
 from gansr.ui import compare_values, render, service
 from gansr.ui.compare_values import LONGEST
 from gansr.ui.controls import HIDDEN
-from gansr.ui.examples import EXAMPLES, example_of
+from gansr.ui.examples import example_of
 from gansr.ui.kept_runs import token_for
 from gansr.ui.run_state import SILENT
-from gansr.ui.temp_files import gradio_copies
+from gansr.ui.temp_files import names_of_copies
 
-COMPARE, ABOUT, PRESET = "compare", "about", "preset"
+COMPARE, RESULTS, RATE, ABOUT, PRESET = "compare", "results", "rate", "about", "preset"
 WRONG = "The address has a setting that is not possible here: "
 GONE = "The server keeps pictures for an hour; yours is no longer there. Choose it again."
 
@@ -103,7 +103,7 @@ def connect_address(page: gr.Blocks, tabs: gr.Tabs, note: gr.HTML, parts: Sequen
 
 def script() -> str:
     """The JavaScript for launch(js=…): a function that defines `window.gansr`."""
-    tabs = [COMPARE, *(method.name for method in papers.METHODS), ABOUT]
+    tabs = [COMPARE, *(method.name for method in papers.METHODS), RESULTS, RATE, ABOUT]
     presets = {
         method.name: {
             title: plain_values(parse_options(method.options, given))
@@ -111,11 +111,10 @@ def script() -> str:
         }
         for method in papers.METHODS
     }
-    copies = gradio_copies(EXAMPLES.glob("*.*"), Path())
     known = {
         "usual": {tab: usual(tab) for tab in tabs},
         "presets": presets,
-        "examples": {path.as_posix(): path.name for path in copies if example_of(path.name)},
+        "examples": names_of_copies(),
         "longest": LONGEST,
     }
     text = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
@@ -142,7 +141,7 @@ def restored(saved: Any) -> tuple[str, dict[str, dict[str, Any]], list[str]]:
     given = saved if isinstance(saved, dict) else {}
     named, texts = given.get("tab"), given.get("tabs")
     known = (COMPARE, *(method.name for method in papers.METHODS))
-    tab = named if isinstance(named, str) and named in (*known, ABOUT) else ""
+    tab = named if isinstance(named, str) and named in (*known, RESULTS, RATE, ABOUT) else ""
     values: dict[str, dict[str, Any]] = {}
     wrong: list[str] = []
     for name in known:

@@ -32,10 +32,11 @@ def draw_api(method: Method, controls: RequestControls) -> None:
     def run(asked: gr.Request, *values: Any) -> Iterator[Answer]:
         yield from answers(lambda: controls.request(values), visitor_of(asked))
 
-    parameter = inspect.Parameter
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [parameter(name, parameter.POSITIONAL_OR_KEYWORD) for name in ("asked", *controls.names())]
-    )
+    # A default of None: what has no value of its own, a file, may be left out by a caller.
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    needed = [inspect.Parameter(name, kind) for name in ("asked", "picture")]
+    others = [inspect.Parameter(name, kind, default=None) for name in controls.names() if name != "picture"]
+    run.__signature__ = inspect.Signature([*needed, *others])  # type: ignore[attr-defined]
     button.click(run, controls.all(), [result, report], api_name=method.name, **RUNS)
 
 

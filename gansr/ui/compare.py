@@ -21,7 +21,7 @@ from gansr.options import OptionError, options_of
 from gansr.pipeline import USER_ERRORS, Update
 from gansr.problem import PROBLEMS
 from gansr.request import LARGE, PLAIN, Request
-from gansr.ui import compare_view, render, service
+from gansr.ui import compare_view, gallery, render, service
 from gansr.ui import table as table_view
 from gansr.ui.address import COMPARE, Addressed
 from gansr.ui.api import RUNS
@@ -29,12 +29,13 @@ from gansr.ui.compare_values import (
     AUTOMATIC,
     LONGEST,
     PROBLEM_TITLES,
+    defaults,
     names,
     problem_of,
     requests_of,
 )
 from gansr.ui.compare_view import Finished, RunFiles
-from gansr.ui.controls import control, picture_input
+from gansr.ui.controls import HIDDEN, control, picture_input
 from gansr.ui.handlers import text_of, user_errors
 from gansr.ui.request_controls import LOOK, QUIET, degradation_controls, shown_for_task, task_control
 from gansr.ui.restore_button import RestoreButton, draw_restore
@@ -53,6 +54,7 @@ from gansr.ui.visitors import Visitor, visitor_of
 from gansr.weights.availability import FILE
 
 CHOOSE = "Choose a picture and press Run all."
+EMPTY = (render.message(CHOOSE), contents(), table_view.contents(), "")  # status, viewer, table, verdicts
 
 
 @dataclass(frozen=True)
@@ -89,26 +91,29 @@ class CompareControls:
 # --------------------------------------------------------------------------------------------- drawing
 
 
-def draw_compare(examples: Sequence[str]) -> CompareControls:
-    """The whole tab, inside an open gr.Tab with id "compare"."""
+def draw_compare() -> CompareControls:
+    """The whole tab, inside an open gr.Tab with id "compare". It opens with the first example of the gallery."""
+    first = gallery.first_comparison() or EMPTY
     gr.HTML(
         "<p class='summary'>One picture, every method, side by side: what each recovered and what it invented.</p>"
     )
     with gr.Row(equal_height=False, elem_classes="work"):
         with gr.Column(min_width=320, elem_classes="work-first"):
-            named, start, stop = _draw_first(examples)
+            named, examples, start, stop = _draw_first()
         with gr.Column(min_width=320, elem_classes="work-result"):
-            status = gr.HTML(render.message(CHOOSE), elem_id="compare-status")
-            pictures = viewer(elem_id="compare-viewer", uses=destinations())
-            measures = table_view.metrics_table(elem_id="compare-table")
-            verdicts = gr.HTML(elem_id="compare-verdicts")
+            status = gr.HTML(first[0], elem_id="compare-status")
+            pictures = viewer(first[1], elem_id="compare-viewer", uses=destinations())
+            measures = table_view.metrics_table(first[2], elem_id="compare-table")
+            verdicts = gr.HTML(first[3], elem_id="compare-verdicts")
+            again = gr.Button(visible=HIDDEN, elem_id=gallery.AGAIN)
         with gr.Column(min_width=320, elem_classes="work-settings"):
             restore = draw_restore("compare", named["picture"])
             open_tab = _draw_settings(named)
     state, unticked, finished = gr.State(RunState()), gr.State([]), gr.State(Finished())
     rejoin = hidden_button(COMPARE, "rejoin")
     controls = CompareControls(named, open_tab, restore, rejoin, _draw_share(), status, pictures, finished)
-    _wire_preview(controls, pictures, status, state, unticked)
+    _wire_preview(controls, (status, pictures, measures, verdicts), state, unticked)
+    gallery.wire_examples(named, examples, again, defaults())
     connect_run(start, stop, state)
     inputs = [state, gr.Textbox(visible=False), *controls.all()]
     outputs = [status, pictures, measures, verdicts, finished]
@@ -125,12 +130,12 @@ def draw_compare(examples: Sequence[str]) -> CompareControls:
     return controls
 
 
-def _draw_first(examples: Sequence[str]) -> tuple[dict[str, Component], gr.Button, gr.Button]:
-    """What to do, the picture, the problem, the methods, Run and Stop."""
+def _draw_first() -> tuple[dict[str, Component], gr.Dataset, gr.Button, gr.Button]:
+    """What to do, the picture, examples, the problem, the methods, Run and Stop."""
     methods = papers.METHODS
     named: dict[str, Component] = {"task": task_control("compare-task")}
     named["picture"] = picture_input(label="Picture", height=160, elem_id="compare-picture")
-    gr.Examples([[path] for path in examples], [named["picture"]], label="Examples", examples_per_page=8)
+    examples = gallery.draw_thumbnails(named["picture"])
     named["problem"] = gr.Dropdown(
         [(title, name) for name, title in PROBLEM_TITLES.items()],
         value=AUTOMATIC,
@@ -141,7 +146,7 @@ def _draw_first(examples: Sequence[str]) -> tuple[dict[str, Component], gr.Butto
     )
     named["methods"] = gr.CheckboxGroup(
         [(m.title, m.name) for m in methods],
-        value=[m.name for m in methods],
+        value=[m.name for m in methods if not m.baseline],
         label="Methods",
         info="Those that cannot solve the problem are unticked; the reason stands in their tile",
         elem_id="compare-methods",
@@ -150,7 +155,7 @@ def _draw_first(examples: Sequence[str]) -> tuple[dict[str, Component], gr.Butto
     with gr.Row(elem_classes="buttons"):
         start = gr.Button("Run all", variant="primary", elem_id="compare-run", min_width=80)
         stop = gr.Button("Stop", elem_id="compare-stop", min_width=80)
-    return named, start, stop
+    return named, examples, start, stop
 
 
 def _draw_settings(named: dict[str, Component]) -> dict[str, gr.Button]:
@@ -191,7 +196,7 @@ def _draw_method(method: Method) -> dict[str, Component]:
             "",
             label=f"{method.title}: more options",
             placeholder="name=value name=value",
-            info=f"They override the preset: {known}",
+            info=f"They override the preset; name=a|b runs both values, side by side. The names: {known}",
             max_length=LONGEST,
             elem_id=f"compare-{method.name}-options",
         )
@@ -251,8 +256,11 @@ def _fetch_detector(values: Mapping[str, Any], requests: Sequence[Request]) -> I
 
 
 def _wire_preview(
-    controls: CompareControls, pictures: gr.HTML, status: gr.HTML, state: gr.State, unticked: gr.State
+    controls: CompareControls, results: tuple[gr.HTML, ...], state: gr.State, unticked: gr.State
 ) -> None:
+    """`results`: status, viewer, table and verdicts."""
+    status, pictures = results[:2]
+
     # Two functions that each answer once: a generator's last answer is sent again when it ends, and might arrive
     # after a short run has ended.
     def announce(state: RunState, removed: list[str], *given: Any) -> Any:
@@ -267,23 +275,28 @@ def _wire_preview(
     ) -> tuple[Any, ...]:
         values, visitor = controls.values(given), visitor_of(asked)
         found = state.unless_running(lambda: previewed(values, removed, visitor), values)
-        return found or (gr.skip(),) * 4
+        return found or (gr.skip(),) * 6
 
     def previewed(values: Mapping[str, Any], removed: list[str], visitor: Visitor) -> tuple[Any, ...]:
-        """Values of the viewer, the status, the methods and those that were unticked here. A method that cannot solve
-        the problem is unticked, and ticked again with a problem that it can solve."""
+        """Values of `results`, the methods and those that were unticked here. A method that cannot solve the problem
+        is unticked, and ticked again with a problem that it can solve. An example is shown as it was computed."""
+        chosen = values["methods"] if isinstance(values["methods"], list) else []
+        every = {**values, "methods": [*chosen, *removed]}
         if values["picture"] is None:
-            return contents(), render.message(CHOOSE), gr.skip(), gr.skip()
+            return *(gallery.first_comparison() or EMPTY), gr.skip(), gr.skip()
+        if (example := gallery.example_for(every, defaults())) is not None:
+            ran = gallery.methods_of(example)
+            others = [name for name in every["methods"] if name not in ran]
+            return *gallery.comparison(example), gr.update(value=ran), others
         try:
-            chosen = values["methods"] if isinstance(values["methods"], list) else []
-            requests = requests_of({**values, "methods": [*chosen, *removed]})
+            requests = requests_of(every)
             for _ in _fetch_detector(values, requests):
                 pass
             comparison = _plan(values, requests, visitor)
         except USER_ERRORS as error:
-            return contents(), render.message(str(error)), gr.skip(), gr.skip()
-        shown = compare_view.tiles(comparison, RunFiles()), compare_view.ready(comparison)
-        ticked = [entry.method.name for entry in comparison if entry.state != "unsuitable"]
+            return render.message(str(error)), *EMPTY[1:], gr.skip(), gr.skip()
+        shown = compare_view.ready(comparison), compare_view.tiles(comparison, RunFiles()), *EMPTY[2:]
+        ticked = list(dict.fromkeys(e.method.name for e in comparison if e.state != "unsuitable"))
         return *shown, gr.update(value=ticked), [n for n in (*chosen, *removed) if n not in ticked]
 
     def remedy(event: gr.EventData) -> tuple[Any, Any, Any]:
@@ -298,7 +311,7 @@ def _wire_preview(
     inputs = [state, unticked, *controls.all()]
     # The page ticks and unticks methods itself: only the user's own clicks ask for a new preview.
     changed = gr.on([*changes, controls.named["methods"].input], announce, inputs, status, **LOOK)  # type: ignore[attr-defined]
-    changed.then(preview, inputs, [pictures, status, controls.named["methods"], unticked], **LOOK)
+    changed.then(preview, inputs, [*results, controls.named["methods"], unticked], **LOOK)
     remedied = [controls.named[name] for name in ("problem", "align", "large")]
     pictures.select(remedy, None, remedied, **QUIET)
 
@@ -319,12 +332,12 @@ def _run(state: RunState, visit: Any, asked: gr.Request | None, *given: Any) -> 
     watch = service.LISTENERS.watch(visitor.session)
     with user_errors():
         values = dict(zip(names(), given, strict=True))
-        items = _wholes(_updates(values, visitor))
+        items = wholes(updates_of(values, visitor))
         begun = service.RUNS.begin(visit, COMPARE, items, watch, visitor, values["picture"])
         yield from watch.sent(state.follow(begun, values, watch))
 
 
-def _wholes(items: Generator[tuple[Any, ...] | None]) -> Generator[tuple[Any, ...] | None]:
+def wholes(items: Generator[tuple[Any, ...] | None]) -> Generator[tuple[Any, ...] | None]:
     """Each item with what was there before in the place of what has not changed: one may be left out."""
     whole: tuple[Any, ...] = ()
     with closing(items):
@@ -335,7 +348,9 @@ def _wholes(items: Generator[tuple[Any, ...] | None]) -> Generator[tuple[Any, ..
             yield item and whole
 
 
-def _updates(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[Any, ...] | None]:
+def updates_of(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[Any, ...] | None]:
+    """(status, viewer, table, verdicts, finished results) of a run of these values, by name; `gr.skip()` for what has
+    not changed, and None where nothing has. Raises one of USER_ERRORS."""
     shown = False
     try:
         with service.VISITORS.admitted(visitor):
@@ -360,7 +375,7 @@ def _admitted(values: Mapping[str, Any], visitor: Visitor) -> Generator[tuple[An
     told: Any = None
     for entry in run(comparison, service.PIPELINE, visitor.session):
         there, _ = comparison.measurements
-        if (new := (entry and (entry.method.name, entry.state, entry.text), there)) == told:
+        if (new := (entry and (entry.name, entry.state, entry.text), there)) == told:
             yield None  # it waits in line
             continue
         told = new

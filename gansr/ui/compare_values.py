@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from gansr import papers
+from gansr.compare.vary import variations
 from gansr.method import Method
 from gansr.ops.degrade import Degradation
 from gansr.options import OptionError, options_of, parse_options, parse_text, plain_values
@@ -27,7 +28,9 @@ LONGEST = 400  # characters of a method's options, and of one value of an addres
 
 def shared_defaults() -> dict[str, Any]:
     """name → default of the request's fields that all methods of a comparison share."""
-    plain = {name: default for name, (_, default) in PLAIN.items() if name != "paste_back"}
+    plain = {
+        name: default for name, (_, default) in PLAIN.items() if name not in ("paste_back", "robustness")
+    }
     return plain | {SHRINK + name: default for name, (_, default) in options_of(Degradation).items()}
 
 
@@ -35,7 +38,7 @@ def defaults() -> dict[str, Any]:
     """name → default of every control but the picture."""
     methods = papers.METHODS
     found: dict[str, Any] = {
-        "methods": [method.name for method in methods],
+        "methods": [method.name for method in methods if not method.baseline],
         "problem": AUTOMATIC,
     }
     for method in methods:
@@ -61,14 +64,15 @@ def requests_of(values: Mapping[str, Any]) -> list[Request]:
         raise OptionError("no method is chosen: tick at least one")
     common = {name: values[name] for name in shared_defaults()}
     return [
-        decode(method, common | _options(method, values))
+        decode(method, common | options)
         for method in papers.METHODS
         if method.name in chosen
+        for options in _options(method, values)
     ]
 
 
-def _options(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The preset's options and those typed besides. Raises OptionError."""
+def _options(method: Method, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The preset's options and those typed besides; several where an option has several values. Raises OptionError."""
     preset, text = values[f"{method.name}.preset"], values[f"{method.name}.options"]
     if not isinstance(preset, str) or preset not in method.presets:
         raise OptionError(f"{method.title}: the preset must be one of {', '.join(method.presets)}")
@@ -89,7 +93,7 @@ def _options(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
         if described[name][0].read is not None:
             raise OptionError(f"{method.title}: {name} is a file; use the method's own tab")
         typed[name] = value
-    return {**method.presets[preset], **from_texts(method, typed)}
+    return [{**method.presets[preset], **from_texts(method, each)} for each in variations(typed)]
 
 
 def problem_of(values: Mapping[str, Any], automatic: Callable[[], str]) -> Problem:

@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from gansr import papers
 from gansr.compare.plan import REMEDIES, Comparison, Entry
 from gansr.compare.verdict import summary, verdict
 from gansr.picture import to_png
@@ -42,10 +41,8 @@ class RunFiles:
 
     def finished(self, comparison: Comparison) -> Finished:
         """The results that are written."""
-        done = [
-            entry.method for entry in comparison if entry.state == "done" and entry.method.name in self.paths
-        ]
-        return Finished({method.name: (method.title, self.paths[method.name]) for method in done})
+        done = [entry for entry in comparison if entry.state == "done" and entry.name in self.paths]
+        return Finished({entry.name: (entry.title, self.paths[entry.name]) for entry in done})
 
 
 def ready(comparison: Comparison) -> str:
@@ -67,7 +64,7 @@ def ready(comparison: Comparison) -> str:
 
 
 def _line(entry: Entry, text: str) -> str:
-    return f"<li><b>{escape(entry.method.title)}</b>: {escape(text)}</li>"
+    return f"<li><b>{escape(entry.title)}</b>: {escape(text)}</li>"
 
 
 def _posed(comparison: Comparison) -> str:
@@ -95,7 +92,7 @@ def status(comparison: Comparison, done: bool = False) -> str:
     text += f"; {len(failed)} failed" if failed else ""
     now = next((entry for entry in runs if entry.state == "running" or _waits(entry)), None)
     if now is not None and not done:
-        text += f" · {now.method.title}: {now.text}"
+        text += f" · {now.title}: {now.text}"
     elif not done and finished and all(entry.state in ("done", "error") for entry in runs):
         text += f" · measuring, {there} of {of}; Stop skips the rest"
     ended = sum(_share(entry) for entry in runs) / max(len(runs), 1)
@@ -141,7 +138,7 @@ def _write_references(comparison: Comparison, kept: RunFiles) -> None:
 
 
 def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any]:
-    name, frame, done = entry.method.name, entry.frame, entry.state == "done"
+    name, frame, done = entry.name, entry.frame, entry.state == "done"
     file = f"gansr-{name}-{entry.request.seed}.png"
     if frame is not None and frame.step and kept.frames.get(name) != (frame.step, entry.state):
         assert entry.given is not None
@@ -161,7 +158,7 @@ def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any
     text = "; ".join(part for part in (entry.text, entry.how if done else "", *notices) if part)
     return tile(
         name,
-        entry.method.title,
+        entry.title,
         "blocked" if entry.state == "unsuitable" else entry.state,
         text,
         kept.paths.get(name),
@@ -171,24 +168,24 @@ def _tile(entry: Entry, comparison: Comparison, kept: RunFiles) -> dict[str, Any
         download=file if done else "",
         native=native,
         use=done,
-        record=record_of(entry.request, file, "compare") if done else None,
+        record=record_of(entry.request, file, "compare") | {"title": entry.title} if done else None,
     )
 
 
 def verdicts(comparison: Comparison, kept: RunFiles) -> Any:
     """Sentence and map for each new result; nothing to do where all are there."""
     given = comparison.given
-    new = [e for e in comparison if e.state == "done" and e.method.name not in kept.verdicts]
+    new = [e for e in comparison if e.state == "done" and e.name not in kept.verdicts]
     if not new or given is None:
         return gr.skip()
     for entry in new:
         assert entry.frame is not None
         found = verdict(given.shrink(entry.frame.image), given.low, given.aligned)
-        kept.verdicts[entry.method.name] = (
-            f"<figure>{render.heat_html(found.heat)}<figcaption><b>{escape(entry.method.title)}</b> "
+        kept.verdicts[entry.name] = (
+            f"<figure>{render.heat_html(found.heat)}<figcaption><b>{escape(entry.title)}</b> "
             f"{escape(found.sentence)}</figcaption></figure>"
         )
-    figures = "".join(kept.verdicts[m.name] for m in papers.METHODS if m.name in kept.verdicts)
+    figures = "".join(kept.verdicts[e.name] for e in comparison if e.name in kept.verdicts)
     return (
         "<h2>Does each result agree with your picture?</h2><p>Each result, shrunk again, minus the input: "
         "white agrees, red is brighter than your picture, blue is darker (in steps of 255).</p>"

@@ -55,7 +55,10 @@ def cost_html(request: Request, picture: Picture | None, asked: gr.Request | Non
     height, width = (side, side) if side else _size(request, picture)
     low = torch.zeros(1).expand(3, height, width)  # of that size, without its memory
     job = Job(method, low, request.options, owner=visitor.session)
-    return estimate_html(backend.estimate(job, _token(asked)))
+    found = backend.estimate(job, _token(asked))
+    if found.seconds is not None:
+        found = found._replace(seconds=found.seconds * (1 + len(request.faulty)))
+    return estimate_html(found)
 
 
 def estimate_html(estimate: Estimate | None) -> str:
@@ -93,7 +96,7 @@ def _size(request: Request, picture: Picture | None) -> tuple[int, int]:
     if picture is None:
         return USUAL_SIDE, USUAL_SIDE
     height, width = picture.rgb.shape[-2:]
-    pixels = request.method.accepts.max_pixels
+    pixels = request.method.accepts.most_pixels(request.options)
     factor = request.scale if request.known else 1
     height, width = max(1, height // factor), max(1, width // factor)
     if request.large != "keep" and height * width > pixels:

@@ -25,13 +25,16 @@ CAPTIONS = {
     "face-older-man.png": "Older man",
     "face-young-woman.png": "Young woman",
     "face-man-glasses.png": "Man with glasses",
+    "face-child.png": "Child",
+    "face-woman-aside.png": "Looking aside",
+    "hopper.png": "Old photograph",
+    "drawing.png": "Drawing",
     "chelsea.png": "Cat",
     "chelsea-small-x4.png": "Cat, small",
     "coffee.png": "Coffee",
     "coffee-small-x4.png": "Coffee, small",
     "rocket.jpg": "Rocket",
 }
-COMPARED = ("astronaut.png", "chelsea.png", "coffee.png", "face-older-man.png", "face-man-glasses.png")
 _LINK = re.compile(r"\[(?P<text>.+)\]\((?P<url>https://\S+)\)")
 
 

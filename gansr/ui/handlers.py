@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -151,6 +152,13 @@ def index_of(event: gr.EventData) -> int | None:
     """The place in a list that an event's data names, from 0; None where it names none."""
     found = _part_of(event, "index")
     return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found < LARGEST else None
+
+
+def number_of(event: gr.EventData, name: str) -> float:
+    """A finite number in an event's data; 0 where there is none."""
+    found = _part_of(event, name)
+    plain = isinstance(found, (int, float)) and not isinstance(found, bool) and math.isfinite(found)
+    return float(found) if plain else 0.0
 
 
 def _part_of(event: gr.EventData, name: str) -> Any:

@@ -16,17 +16,19 @@ from gansr.inputs import DETECTOR
 from gansr.method import Method
 from gansr.options import parse_options
 from gansr.picture import open_picture
-from gansr.ui import address, examples, languages, mcp_server, render, service, sessions
-from gansr.ui.address import connect_address, draw_note
+from gansr.ui import address, examples, gallery, languages, mcp_server, render, service, sessions
+from gansr.ui.address import RATE, connect_address, draw_note
 from gansr.ui.compare import draw_compare
 from gansr.ui.examples import Credit
 from gansr.ui.handlers import guard
 from gansr.ui.listeners import middleware as listener_count
 from gansr.ui.middleware import middleware
+from gansr.ui.rate import draw_rate
+from gansr.ui.results_page import results_page
 from gansr.ui.reuse import link_results
 from gansr.ui.strip import draw_strip
 from gansr.ui.tab import DrawnTab, draw_tab
-from gansr.ui.tab_links import link_comparison, link_strip, link_tab
+from gansr.ui.tab_links import link_comparison, link_plane, link_strip, link_tab
 from gansr.ui.visitors import IN_ALL
 from gansr.ui.weight_menus import weight_menus
 from gansr.weights.availability import download_of
@@ -47,30 +49,38 @@ THEME = Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mon
     checkbox_border_color="*neutral_400",  # unchecked boxes must be seen, in both themes
     checkbox_border_color_dark="*neutral_400",
 )
-# Gradio's example pictures are buttons without a name, added when their tab is first opened. page.css shows the name.
+# Gradio's example pictures, and the picture of the replay, are buttons without a name, added when their tab is first
+# opened. page.css shows the names of examples.
 NAME_EXAMPLES = (
     """() => {
   const captions = CAPTIONS;
-  const name = () => document.querySelectorAll("button.gallery-item:not([data-caption]) img").forEach(image => {
+  const nameReplays = () => document.querySelectorAll("[id$=-moment] button:not([aria-label])").forEach(
+    button => button.setAttribute("aria-label", "The result, step by step"));
+  const nameExamples = () => document.querySelectorAll("button.gallery-item:not([data-caption]) img").forEach(image => {
     const file = decodeURIComponent(image.src).split("/").pop(), button = image.closest("button");
     button.dataset.caption = captions[file] || file;
     button.setAttribute("aria-label", `Example: ${button.dataset.caption}`);
   });
+  const name = () => { nameExamples(); nameReplays(); };
   new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   name();
 }"""
-).replace("CAPTIONS", json.dumps(examples.CAPTIONS))
+).replace("CAPTIONS", json.dumps(examples.CAPTIONS | gallery.captions()))
 SOURCES = (
     "“own” is part of this repository; “registry” is a Python package index and “hub” the Hugging Face Hub, both "
     "downloaded at first use; for “yours”, import the authors' file with <code>python -m gansr weights import</code>."
 )
 LAUNCH: dict[str, Any] = {
-    "js": f"() => {{ ({NAME_EXAMPLES})(); ({address.script()})(); }}",
+    "js": f"() => {{ ({NAME_EXAMPLES})(); ({address.script()})(); ({gallery.SCRIPT})(); }}",
     "css_paths": [HERE / "page.css"],
     "theme": THEME,
     "i18n": languages.I18N,
     "app_kwargs": {
-        "middleware": [*middleware(), *listener_count(service.LISTENERS), *mcp_server.middleware()]
+        "middleware": [
+            *middleware(problems=service.problems),
+            *listener_count(service.LISTENERS),
+            *mcp_server.middleware(),
+        ]
     },
     "max_file_size": "64mb",
     "max_threads": IN_ALL + 40,  # a waiting run holds a thread; 40, Gradio's own number, are for all else
@@ -86,17 +96,22 @@ LAUNCH: dict[str, Any] = {
 
 def build() -> gr.Blocks:
     """The whole page, ready to launch."""
+    gallery.allow_files()
     with gr.Blocks(title="gansr: GAN super-resolution, side by side", analytics_enabled=False) as page:
         head, note = gr.HTML(_head()), draw_note()
         with gr.Tabs(overflow_behavior="wrap") as tabs:
             with gr.Tab("Compare", id="compare"):
-                picked = draw_compare(examples.paths(*examples.COMPARED))
+                picked = draw_compare()
             drawn = list[DrawnTab]()
             for method in papers.METHODS:
                 with gr.Tab(method.title, id=method.name):
                     drawn.append(draw_tab(method, examples.examples_for(method)))
                     link_tab(tabs, picked, method, drawn[-1])
             link_comparison(picked)
+            with gr.Tab("Results", id="results"):
+                link_plane(results_page(), tabs, picked)
+            with gr.Tab("Rate", id=RATE):
+                draw_rate()
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
         link_results(tabs, [picked.place(), *(tab.place() for tab in drawn)])
@@ -155,8 +170,8 @@ def weights_state() -> str:
     sizes: dict[str, int] = {}  # archive or file → bytes; what several methods share is downloaded once
     gone: list[str] = []
     for method in papers.METHODS:
-        if reason := service.BACKEND.unavailable(method.name):
-            gone.append(f"{method.title} is not available now: {reason}")
+        if reason := service.unavailable(method):
+            gone.append(reason)
             continue
         missing = [entry for entry in _default_weights(method) if not weights.ready(entry.name)]
         if not missing:

@@ -66,7 +66,11 @@ def wire_preview(
             ]
             canvas = _canvas(given) if any(counts) else None
             shown = {each: canvas for each, used in zip(canvases, counts, strict=True) if used}
-            too_large = bool(ways) and refused is not None and height * width > method.accepts.max_pixels
+            too_large = (
+                bool(ways)
+                and refused is not None
+                and height * width > method.accepts.most_pixels(request.options)
+            )
             offer = offered(ways_to_fit(opened, pipeline) if too_large else ())
             yield {seen: _seen(request, given, refused)} | shown | offer
         except USER_ERRORS as error:

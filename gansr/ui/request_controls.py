@@ -209,6 +209,8 @@ class Form:
             elem_classes="compact",
         )
         group, self.shrinking = degradation_controls()
+        with group:
+            self.made["robustness"] = control("robustness", *PLAIN["robustness"])
         shown_for_task(self.made["task"], group)
         with gr.Accordion("Options", open=False, elem_id=f"{name}-options") as self.folded:
             for field, (described, default) in self.options.items():
@@ -256,7 +258,8 @@ class Form:
         def seen(*values: Any) -> Any:
             chosen = dict(zip(deciding, values, strict=True))
             counts = {name: _visible(self._counts(one, chosen)) for name, one in depending.items()}
-            return [gr.update(visible=counts[name]) for name in (*counts, *self.hints)]
+            updates = [gr.update(visible=counts[name]) for name in (*counts, *self.hints)]
+            return updates if len(updates) > 1 else updates[0]
 
         # Also when the options are opened: Gradio draws them then, and has lost what was shown or hidden before.
         gr.on(

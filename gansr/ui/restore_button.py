@@ -14,6 +14,7 @@ from gansr.picture import PictureError
 from gansr.request import Request
 from gansr.ui import render
 from gansr.ui.controls import HIDDEN
+from gansr.ui.retouch import RETOUCHED
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class FromResult:
 
     request: Request
     files: tuple[str, ...]  # options that were files of the user's own: controls cannot hold them
+    retouched: bool = False  # its input was painted on
 
     @property
     def of_a_comparison(self) -> bool:
@@ -42,7 +44,12 @@ class FromResult:
 
     def restored(self) -> str:
         """What to say after restoring."""
-        wanted = " and ".join(("the picture it was made from", *(f"the file for “{n}”" for n in self.files)))
+        picture = (
+            "the painted picture, input.png of its files"
+            if self.retouched
+            else "the picture it was made from"
+        )
+        wanted = " and ".join((picture, *(f"the file for “{n}”" for n in self.files)))
         return f"Restored: {self.title()}. Now give it {wanted}."
 
 
@@ -75,4 +82,5 @@ def read(source: Any) -> FromResult:
     """The settings in a result's PNG. Raises PictureError where there are none, OptionError where they cannot be used
     here."""
     recorded = receipt.read(source)
-    return FromResult(receipt.request_of(recorded), receipt.file_options(recorded))
+    retouched = RETOUCHED in receipt.notices_of(recorded)
+    return FromResult(receipt.request_of(recorded), receipt.file_options(recorded), retouched)

@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from gansr.engine import MetricResult
+from gansr.gallery import Example
 from gansr.inputs import MethodInput
 from gansr.method import Frame, Method
 from gansr.ops.resize import imresize
@@ -20,9 +21,10 @@ from gansr.pipeline import Update, baseline_of
 from gansr.progress import progress_text
 from gansr.receipt import result_png
 from gansr.request import Request
-from gansr.ui import files, render
+from gansr.ui import files, gallery, render
 from gansr.ui.controls import HIDDEN
 from gansr.ui.live_picture import LivePicture
+from gansr.ui.replay import animation
 from gansr.ui.reuse import destinations, draw_reuse
 from gansr.ui.run_state import CHOOSE
 from gansr.ui.strip import record_of
@@ -55,40 +57,50 @@ class RunFiles:
 class Results:
     """The components that a run fills, drawn inside an open column."""
 
-    def __init__(self, method: Method):
-        name = method.name
-        self.method = method
-        self.status = gr.HTML(render.message(CHOOSE), elem_id=f"{name}-status")
-        self.verdict = gr.HTML(elem_id=f"{name}-verdict")  # one plain sentence on top of the result
-        self.pictures = viewer(start="wipe", elem_id=f"{name}-pictures", uses=destinations())
+    def __init__(self, method: Method, example: Example | None = None):
+        """`example`: of the gallery, computed; it is shown until the user chooses a picture."""
+        name, again = method.name, f"{method.name}-again"
+        self.method, self.example = method, example
+        first = {} if example is None else gallery.shown(example)
+        status = render.message(CHOOSE) if example is None else gallery.status(example, again)
+        self.status = gr.HTML(status, elem_id=f"{name}-status")
+        self.again = gr.Button(visible=HIDDEN, elem_id=again)
+        # one plain sentence on top of the result
+        self.verdict = gr.HTML(first.get("verdict", ""), elem_id=f"{name}-verdict")
+        self.pictures = viewer(
+            first.get("viewer"), start="wipe", elem_id=f"{name}-pictures", uses=destinations()
+        )
         # Plain links: Gradio's download button sometimes does nothing.
         self.downloads = gr.HTML(elem_id=f"{name}-files")
         self.reuse = None if method.reuse is None else draw_reuse(name, method.reuse)
-        self.measures = gr.HTML(elem_id=f"{name}-measures")  # below: it grows while the buttons are in use
+        # below: it grows while the buttons are in use
+        self.measures = gr.HTML(first.get("measures", ""), elem_id=f"{name}-measures")
         gr.HTML(render.caution(method))
-        self.views = gr.HTML(elem_id=f"{name}-views")
+        self.views = gr.HTML(first.get("views", ""), elem_id=f"{name}-views")
+        frames = first.get("replay", [])
         self.replay = gr.Slider(
-            0,
-            1,
-            value=0,
+            1 if frames else 0,
+            max(len(frames), 1),
+            value=len(frames),
             step=1,
             label="Replay",
-            info="The frames of the search",
-            visible=HIDDEN,
+            info="The result, step by step",
+            visible=bool(frames) or HIDDEN,
             elem_id=f"{name}-replay",
         )
         self.moment = gr.Image(
+            frames[-1] if frames else None,
             label="At that step",
             show_label=False,  # it would lie over the picture
             height=320,
             format="png",
             type="filepath",
-            visible=HIDDEN,
+            visible=bool(frames) or HIDDEN,
             interactive=False,
             buttons=[],
             elem_id=f"{name}-moment",
         )
-        self.files = gr.State(RunFiles())
+        self.files = gr.State(RunFiles(replay=frames))
         self.replay.input(
             _replayed,
             [self.replay, self.files],
@@ -119,7 +131,7 @@ class Results:
         image = kept.live.show(frame.image)
         start = kept.others.setdefault("live", image)  # the first frame is what went in
         own = kept.live.own  # a method may show the same for some steps more
-        if own:
+        if own and self.method.replay:
             kept.replay.append(image)
             if len(kept.replay) > KEPT:
                 del kept.replay[1::2]
@@ -144,10 +156,15 @@ class Results:
         assert frame is not None and given is not None
         _write(kept, request, given, frame)
         extra = {name: files.save(content, name) for name, content in frame.files.items()}
+        if request.method.retouch:  # what it read, to be changed in any program and given again
+            extra["input.png"] = files.save(to_png(given.for_method), "input.png")
         kept.reused, kept.reused_values = _reused(request, extra)
         shown = {} if self.reuse is None else {self.reuse: gr.update(visible=bool(kept.reused) or HIDDEN)}
         steps = len(kept.replay)
         visible = steps > 2 or HIDDEN
+        if steps > 2:
+            name = f"gansr-{self.method.name}-{request.seed}-steps.webp"
+            extra[name] = animation(kept.replay, name)
         return shown | {
             self.status: render.status(self.method, frame, given.notices, done=True),
             self.pictures: self.tiles(kept),
@@ -161,23 +178,30 @@ class Results:
     def tiles(
         self, kept: RunFiles, measured: Mapping[str, Sequence[MetricResult]] = MappingProxyType({})
     ) -> dict[str, Any]:
-        """The viewer's tiles: what went in and the result, which are compared; then the other answers."""
+        """The viewer's tiles: what went in and the result, which are compared; then the other answers. Two and more are
+        there to be compared with each other, and begin side by side."""
         made = [tile(title.lower(), title, "done", picture=path) for title, path in kept.others.items()]
         result = tile("result", self.method.title, "done", picture=kept.result, use=True, record=kept.record)
         made.insert(1, result)
         made[2:2] = [
             tile(
                 title,
-                title.capitalize(),
+                _headed(title),
                 "done",
                 picture=path,
                 note=render.metrics_line(measured.get(title, ())),
                 use=True,
             )
             for title, path in kept.answers.items()
-            if title.capitalize() not in kept.others
+            if _headed(title) not in kept.others
         ]
-        return contents(made, truth=kept.others.get("Original"))
+        start = "grid" if len(kept.answers) > 1 else None
+        return contents(made, truth=kept.others.get("Original"), start=start)
+
+
+def _headed(title: str) -> str:
+    """With a capital at its start; the others stay: "SRGAN-MSE"."""
+    return title[:1].upper() + title[1:]
 
 
 def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -> None:

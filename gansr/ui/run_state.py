@@ -229,6 +229,11 @@ def connect_stop(
             end(None, None, [run, stop], js=_pressable(run=True), **SILENT)
 
 
+def pressing(elem_id: str) -> str:
+    """JavaScript that presses the button of this id."""
+    return f"() => {{ document.getElementById({json.dumps(elem_id)}).click(); return []; }}"
+
+
 def _pressable(run: bool) -> str:
     """JavaScript that gives updates of [Run, Stop]: one of them can be pressed. It runs in the browser alone, so a
     press shows at once, and Run can be pressed again where the server does not answer."""

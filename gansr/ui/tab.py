@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from gansr.gallery import TABS, Example, read
 from gansr.method import Method
 from gansr.options import OptionError
 from gansr.ui import render, service
 from gansr.ui.api import RUNS, draw_api
 from gansr.ui.cost_line import draw_cost, wire_cost
+from gansr.ui.examples import example_of
+from gansr.ui.fine_tune import draw_fine_tune
 from gansr.ui.handlers import user_errors
+from gansr.ui.how import draw_how
 from gansr.ui.preview import wire_preview
 from gansr.ui.request_controls import Form, RequestControls
 from gansr.ui.restore_button import RestoreButton, draw_restore
 from gansr.ui.results import Results, RunFiles
+from gansr.ui.retouch import draw_button, draw_canvas, wire_retouch
 from gansr.ui.reuse import Place, link_reuse
 from gansr.ui.run_state import (
     SHOWN,
+    SILENT,
     RunState,
     connect_picture,
     connect_rejoin,
     connect_run,
     connect_stop,
     news,
+    pressing,
 )
 from gansr.ui.visitors import Visitor, visitor_of
 from gansr.ui.weight_menus import warn_of_missing_weights, wire_more
@@ -60,16 +67,23 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
             with gr.Row(elem_classes="buttons"):
                 run = gr.Button("Run", variant="primary", min_width=80, elem_id=f"{method.name}-run")
                 stop = gr.Button("Stop", min_width=80, elem_id=f"{method.name}-stop")
+                paint = draw_button(method) if method.retouch else None
             cost = draw_cost(method)
+            retouching = draw_canvas(method, paint) if paint is not None else None
         with gr.Column(min_width=320, elem_classes="work-result"):
             form.draw_masks()
-            results = Results(method)
+            example = TABS.get(method.name)
+            results = Results(method, example if example is not None and read(example.name) else None)
+            draw_how(method)
         with gr.Column(min_width=320, elem_classes="work-settings"):
             restore = draw_restore(method.name, form.picture)
             found = form.draw_settings()
             away = gr.Button("Compare with the other methods", size="sm", elem_id=f"{method.name}-away")
     controls = form.wired()
+    draw_fine_tune(method, controls, results.status)
     wire_preview(method, controls, found, seen, form.ways)
+    if retouching is not None:
+        wire_retouch(controls, retouching, results.status)
     state, visit = gr.State(RunState()), gr.Textbox(visible=False)
     connect_run(run, stop, state)
     started = run.click(
@@ -80,12 +94,37 @@ def draw_tab(method: Method, examples: list[str]) -> DrawnTab:
     again = controls.rejoin.click(rejoin_handler(method.name), [state, visit], results.all(), **RUNS, **SHOWN)
     connect_stop(run, stop, (started, again), state, results.status, results.pictures, results.cleared)
     connect_picture(controls.picture, state, results.status)
+    if results.example is not None:
+        _wire_example(controls, results, results.example, state)
     warn_of_missing_weights(controls, state, results.status)
     wire_more(controls)
     draw_api(method, controls)
     if method.reuse is not None and results.reuse is not None:
         link_reuse(method.reuse, results.reuse, controls, results.files, results.status)
     return DrawnTab(controls, away, restore, results)
+
+
+def _wire_example(controls: RequestControls, results: Results, example: Example, state: gr.State) -> None:
+    """The example goes when the user chooses a picture, and runs when the user asks for it."""
+
+    def leave(state: RunState, picture: Any, status: Any) -> dict[Any, Any]:
+        if state.started or state.requested or picture is None:
+            return {results.status: gr.skip()}
+        of_example = isinstance(status, str) and again in status  # or something else was said since
+        return results.cleared() | {results.status: render.message("Press Run.") if of_example else gr.skip()}
+
+    def complete(*given: Any) -> list[Any]:
+        values = {**dict(zip(controls.names(), given, strict=True)), **example.settings}
+        values["picture"] = example_of(example.picture)
+        return [values[name] for name in changed]
+
+    changed = ["picture", *example.settings]
+    named = dict(zip(controls.names(), controls.all(), strict=True))
+    again = str(results.again.elem_id)  # the button in what is said of the example
+    seen = [state, controls.picture, results.status]
+    controls.picture.change(leave, seen, results.all(), **SILENT)  # type: ignore[attr-defined]
+    chosen = results.again.click(complete, controls.all(), [named[name] for name in changed], **SILENT)
+    chosen.then(None, None, None, js=pressing(f"{controls.method.name}-run"), **SILENT)
 
 
 def page_handler(controls: RequestControls, results: Results) -> Callable[..., Iterator[dict[Any, Any]]]:
@@ -95,51 +134,63 @@ def page_handler(controls: RequestControls, results: Results) -> Callable[..., I
         visitor = visitor_of(asked)
         watch = service.LISTENERS.watch(visitor.session)
         with user_errors(toast=False):  # the status shows it
-            items = wholes(admitted(visitor, values))
+            items = updates_of(controls, results, visitor, values)
             begun = service.RUNS.begin(visit, controls.method.name, items, watch, visitor, values[0])
             yield from watch.sent(state.follow(begun, None, watch))
 
-    def wholes(items: Generator[dict[Any, Any] | None]) -> Generator[dict[Any, Any] | None]:
-        # Each has the whole state, not only what changed: of updates that arrive together the browser applies the
-        # last alone, and an output left out of that one would lose what came before.
-        whole: dict[Any, Any] = {}
-        with closing(items):
-            for changed in items:
-                whole |= changed or {}
-                yield None if changed is None else dict(whole)
-
-    def admitted(visitor: Visitor, values: tuple[Any, ...]) -> Generator[dict[Any, Any] | None]:
-        yield results.cleared()  # first: what an earlier run left must not stand beside this one's refusal
-        with service.VISITORS.admitted(visitor):
-            yield from updates(visitor, values)
-
-    def updates(visitor: Visitor, values: tuple[Any, ...]) -> Generator[dict[Any, Any] | None]:
-        picture, request = controls.request(values)
-        if picture is None:
-            raise OptionError("no picture yet: drop one, paste one, or choose an example")
-        kept, measured_answers = RunFiles(), 0
-        for update in news(service.PIPELINE.run(picture, request, owner=visitor.session)):
-            if update is None:
-                yield None
-            elif update.frame is None:
-                yield {results.status: render.message(update.text)}
-            elif not update.finished:
-                yield results.live(update, kept)
-            else:
-                if not kept.result:
-                    yield results.finished(request, update, kept)
-                table = render.metrics_table(
-                    update.measured, update.baseline, update.baseline_title, update.baseline_reasons
-                )
-                yield {
-                    results.measures: table + ("" if update.done else render.message(update.text)),
-                    results.verdict: render.verdict(update.measured, update.baseline, update.baseline_title),
-                }
-                if len(update.answers) > measured_answers:
-                    measured_answers = len(update.answers)
-                    yield {results.pictures: results.tiles(kept, update.answers)}
-
     return run
+
+
+def updates_of(
+    controls: RequestControls, results: Results, visitor: Visitor, values: Sequence[Any]
+) -> Generator[dict[Any, Any] | None]:
+    """What a run of the controls' `values` shows, component → value, or None where nothing is new. Raises one of
+    USER_ERRORS.
+
+    Each has the whole state, not only what changed: of updates that arrive together the browser applies the last
+    alone, and an output left out of that one would lose what came before."""
+    whole: dict[Any, Any] = {}
+    with closing(_admitted(controls, results, visitor, values)) as items:
+        for changed in items:
+            whole |= changed or {}
+            yield None if changed is None else dict(whole)
+
+
+def _admitted(
+    controls: RequestControls, results: Results, visitor: Visitor, values: Sequence[Any]
+) -> Generator[dict[Any, Any] | None]:
+    yield results.cleared()  # first: what an earlier run left must not stand beside this one's refusal
+    with service.VISITORS.admitted(visitor):
+        yield from _changes(controls, results, visitor, values)
+
+
+def _changes(
+    controls: RequestControls, results: Results, visitor: Visitor, values: Sequence[Any]
+) -> Generator[dict[Any, Any] | None]:
+    picture, request = controls.request(values)
+    if picture is None:
+        raise OptionError("no picture yet: drop one, paste one, or choose an example")
+    kept, measured_answers = RunFiles(), 0
+    for update in news(service.PIPELINE.run(picture, request, owner=visitor.session)):
+        if update is None:
+            yield None
+        elif update.frame is None:
+            yield {results.status: render.message(update.text)}
+        elif not update.finished:
+            yield results.live(update, kept)
+        else:
+            if not kept.result:
+                yield results.finished(request, update, kept)
+            table = render.metrics_table(
+                update.measured, update.baseline, update.baseline_title, update.baseline_reasons
+            )
+            yield {
+                results.measures: table + ("" if update.done else render.message(update.text)),
+                results.verdict: render.verdict(update.measured, update.baseline, update.baseline_title),
+            }
+            if len(update.answers) > measured_answers:
+                measured_answers = len(update.answers)
+                yield {results.pictures: results.tiles(kept, update.answers)}
 
 
 def rejoin_handler(

@@ -9,15 +9,26 @@ from typing import Any
 
 import gradio as gr
 
+from gansr.gallery import COMPARED
 from gansr.method import Method
+from gansr.results.of_gallery import DATASET
 from gansr.ui import render
 from gansr.ui.compare import CompareControls
-from gansr.ui.compare_values import requests_of, updates, values_for
+from gansr.ui.compare_values import defaults, requests_of, updates, values_for
 from gansr.ui.files import is_upload
+from gansr.ui.gallery import settings_of
 from gansr.ui.handlers import text_of
 from gansr.ui.request_controls import QUIET, RequestControls
 from gansr.ui.restore_button import FromResult, read
 from gansr.ui.tab import DrawnTab
+
+# Through the queue: only there does a handler's gr.Info reach the page.
+NOTED: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "concurrency_limit": 4,
+    "concurrency_id": "look",
+}
 
 
 def link_tab(
@@ -49,15 +60,25 @@ def link_tab(
 def link_comparison(compared: CompareControls) -> None:
     """Restore a result's settings in the comparison, from its picture or its box for results."""
     outputs = [compared.restore.note, *compared.all()]
-    # Through the queue: only there does a handler's gr.Info reach the page.
-    hidden: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_limit": 4,
-        "concurrency_id": "look",
-    }
-    compared.receipt.upload(_from_result, compared.receipt, outputs, **hidden)
-    compared.restore.button.click(_from_result, compared.named["picture"], outputs, **hidden)
+    compared.receipt.upload(_from_result, compared.receipt, outputs, **NOTED)
+    compared.restore.button.click(_from_result, compared.named["picture"], outputs, **NOTED)
+
+
+def link_plane(plane: gr.HTML, tabs: gr.Tabs, compared: CompareControls) -> None:
+    """A picture of the gallery that is chosen on the page of results is opened in the comparison."""
+    usual = defaults()
+    changed = list(settings_of(0, usual))
+
+    def opened(event: gr.EventData) -> list[Any]:
+        names = [example.name for example in COMPARED]
+        if text_of(event, "dataset") != DATASET or (name := text_of(event, "picture")) not in names:
+            if text_of(event, "picture"):
+                gr.Info("Only the numbers of this dataset are kept here, not its pictures.")
+            return [gr.skip()] * (1 + len(changed))
+        values = settings_of(names.index(name), usual)
+        return [gr.update(selected="compare"), *(values[name] for name in changed)]
+
+    plane.select(opened, None, [tabs, *(compared.named[name] for name in changed)], **NOTED)
 
 
 def link_strip(
@@ -127,7 +148,7 @@ def _to_compare(controls: RequestControls, values: Sequence[Any]) -> list[Any]:
 
 
 def _to_tab(controls: RequestControls, values: dict[str, Any]) -> list[Any]:
-    (request,) = requests_of({**values, "methods": [controls.method.name]})
+    request, *_ = requests_of({**values, "methods": [controls.method.name]})
     return [gr.update(selected=controls.method.name), *controls.updates(request, _path(values["picture"]))]
 
 

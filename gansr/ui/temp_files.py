@@ -11,7 +11,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from gradio.processing_utils import hash_file
 from gradio.utils import get_upload_folder
 
-from gansr.ui.examples import EXAMPLES
+from gansr.ui.examples import EXAMPLES, example_of
 
 MAX_AGE = 3600.0  # seconds
 QUOTA = 4 * 2**30  # bytes, at most; and at most this share of what is free or held by the folder:
@@ -96,6 +96,13 @@ def _remove_empty_folders(folder: Path, before: float) -> None:
 def gradio_copies(files: Iterable[Path], folder: Path) -> frozenset[Path]:
     """The paths of Gradio's copies of `files` in its temporary folder: <hash of the content>/<name>."""
     return frozenset(folder / hash_file(file) / file.name for file in files)
+
+
+@cache
+def names_of_copies() -> Mapping[str, str]:
+    """Gradio's copies of the example pictures, "<hash>/<name>" → name."""
+    copies = gradio_copies(EXAMPLES.glob("*.*"), Path())
+    return {path.as_posix(): path.name for path in copies if example_of(path.name)}
 
 
 @cache

@@ -27,22 +27,29 @@ def rewrite(name: str, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def store_own(name: str, data: bytes) -> None:
-    """Put new weights of our own into the repository, in parts, and the hashes of the parts into the manifest."""
+    """Put new weights of our own into the repository, in parts, and the hashes of the parts into the manifest.
+
+    A part that another entry has with the same bytes is used from there, and not written again.
+    """
     entry = manifest.entry(name)
     own = entry.source(Own)
     assert own is not None
     folder = Path(own.files[0].path).parent
     contents = tensors.split(data, MAX_PART)
+    others = [entry.source(Own) for entry in manifest.entries().values() if entry.name != name]
+    theirs = {part.sha256: part.path for source in others if source is not None for part in source.files}
     rows: list[dict[str, Any]] = []
     for number, content in enumerate(contents, 1):
         of = (
             f"-{number:05}-of-{len(contents):05}" if len(contents) > 1 else ""
         )  # as transformers calls its shards
-        path = folder / f"{name}{of}{entry.suffix}"
-        files.write(manifest.PATH.parent / path, content)
-        rows.append({"path": path.as_posix(), "sha256": tensors.sha256(content), "bytes": len(content)})
+        sha256 = tensors.sha256(content)
+        path = theirs.get(sha256, (folder / f"{name}{of}{entry.suffix}").as_posix())
+        if sha256 not in theirs:
+            files.write(manifest.PATH.parent / path, content)
+        rows.append({"path": path, "sha256": sha256, "bytes": len(content)})
     for part in own.files:
-        if part.path not in {row["path"] for row in rows}:
+        if part.path not in {row["path"] for row in rows} | set(theirs.values()):
             (manifest.PATH.parent / part.path).unlink(missing_ok=True)
 
     def changed(row: dict[str, Any]) -> None:

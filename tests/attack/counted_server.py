@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,15 @@ def changed() -> None:
     beside.replace(STATE)
 
 
-def counted(self: Engine, job: Job, timing: Timing, turn: Turn) -> Generator[Any, None, None]:
+def counted(
+    self: Engine, job: Job, timing: Timing, turn: Turn, stopped: Callable[[], bool]
+) -> Generator[Any, None, None]:
     with LOCK:
         state["active"].append(job.owner)
         state["jobs"] += 1
         changed()
     try:
-        yield from computed(self, job, timing, turn)
+        yield from computed(self, job, timing, turn, stopped)
     finally:
         with LOCK:
             if turn in closed:

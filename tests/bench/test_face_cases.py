@@ -35,6 +35,7 @@ def test_every_method_has_a_case_and_a_method_names_all_of_its_cases():
     assert {case.method for case in CASES} == {method.name for method in papers.METHODS}
     assert len(chosen(["mganprior"])) == 5 and chosen(None) == CASES
     assert [case.name for case in chosen(["srgan", "mganprior-sr"])] == ["mganprior-sr", "srgan"]
+    assert [case.name for case in chosen(["glean"])] == ["glean"], "the case, not the method"
     with pytest.raises(ValueError, match="there is no case 'toy'"):
         chosen(["toy"])
 

@@ -71,6 +71,17 @@ def test_the_means_and_intervals_over_the_faces_are_printed(folder: Path, capsys
     assert 0 < found["fake", "psnr ±"] < 1
 
 
+def test_the_change_of_the_skins_tone_is_given_by_group(folder: Path, capsys: pytest.CaptureFixture[str]):
+    for name, grey in (("a", 0.2), ("b", 0.2), ("c", 0.9)):
+        dark = torch.tensor([1.0, 0.9, 0.7])[:, None, None].expand(3, 256, 256) * grey
+        (folder / f"{name}.png").write_bytes(to_png(dark))
+    arguments = ["--data", str(folder), "--json", "--files", "[abc].png", "--measures", "tone"]
+    assert run(*arguments) == 0
+    found = values(capsys.readouterr().out)
+    assert found["fake", "tone, dark (2)"] == pytest.approx(0, abs=1)
+    assert found["fake", "tone, light (1)"] == pytest.approx(0, abs=1)
+
+
 def test_the_halves_share_no_face_and_the_first_is_the_smaller(folder: Path):
     found = faces.photographs(folder)
     choosing, reporting = (faces.part_of(found, split) for split in ("choosing", "reporting"))
@@ -165,7 +176,7 @@ def test_a_folder_without_photographs_is_refused(
 
 def test_several_samples_have_a_spread(monkeypatch: pytest.MonkeyPatch):
     alike = [torch.full((3, 8, 8), 0.5)] * 3
-    monkeypatch.setattr(faces, "_value", lambda engine, metric, a, b, kept: float((a - b).abs().mean()))
+    monkeypatch.setattr(faces, "value", lambda engine, metric, a, b, kept: float((a - b).abs().mean()))
     assert faces.spread(Engine("cpu"), alike) == 0
     assert faces.spread(Engine("cpu"), [alike[0], alike[0] + 0.2]) == pytest.approx(0.2, abs=0.01)
 

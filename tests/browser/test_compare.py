@@ -98,6 +98,22 @@ def test_one_fails_in_its_own_tile_and_the_result_is_measured_sorted_and_copied(
 
 
 @pytest.mark.browser
+def test_each_of_several_values_of_an_option_is_a_result_with_its_own_download(visit, photo):
+    page = visit("?tab=compare&methods=works&works.options=steps%3D2%7C3")
+    give(page, photo)
+    run_all(page)
+    for steps in (2, 3):
+        tile = cell(page, f"works-steps-{steps}")
+        assert f"Works, steps={steps}" in tile.inner_text()
+        with page.expect_download() as download:
+            tile.get_by_role("link").click()
+        assert download.value.suggested_filename == f"gansr-works-steps-{steps}-0.png"
+    names = page.locator("#compare-table tbody th").all_inner_texts()
+    assert [text.splitlines()[0] for text in names][1:] == ["Works, steps=2", "Works, steps=3"]
+    page.locator("#compare-verdicts figure").nth(1).wait_for()
+
+
+@pytest.mark.browser
 def test_what_a_method_cannot_take_stands_in_its_tile_before_the_run(visit, photo):
     page = visit("?tab=compare&methods=works,wide")
     give(page, photo)

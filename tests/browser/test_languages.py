@@ -13,7 +13,7 @@ from gansr.ui.languages import texts
 from tests.support.browser import served, visits
 
 pytestmark = pytest.mark.browser
-TABS = ["compare", *(method.name for method in METHODS), "about"]
+TABS = ["compare", *(method.name for method in METHODS), "results", "rate", "about"]
 SENTENCE = re.compile(
     r"\b[A-Za-z]{2,}(?:'s)? [a-z]{2,} [a-z]{2,}\b"
 )  # three English words that follow each other
@@ -59,7 +59,7 @@ def visit(chromium, address) -> Iterator[Any]:
 
         def opened(locale: str, query: str = "", **settings: Any) -> Any:
             page = open_page(query, locale=locale, **settings)
-            page.locator("#compare-run, #srgan-run").first.wait_for()
+            page.locator("#compare-run, #srgan-run").filter(visible=True).first.wait_for()
             return page
 
         yield opened

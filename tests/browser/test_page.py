@@ -16,16 +16,9 @@ from PIL import Image
 from tests.conftest import ROOT
 from tests.support.browser import visits
 
-pytestmark = [pytest.mark.browser, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.usefixtures("page_weights")]
 SHOTS = ROOT / "screenshots"
 MINUTE = 60_000  # ms: generous bounds for a page that hangs, not a measurement
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _weights(weights_of):
-    """The default weights are there before the browser opens, so that no test waits for a download."""
-    for name in ("srgan-krasserm-x4", "srresnet-krasserm-x4", "lpips-alex", "lpips-vgg", "scrfd-500m"):
-        weights_of(name)
 
 
 @pytest.fixture
@@ -156,7 +149,13 @@ def test_the_page_is_light():
     """What we add to Gradio's own files: our scripts, styles and pictures of the first view, in bytes."""
     ours = sum(
         path.stat().st_size
-        for pattern in ("viewer/viewer.*", "viewer/js/*", "table/table.*", "page.css")
+        for pattern in (
+            "viewer/viewer.*",
+            "viewer/js/*",
+            "table/table.*",
+            "results_page/results.*",
+            "page.css",
+        )
         for path in (ROOT / "gansr" / "ui").glob(pattern)
     )
     assert ours < 200_000
@@ -181,7 +180,7 @@ def test_a_tab_leads_to_the_comparison_with_its_settings_and_back(visit, photo):
     page.get_by_role("button", name="Open the tab of SRGAN with these settings").click()
     page.locator("#srgan-run").wait_for()
     page.locator("#srgan-options button").first.click()
-    page.get_by_label("Blend", exact=True).filter(visible=True).first.wait_for()
+    page.locator("input[aria-label*='Blend']").filter(visible=True).first.wait_for()
     assert page.locator("input[aria-label*='Blend']").filter(visible=True).first.input_value() == "0.3"
 
 
@@ -292,7 +291,7 @@ def test_a_result_given_as_the_picture_restores_its_settings_in_its_tab_or_leads
     third.set_input_files("#kernelgan-picture input[type=file]", str(result))
     third.locator("#kernelgan-restore").click()
     third.locator("#compare-restore-note", has_text="Restored: SRGAN").wait_for()
-    assert third.locator("#compare-methods").get_by_label("SRGAN").is_checked()
+    assert third.locator("#compare-methods").get_by_label("SRGAN", exact=True).is_checked()
     assert third.locator("#compare-methods input:checked").count() == 1
 
 

@@ -53,7 +53,7 @@ def test_a_result_becomes_the_picture_of_another_tab_and_still_offers_its_settin
     use(page, "#srgan-pictures", "kernelgan")
     page.locator("#kernelgan-seen", has_text="Input used: 448×300 px").wait_for()
     assert "result of SRGAN" in page.locator("#kernelgan-seen").inner_text()
-    assert "The result of SRGAN is the picture now" in page.locator("#kernelgan-status").inner_text()
+    page.locator("#kernelgan-status", has_text="The result of SRGAN is the picture now").wait_for()
     page.locator("#kernelgan-restore-note", has_text="made here: SRGAN, seed 0").wait_for()
     assert page.locator("#kernelgan-restore").is_visible()
     page.locator("#kernelgan-run").click()

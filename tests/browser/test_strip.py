@@ -89,7 +89,7 @@ def test_results_are_kept_restored_downloaded_and_cleared(visit):
     large.get_by_role("button", name="Restore settings").click()
     page.locator("#srgan-status", has_text="Restored: SRGAN, seed 0").wait_for()
     page.locator("#srgan-options > button").click()
-    blend = page.locator("#srgan-options").get_by_label("number input for").filter(visible=True).first
+    blend = page.locator("#srgan-options input[type=number][aria-label*='Blend']").filter(visible=True).first
     page.wait_for_function("input => input.value === '0.5'", arg=blend.element_handle())
 
     strip(page).get_by_role("button", name="Clear").click()

@@ -125,11 +125,12 @@ def box(page: Any, selector: str) -> dict[str, float]:
 @pytest.mark.parametrize("tab", TABS)
 def test_picture_run_and_viewer_are_on_the_first_screen(visit, tab):
     page = visit(tab)
-    page.set_input_files(f"#{tab}-picture input[type=file]", str(EXAMPLES / "coffee.png"))
+    picture = EXAMPLES / ("chelsea-small-x4.png" if tab == "dip" else "coffee.png")  # what DIP can take
+    page.set_input_files(f"#{tab}-picture input[type=file]", str(picture))
     page.locator(f"#{tab}-seen", has_text="px").or_(page.locator(f"#{tab}-seen", has_text="face")).wait_for()
     for _ in ("as it opens", "options open", "known answer"):
-        picture, run, viewer = (box(page, f"#{tab}-{part}") for part in ("picture", "run", "pictures"))
-        assert picture["y"] < run["y"] and run["y"] + run["height"] <= 800
+        above, run, viewer = (box(page, f"#{tab}-{part}") for part in ("picture", "run", "pictures"))
+        assert above["y"] < run["y"] and run["y"] + run["height"] <= 800
         assert viewer["y"] <= 400, "the viewer's pictures must be seen, too"
         assert box(page, f"#{tab}-task")["y"] < run["y"]
         if not page.get_by_label("Seed").filter(visible=True).count():
@@ -154,7 +155,7 @@ def test_on_a_phone_the_result_is_directly_under_run(visit, tab):
 def test_on_a_phone_every_tab_can_be_seen_and_chosen(visit):
     page = visit("srgan", width=390)
     tabs = page.get_by_role("tab")
-    assert tabs.count() == len(TABS) + 2
+    assert tabs.count() == len(TABS) + 4
     for tab in tabs.all():
         place = tab.bounding_box()
         assert place["x"] >= 0 and place["x"] + place["width"] <= 390 and place["height"] >= 24
@@ -303,6 +304,7 @@ def test_the_camera_is_asked_for_by_a_click_and_its_picture_comes_in_as_a_file(v
     start.wait_for()
     assert page.evaluate("window.asked") == 0
     start.click()
+    page.wait_for_function("document.querySelector('#srgan-picture video')?.videoWidth > 0")
     with page.expect_response(lambda response: "/gradio_api/upload" in response.url):
         picture.get_by_label("capture photo").click()
     page.locator("#srgan-seen", has_text="Input used").wait_for()

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from tests.conftest import ROOT
 from tests.support.browser import visits
-from tests.support.viewer_page import saved, viewer_page
+from tests.support.viewer_page import PICTURES, saved, viewer_page
 
 pytestmark = pytest.mark.browser
 SHOTS = ROOT / "screenshots"
@@ -73,6 +73,28 @@ def visit(chromium, viewer_url) -> Iterator[Any]:
             return page
 
         yield opened
+
+
+def test_pictures_begin_in_their_arrangement_until_the_user_chooses_one(chromium):
+    from gansr.ui.viewer import contents, tile
+
+    tiles = [tile(name, name, "done", picture=saved(picture)) for name, picture in [*PICTURES.items()][:3]]
+    values = contents(tiles[:2]), contents(tiles, start="wipe")
+    with viewer_page(*values) as url, visits(chromium, url) as open_page:
+        page = open_page()
+
+        def following(count: int) -> str | None:
+            """The arrangement of the next pictures, `count` of them."""
+            page.locator("#next").click()
+            page.wait_for_function("n => document.querySelectorAll('.gv-tile').length === n", arg=count)
+            return page.locator(".gv").get_attribute("data-mode")
+
+        page.locator(".gv[data-mode=grid] .gv-tile").nth(1).wait_for()
+        assert [following(3), following(2)] == ["wipe", "grid"]
+        page.get_by_role("button", name="Grid", exact=True).click()
+        assert [following(3), following(2)] == ["grid", "grid"]
+        page.get_by_role("button", name="Wipe", exact=True).click()
+        assert [following(3), following(2)] == ["wipe", "wipe"]
 
 
 def tile_of(page: Any, name: str) -> Any:

@@ -35,11 +35,11 @@ def test_the_signed_difference_is_blue_where_darker_and_red_where_brighter(small
     assert "+32 of 255" in legend.inner_text()
     assert "Signed difference to Base" in legend.inner_text()
     page.get_by_label("Scale of the difference").fill("8")
-    page.wait_for_function("document.querySelectorAll('.gv canvas[data-scale=\"255\"]').length === 4")
+    page.wait_for_function("document.querySelectorAll('.gv-tile canvas[data-scale=\"255\"]').length === 4")
     assert "+255 of 255" in legend.inner_text()
     assert (pixels(page, "Dark")[0, 0] > blue).any()
     page.keyboard.press("d")
-    page.wait_for_function("document.querySelectorAll('.gv canvas').length === 0")
+    page.wait_for_function("document.querySelectorAll('.gv-tile canvas').length === 0")
     assert not legend.is_visible()
 
 

@@ -12,8 +12,10 @@ from PIL import Image
 
 from gansr.__main__ import main
 from gansr.metrics import METRICS
+from gansr.picture import to_png
 from gansr.picture.strip import GAP, TILE
 from tests.conftest import ROOT
+from tests.support.comparing import picture
 
 
 def run_command(*arguments: Any) -> int:
@@ -97,3 +99,16 @@ def test_a_method_that_does_not_suit_is_no_failure_and_a_missing_one_is(
     monkeypatch.setattr("gansr.weights.availability.ready", lambda name: "glean" not in name)
     assert run_command(*common, "--problem", "face-32-256") == 1
     assert "GLEAN: needs a file: glean-face-x8 is missing from this checkout" in capsys.readouterr().err
+
+
+def test_several_values_of_an_option_are_several_results(plain, tmp_path, capsys):
+    source, out = tmp_path / "in.png", tmp_path / "out"
+    source.write_bytes(to_png(picture(48, 64).rgb))
+    asked = ("--methods", "quick", "--set", "quick.steps=2|3", "--no-align", "--problem", "photo-x4")
+    assert run_command("compare", source, *asked, "-o", out, "--device", "cpu") == 0
+    written = {path.name for path in out.glob("quick*.png")}
+    assert {"quick-steps-2.png", "quick-steps-3.png"} <= written
+    document = json.loads((out / "table.json").read_text("utf-8"))
+    assert [row["title"] for row in document["methods"]][1:] == ["Quick, steps=2", "Quick, steps=3"]
+    assert [row["receipt"]["request"]["steps"] for row in document["methods"][1:]] == [2, 3]
+    assert "| Quick, steps=2 |" in capsys.readouterr().out

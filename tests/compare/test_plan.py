@@ -153,9 +153,17 @@ def test_every_paper_fits_its_options_to_the_built_in_problems():
     expected = {
         "pulse": {"face-64-512": (64, 16), "face-32-256": (32, 32), "face-16-256": (16, 64)},
         "mganprior": {"face-64-512": (64, 16), "face-32-256": (32, 32), "face-16-256": (16, 64)},
-        "glean": dict.fromkeys(("face-64-512", "face-32-256", "face-16-256"), (32, 8)),
+        "glean": {"face-64-512": (32, 8), "face-32-256": (32, 8), "face-16-256": (16, 16)},
         "kernelgan": dict.fromkeys(PROBLEMS, (0, 4)) | {"photo-x2": (0, 2)},
         "srgan": dict.fromkeys(PROBLEMS, (0, 4)),
+        "esrgan": dict.fromkeys(PROBLEMS, (0, 4)),
+        "dip": {
+            "face-64-512": (0, 8),
+            "face-32-256": (0, 8),
+            "face-16-256": (0, 8),
+            "photo-x4": (0, 4),
+            "photo-x2": (0, 2),
+        },
     }
     for method in papers.METHODS:
         for name, fitted in expected[method.name].items():

@@ -104,12 +104,12 @@ def test_jpeg_loses_more_at_lower_quality_and_100_is_off():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_allowed_and_its_shrink_is_its_input_without_noise_and_jpeg(name):
+def test_every_preset_is_allowed_and_its_shrink_is_its_input_without_what_is_random(name):
     degradation = PRESETS[name]
     values = {key: getattr(degradation, key) for key in options_of(Degradation)}
     assert parse_options(Degradation, values) == degradation
     truth = _truth()
-    clean = degrade(truth, 4, replace(degradation, noise=0.0, jpeg=100), _generator())
+    clean = degrade(truth, 4, replace(degradation, noise=0.0, salt=0.0, missing=0.0, jpeg=100), _generator())
     assert torch.equal(shrink(truth, (12, 16), degradation), clean)
     assert degrade(truth, 4, degradation, _generator()).shape == (3, 12, 16)
 
@@ -125,3 +125,38 @@ def test_mod_crop_cuts_right_and_below():
     assert torch.equal(mod_crop(x, 4), x[:, :16, :20])
     with pytest.raises(ValueError, match="needs 32 px"):
         mod_crop(x, 32)
+
+
+def test_motion_blur_spreads_a_dot_over_its_length_along_its_angle():
+    dot = torch.zeros(3, 33, 33)
+    dot[:, 16, 16] = 1
+    flat = shrink(dot, (33, 33), Degradation(operator="nearest", motion=5))
+    assert torch.equal(flat[0, 16, 14:19] * 255, torch.full((5,), 51.0))  # 255 / 5
+    assert float(flat.sum()) == pytest.approx(3)
+    steep = shrink(dot, (33, 33), Degradation(operator="nearest", motion=5, angle=90.0))
+    assert torch.equal(steep, flat.mT)
+    slanted = shrink(dot, (33, 33), Degradation(operator="nearest", motion=9, angle=45.0))[0]
+    rows, columns = (slanted > 0.05).nonzero(as_tuple=True)
+    assert torch.equal(rows, columns) and len(rows) == 7  # 9 px long: 9/√2 = 6.4 rows
+
+
+def test_salt_and_pepper_are_white_and_black_pixels_of_that_share():
+    grey = torch.full((3, 400, 400), 128 / 255)
+    low = degrade(grey, 2, Degradation(salt=5.0), _generator(3))
+    assert torch.equal(low, low[:1].expand(3, -1, -1))  # in all channels at once
+    white, black = (float((low[0] == value).float().mean()) for value in (1.0, 0.0))
+    assert white == pytest.approx(0.025, abs=0.003) and black == pytest.approx(0.025, abs=0.003)
+    assert float((low[0] == 128 / 255).float().mean()) == pytest.approx(1 - white - black)
+    assert torch.equal(low, degrade(grey, 2, Degradation(salt=5.0), _generator(3)))
+
+
+def test_missing_pixels_are_black():
+    grey = torch.full((3, 400, 400), 128 / 255)
+    low = degrade(grey, 2, Degradation(missing=10.0), _generator(3))
+    assert set(low.unique().tolist()) == {0.0, float(grey[0, 0, 0])}
+    assert float((low == 0).float().mean()) == pytest.approx(0.1, abs=0.006)
+
+
+def test_what_is_random_does_not_change_how_a_result_is_compared():
+    random = Degradation(noise=10.0, salt=5.0, missing=10.0, jpeg=50)
+    assert torch.equal(shrink(_truth(), (12, 16), random), shrink(_truth(), (12, 16), Degradation()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from gansr.ops.membrane import Membrane
@@ -26,3 +28,12 @@ def test_a_hole_of_two_parts_and_one_at_the_border_is_filled_from_what_is_around
     filled = Membrane(hole)(around)
     torch.testing.assert_close(filled, torch.full((1, 24, 20), 0.25))
     assert filled.dtype == torch.float32
+
+
+def test_with_a_reach_the_values_fall_away_from_the_rim():
+    hole, around = torch.zeros(1, 3, 200, dtype=torch.bool), torch.ones(1, 3, 200)
+    hole[:, :, 20:] = True  # three rows alike: a line that falls from its left end
+    filled = Membrane(hole, reach=10.0)(around)[0]
+    torch.testing.assert_close(filled[0], filled[2])
+    assert abs(float(filled[1, 30 - 1]) - math.exp(-1)) < 0.01
+    assert float(filled[1, 150]) < 1e-4

@@ -25,8 +25,9 @@ SMALL = {
     "pulse": {"steps": 2},
     "kernelgan": {"iterations": 3, "zssr_iterations": 2},
     "mganprior": {"iterations": 2, "codes": 2},
+    "dip": {"steps": 3},
 }
-SIZE = {"kernelgan": (96, 88)}
+SIZE = {"kernelgan": (96, 88), "dip": (24, 20)}
 
 
 @pytest.fixture(params=METHODS, ids=lambda method: method.name)
@@ -91,6 +92,22 @@ def _next_without_grad(stream):
     return next(stream, None)
 
 
+def test_a_frame_is_not_changed_by_later_steps(method, engine):
+    """Frames are shown, packed and kept while the next step is computed."""
+    given = [
+        (frame, [tensor.clone() for tensor in tensors_of(frame)])
+        for frame in engine.stream(small_job(method))
+    ]
+    for frame, before in given:
+        assert all(map(torch.equal, tensors_of(frame), before)), f"step {frame.step}"
+
+
+def tensors_of(frame) -> list[torch.Tensor]:
+    views = [getattr(view, "values", view) for view in frame.views.values()]
+    found = [frame.image, *views, *frame.answers.values()]
+    return [value for value in found if isinstance(value, torch.Tensor)]
+
+
 def test_what_crosses_to_a_gpu_worker_survives_pickling(method, engine):
     job = small_job(method)
     there = pickle.loads(pickle.dumps(job))
@@ -102,10 +119,13 @@ def test_what_crosses_to_a_gpu_worker_survives_pickling(method, engine):
 
 SLICED = [
     ("pulse", {"steps": 2, "samples": 2}),
+    ("pulse", {"steps": 2, "start": "glean"}),
     ("pulse", {"steps": 3, "generator": "stylegan2-church", "side": "16", "keep": "last"}),
     ("mganprior", {"iterations": 3, "codes": 2, "roles": False}),
     ("mganprior", {"iterations": 4, "codes": 2, "job": "edit", "roles": False}),
     ("mganprior", {"iterations": 3, "codes": 2, "optimiser": "gd", "pull": 0.0, "roles": False}),
+    ("dip", {"steps": 4, "scale": 2}),
+    ("dip", {"steps": 3, "job": "inpaint", "hole": "dots"}),
     ("kernelgan", {"iterations": 11, "seeds": 2, "zssr_iterations": 4, "gradual": True}),
     ("kernelgan", {"iterations": 11, "zssr_iterations": 3, "paper": True, "scale": 4}),
     ("kernelgan", {"mode": "ZSSR only", "zssr_iterations": 3, "photo": "real"}),

@@ -50,10 +50,14 @@ def test_a_configuration_that_cannot_be_read_is_refused_in_words(
 
 
 def test_the_shipped_configurations_can_be_read():
-    from gansr.papers.glean import config
+    from gansr.papers.glean import config, own
 
     folder = Path(config.__file__).parent
     found = {path.name: config.read_config(path) for path in folder.glob("*.json")}
-    assert set(found) == {"glean-face-x8.json", "glean-control-x8.json"}
-    assert all(made.side == 256 for made in found.values())
+    names = ("glean-face-x8", "glean-control-x8", "glean-robust-x8", "glean-face-x16")
+    assert set(found) == {f"{name}.json" for name in names}
+    for made in found.values():
+        net = own.GleanOwn(**made.net)
+        assert made.side == 256 and 0 < made.window <= net.side
+        assert set(made.parts) <= {name for name, _ in net.named_children()}
     assert found["glean-face-x8.json"].stages[-1].bank and not found["glean-control-x8.json"].stages[-1].bank

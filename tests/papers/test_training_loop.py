@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 import torch
 
 from gansr.papers import training_loop
-from gansr.papers.training_loop import Pace, TrainingError, folder_of, log_to, loop, read, save
+from gansr.papers.training_loop import Pace, TrainingError, asked_to_end, folder_of, log_to, loop, read, save
 
 
 class Counting:
@@ -67,6 +70,44 @@ def test_it_ends_when_its_minutes_are_spent(tmp_path):
     run(training, tmp_path, minutes=2)
     assert training.images == 4
     assert read(tmp_path / "checkpoint.pt", torch.device("cpu")) == {"images": 4}
+
+
+def test_it_is_evaluated_after_so_many_seconds_too(tmp_path):
+    _, evaluated, _ = run(Counting(), tmp_path, evaluate_every=1000, evaluate_seconds=-1)
+    assert [images for _, images in evaluated] == [*range(1, 11)]
+
+
+def test_it_ends_where_it_is_asked_to_and_keeps_no_checkpoint_where_none_is_wanted(tmp_path):
+    training, log = Counting(), list[Any]()
+    loop(
+        training, None, Pace(), log.append, evaluate=lambda stage: None, stopped=lambda: training.images == 3
+    )
+    assert training.images == 3 and not list(tmp_path.iterdir())
+    with pytest.raises(TrainingError, match=r"is not a number, so training has stopped$"):
+        loop(Counting(odd=1), None, Pace(), log.append, evaluate=lambda stage: None)
+
+
+def test_sigterm_asks_it_to_end_and_means_again_what_it_meant_before():
+    before = signal.getsignal(signal.SIGTERM)
+    with asked_to_end(with_input=False) as asked:
+        assert not asked()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_end_of_the_input_asks_it_to_end(monkeypatch):
+    reading, writing = os.pipe()
+    read_some = os.read
+    monkeypatch.setattr(os, "read", lambda number, most: read_some(reading, most))
+    with asked_to_end(with_input=True) as asked:
+        (thread,) = (each for each in threading.enumerate() if each.name == "end of the input")
+        os.write(writing, b"a line\n")
+        assert not asked()
+        os.close(writing)
+        thread.join()
+        assert asked()
+    os.close(reading)
 
 
 def test_a_loss_that_is_not_a_number_stops_it_and_keeps_the_last_checkpoint(tmp_path):

@@ -20,7 +20,7 @@ from gansr.picture import (
     to_array,
     to_png,
 )
-from gansr.picture.strip import GAP, TEXT, TILE, sheet, strip
+from gansr.picture.strip import GAP, TEXT, TILE, bare, sheet, strip
 from tests.support.bad_inputs import SIGNATURE, chunk, ihdr, photo, png, saved
 
 
@@ -127,6 +127,18 @@ def test_strip_fits_each_picture_into_its_square_and_writes_below():
     assert (sheet == (0, 0, 255)).all(-1).sum() == TILE * (TILE // 2)
     words = sheet[GAP + TILE + 1 :]
     assert (words[:, :TILE] < 128).any() and (words[:, TILE + 2 * GAP :] < 128).any()
+
+
+def test_a_bare_sheet_has_clear_gaps_and_no_words():
+    picture = torch.rand(3, TILE, TILE, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
+    low = torch.zeros(3, 90, 180)
+    whole = np.asarray(Image.open(io.BytesIO(bare([[low, picture], [picture]]))))
+    assert whole.shape == (2 * TILE + GAP, 2 * TILE + GAP, 4)
+    assert np.array_equal(whole[:TILE, TILE + GAP :, :3], to_array(picture))
+    assert np.array_equal(whole[TILE + GAP :, :TILE, :3], to_array(picture))
+    clear = whole[..., 3] == 0
+    assert clear[TILE : TILE + GAP].all() and clear[:, TILE : TILE + GAP].all()
+    assert clear[TILE:, TILE:].all() and (whole[..., 3] == 255).sum() == 2 * TILE**2 + TILE * TILE // 2
 
 
 def test_strip_leaves_out_what_does_not_fit_below_a_picture():

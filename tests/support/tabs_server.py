@@ -21,6 +21,7 @@ from torch import Tensor
 
 import gansr.metrics
 import gansr.papers
+import gansr.results.contents  # keeps all metrics and methods, which the records name
 from gansr.method import Frame, Method, Nets
 from gansr.options import OptionError
 from gansr.papers.kernelgan.kernel_files import kernel_files

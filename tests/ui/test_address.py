@@ -85,6 +85,12 @@ def test_the_script_knows_every_tab_and_example():
     found = re.search(r"const known = (\{.*\}), names", address.script())
     assert found is not None
     known = json.loads(found[1])
-    assert list(known["usual"]) == ["compare", *(method.name for method in papers.METHODS), "about"]
+    assert list(known["usual"]) == [
+        "compare",
+        *(method.name for method in papers.METHODS),
+        "results",
+        "rate",
+        "about",
+    ]
     assert known["usual"]["compare"] == compare_values.defaults()
     assert "coffee.png" in known["examples"].values()

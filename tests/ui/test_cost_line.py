@@ -86,6 +86,14 @@ def test_a_large_picture_counts_as_shrunk(backend):
     assert 0.9 * 1024**2 < height * width <= 1024**2
 
 
+def test_a_robustness_strip_costs_six_runs(backend, monkeypatch):
+    monkeypatch.setattr(backend, "estimate", lambda job, token="": Estimate(10.0))
+    values = {"task": "known answer", "robustness": True}
+    assert cost_html(decode(by_name("glean"), values), None, None) == "<p>About 60 s here.</p>"
+    alone = cost_html(decode(by_name("glean"), values | {"task": "enlarge"}), None, None)
+    assert alone == "<p>About 10 s here.</p>"
+
+
 @pytest.mark.parametrize(
     ("header", "token"),
     [

@@ -18,7 +18,7 @@ from gansr import papers
 from gansr.engine import Engine
 from gansr.options import OptionError
 from gansr.pipeline import Pipeline
-from gansr.ui import handlers, log, page, service
+from gansr.ui import handlers, log, page, render, service
 from gansr.ui.run_state import INTERNAL_ERROR
 from tests.support.fakes import FAKE
 
@@ -93,7 +93,7 @@ def odd_calls(event: Any) -> Iterator[list[Any]]:
 
 def refused_in_words(error: gr.Error, where: Any) -> None:
     assert error.message != INTERNAL_ERROR, where
-    assert error.message[:1].upper() == error.message[:1], where
+    assert render.sentence_case(error.message) == error.message, where
     assert len(error.message) < 2000, where
     assert not error.print_exception, where
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from gansr import papers, weights
+from gansr import gallery, papers, weights
 from gansr.options import options_of
 from gansr.ui import examples, languages
 from gansr.ui.languages import I18N, TAGS, in_language, key, language_of, reached_by_gradio, texts
@@ -29,21 +29,28 @@ from tests.support.page_texts import (
 
 # Texts of these no page shows: command line, publishing, API and MCP, benches, training, converters, networks.
 NOT_OF_THE_PAGE = (
-    "__main__.py", "bench/*", "compare/cli.py", "nets/*", "papers/*/bench*.py", "papers/*/convert.py",
+    "__main__.py", "backends/ray/application.py", "backends/ray/command.py", "backends/ray/driver.py",
+    "backends/ray/messages.py",
+    "backends/ray/metrics.py", "backends/ray/settings.py", "bench/*", "compare/cli.py", "nets/*",
+    "papers/*/bench*.py", "papers/*/convert.py",
     "papers/*/network.py", "papers/*/train.py", "papers/*/train_command.py", "papers/glean/losses.py",
     "papers/glean/own.py", "papers/glean/released.py", "papers/mganprior/labels.py",
     "papers/glean/synthetic.py", "papers/training.py", "papers/training_loop.py", "papers/srgan/discriminator.py",
     "papers/srgan/pairs.py", "papers/srgan/losses.py",
-    "picture/arrays.py", "ui/api.py", "ui/languages/*", "ui/mcp_*.py", "ui/log.py", "ui/shutdown.py",
+    "picture/arrays.py", "rating/build.py", "rating/cli.py", "rating/exchange.py", "rating/publish.py",
+    "rating/vote.py", "results/cli.py", "results/merge.py", "results/plane.py", "results/records.py",
+    "results/site.py", "results/tables.py", "ui/api.py", "ui/gallery_*.py", "ui/languages/*", "ui/mcp_*.py",
+    "ui/log.py", "ui/shutdown.py",
     "weights/authors.py", "clean_start.py", "deploy.py", "front_matter.py", "weights/card.py", "weights/edit.py",
     "weights/publish.py", "weights/commands.py", "weights/converters/*", "weights/manifest.py", "speeds.py",
 )  # fmt: skip
 # Names, which stay, besides those of papers, weights and pictures; "Aligned" and three more are classes too.
 NAMES = (
-    "name=value name=value", "SRResNet", "Adam", "adam", "sgd", "sgdm", "adamax", "JPEG", "GIF", "WebP", "gansr", "Hub",
+    "name=value name=value", "CSV", "LaTeX", "Markdown", "PNG", "SVG", "Set5", "Set14",
+    "SRResNet", "Adam", "adam", "sgd", "sgdm", "adamax", "JPEG", "GIF", "WebP", "gansr", "Hub",
     "bilinear-antialias", "bilinear-point", "bicubic-point", "Ctrl K", "Shift ←", "Shift →", "Shift ↑",
-    "Shift ↓", "Shift 0", "Esc", "own", "registry", "hub, yours", "yours", "Aligned", "Dropdown", "Face", "Image",
-    "Picture",
+    "Shift ↓", "Shift 0", "Esc", "Backspace", "own", "registry", "hub, yours", "yours", "Aligned", "Dropdown", "Face",
+    "Image", "Picture",
 )  # fmt: skip
 # Literals that look like sentences and are none, or that no visitor sees.
 NOT_SHOWN = (
@@ -51,10 +58,10 @@ NOT_SHOWN = (
     "=> ", "translate(", "inset(", "linear-gradient(", "position: fixed", "px system-ui", "onmessage",
     "textarea, select", "script, style", "default-src", "application/vnd", "window.location",
     "document.querySelectorAll", "| Method |", "{}px {}px", "data-start=", "class=", "float | None",
-    "Authorization", "Basic {}", "Accept", "Arrow", "Enter", "Escape", "button, a",
+    "}H{", "rotate(-90", "Authorization", "Basic {}", "Accept", "Arrow", "Enter", "Escape", "button, a",
     # names of classes, networks and keys in the program
     "Entry", "FaceError", "PictureError", "WeightsError", "Unreachable", "ImageEditor", "Item", "glean, ",
-    "srgan, blend", "eager ", "pulse gaussian", "smallest mse", "known answer", "temp-file cleanup",
+    "srgan, blend", "srgan, own", "eager ", "pulse gaussian", "smallest mse", "known answer", "temp-file cleanup",
     "GPU task aborted", "No GPU (was", "illegal duration|", "quota exceeded|", "[Ee]xpired", "no gpu", "zssr {}",
     "ZeroGPU", "layer {}", "the worker broke down",
     "hub download", "VmHWM", "MemAvailable", "can't allocate memory", "%s",
@@ -62,9 +69,12 @@ NOT_SHOWN = (
     "receipt: ", "name the files to import", "is made from {} files", "has no converter",
     "the published file begins", "python -m gansr weights import", "there is no file {}", "is not a link",
     "it has more than {} bytes", "it holds no table", "it is not used (", "malformed rows are not used",
+    "SELECT ", "INSERT ", "DELETE FROM", "PRAGMA ", "CREATE TABLE", "BEGIN IMMEDIATE", "SAVEPOINT", "ROLLBACK TO",
+    "RELEASE one", "WHERE session", "gansr-rating-failed", "button, summary", "Backspace",
     "{}/{} at {}", "Hex digest", "has no place for the script", "the small picture is a square of this many",
     "how many times larger the result is to be", "the small picture is first shrunk to at most",
     "a PNG's text has keys", "the alpha of a", "the text of a PNG is at most", "an animation needs",
+    "px cannot have {} bytes",
     "which is not stored", "the weight file", "of the wrong shape", "and {} more", "{} is {}, {} is needed",
     "a picture has shape (3,H,W)", "ZSSR has at least", "with at least one",
 )  # fmt: skip
@@ -77,7 +87,13 @@ def page() -> gr.Blocks:
     ):  # in a running loop, or Gradio makes loops of its own and leaves them open
         return build()
 
-    return asyncio.run(built())
+    # Without the computed examples: their texts are those of a run, filled in.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gallery, "GALLERY", Path("none"))
+        gallery.read.cache_clear()
+        found = asyncio.run(built())
+    gallery.read.cache_clear()
+    return found
 
 
 @cache
@@ -94,6 +110,8 @@ def names() -> set[str]:
             f"{paper.venue} {paper.year}",
         }
         found |= set(options_of(method.options))
+        if method.how is not None:  # shown, but never translated
+            found.add(template(method.how.formula))
     for entry in weights.entries().values():
         found |= {entry.name, f"{entry.name} ✓", entry.licence, entry.trained_on}
     for credit in examples.credits():

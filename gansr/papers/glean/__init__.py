@@ -3,21 +3,24 @@
 Chan, Wang, Xu, Gu, Loy, CVPR 2021, arXiv 2012.00739; TPAMI 2023, arXiv 2207.14812. One pass, nothing random and nothing
 to optimise: an encoder, a frozen face generator that serves as a latent bank (a dictionary of details), a decoder.
 
-Models: our own glean-face-x8 (gansr.papers.glean.own says where it differs from the paper's and why), and the four that
-the authors released, which you can import. Each takes its own input size and no other, because a fully connected layer
-computes the latent rows; and each was trained on MATLAB's bicubic downscaling, so an input made by another downscaling
-gives a visibly worse picture.
+Models: our own (gansr.papers.glean.own says where they differ from the paper's and why), and the four that the authors
+released, which you can import. Each takes its own input size and no other, because a fully connected layer computes the
+latent rows. Most were trained on MATLAB's bicubic downscaling: an input made by another downscaling gives a visibly
+worse picture. glean-robust-x8 and glean-blind-8x were trained on blur, noise and JPEG as well.
 
-The option `parts` repeats the paper's ablation (its table 3, figure 8) on our own model: it removes the bank or the
-encoder's features. The network was not trained again for that, so the result shows what each part contributes to this
-network, not how good a network without it could be. The control in the model card shows the latter.
+The options `parts` and `fused` repeat the paper's ablations (its table 3, figure 8) on our own models. `parts` removes
+the bank or the encoder's features. `fused` gives the bank the encoder's features of the coarsest scales only, as the
+paper passes more and more of them, from coarse to fine; with none the bank gets the latent rows alone, as it does under
+"no encoder features", but the decoder keeps its own input, the finest features. The network was not trained again for
+that, so the result shows what each part contributes to this network, not how good a network without it could be. The
+control in the model card shows the latter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,27 +29,43 @@ from gansr.method import Accepts, Cost, Frame, Heat, Method, Nets, Paper, View
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.projection import DownscaleProjection, downscale_matrix
 from gansr.options import OptionError, option
+from gansr.papers.glean.how import HOW
 from gansr.papers.glean.own import GleanOwn
 from gansr.papers.glean.released import GLEAN as Released
 
-OWN = "glean-face-x8"
-SIZES: Mapping[str, tuple[int, int]] = {  # px in, px out
-    OWN: (32, 256),
-    "glean-ffhq-16x": (64, 1024),
-    "glean-blind-8x": (128, 1024),
-    "glean-cat-8x": (32, 256),
-    "glean-cat-16x": (16, 256),
+
+@dataclass(frozen=True)
+class Model:
+    """What there is to know of a model besides its weights."""
+
+    side: int  # px: of its square input
+    size: int  # px: of its result
+    cost: Cost  # operations: torch's FLOP counter; memory: peak of a process, measured
+    ours: bool = False  # a gansr.papers.glean.own.GleanOwn, which needs BANK
+
+    @property
+    def factor(self) -> int:
+        return self.size // self.side
+
+
+OWN, ROBUST, LARGER = "glean-face-x8", "glean-robust-x8", "glean-face-x16"
+MODELS: Mapping[str, Model] = {
+    OWN: Model(32, 256, Cost(40e9, 0.5e9), ours=True),
+    ROBUST: Model(32, 256, Cost(40e9, 0.5e9), ours=True),
+    LARGER: Model(16, 256, Cost(40e9, 0.5e9), ours=True),
+    "glean-ffhq-16x": Model(64, 1024, Cost(1.5e12, 3.0e9)),
+    "glean-blind-8x": Model(128, 1024, Cost(2.5e12, 3.5e9)),
+    "glean-cat-8x": Model(32, 256, Cost(0.6e12, 2.0e9)),
+    "glean-cat-16x": Model(16, 256, Cost(0.5e12, 2.0e9)),
 }
-COSTS: Mapping[str, Cost] = {  # operations: torch's FLOP counter; memory: peak of a process, measured
-    OWN: Cost(40e9, 0.5e9),
-    "glean-ffhq-16x": Cost(1.5e12, 3.0e9),
-    "glean-blind-8x": Cost(2.5e12, 3.5e9),
-    "glean-cat-8x": Cost(0.6e12, 2.0e9),
-    "glean-cat-16x": Cost(0.5e12, 2.0e9),
-}
+OURS = tuple(name for name, model in MODELS.items() if model.ours)
 BANK = "mobilestylegan-ffhq-1024"
 ROW = 8  # px: height of one latent row in the view
 BOTH, NO_BANK, NO_FEATURES = "both", "no bank", "no encoder features"
+EXACT: Mapping[str, bool | None] = {"as trained": None, "on": True, "off": False}
+ALL = "all"
+# Choice → fused levels, from 4² up.
+FUSED: Mapping[str, int | None] = {ALL: None, "16": 3, "8": 2, "4": 1, "none": 0}
 
 
 @dataclass(frozen=True)
@@ -55,44 +74,69 @@ class Options:
 
     model: str = option(
         OWN,
-        "The first was trained by this project and comes with it; the authors' models must be imported first",
-        choices=tuple(SIZES),
+        "The first three were trained by this project and come with it: for a cleanly shrunk face, for one with blur, "
+        "noise or JPEG, and for a face of 16×16 px; the authors' models must be imported first",
+        choices=tuple(MODELS),
         changes_input=True,
     )
     parts: str = option(
         BOTH,
-        "For glean-face-x8 only: use the face prior and the encoder's features as trained, or leave one of them out",
+        "For our own models only: use the face prior and the encoder's features as trained, or leave one of them out",
         choices=(BOTH, NO_BANK, NO_FEATURES),
         labels={NO_BANK: "no face prior"},
+    )
+    fused: str = option(
+        ALL,
+        "Scales at which the face prior receives the encoder's features; fewer: it follows your picture less, "
+        "as the paper's ablation shows",
+        title="Fused scales",
+        choices=tuple(FUSED),
+        labels={
+            "16": "4×4 to 16×16",
+            "8": "4×4 and 8×8",
+            "4": "4×4",
+            "none": "none: latent rows only",
+        },
+        only={"model": OURS, "parts": (BOTH,)},
     )
     exact: str = option(
         "as trained",
         "Whether the result is corrected so that it downscales to exactly your picture; "
         "our model was trained so, the authors' were not",
         title="Match the input exactly",
-        choices=("as trained", "on", "off"),
+        choices=tuple(EXACT),
     )
 
     def __post_init__(self) -> None:
-        if self.parts != BOTH and self.model != OWN:
-            raise OptionError(f"parts can be taken away from {OWN} only; for {self.model} choose {BOTH!r}")
+        if self.parts != BOTH and not MODELS[self.model].ours:
+            names = ", ".join(OURS)
+            raise OptionError(f"parts can be taken away from {names} only; for {self.model} choose {BOTH!r}")
 
 
 def needs(method: Method, options: Options) -> Mapping[str, str]:
-    """role → weights: our model needs the bank as a second network, unless it runs without; the authors' files contain
+    """role → weights: our models need the bank as a second network, unless they run without; the authors' files contain
     theirs."""
-    bank = {"bank": BANK} if options.model == OWN and options.parts != NO_BANK else {}
+    bank = {"bank": BANK} if MODELS[options.model].ours and options.parts != NO_BANK else {}
     return {"model": options.model} | bank
 
 
 def scale(method: Method, options: Options) -> int:
-    small, large = SIZES[options.model]
-    return large // small
+    return MODELS[options.model].factor
+
+
+def fit(options: Options, side: int, scale: int) -> Options:
+    """Of our models the one for this problem, where there is one; the authors' stay, as only the user can tell whether
+    they are there."""
+    chosen = MODELS[options.model]
+    fitting = [name for name, one in MODELS.items() if one.ours and (one.side, one.factor) == (side, scale)]
+    if not chosen.ours or options.model in fitting or not fitting:
+        return options
+    return replace(options, model=fitting[0])
 
 
 def side(options: Options) -> int:
     """The side of the square input, px."""
-    return SIZES[options.model][0]
+    return MODELS[options.model].side
 
 
 def draws_cats(options: Options) -> bool:
@@ -100,7 +144,7 @@ def draws_cats(options: Options) -> bool:
 
 
 def cost(height: int, width: int, options: Options) -> Cost:
-    return COSTS[options.model]
+    return MODELS[options.model].cost
 
 
 def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
@@ -113,17 +157,17 @@ def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -
 def enlarge(low: Tensor, options: Options, nets: Nets) -> tuple[Tensor, dict[str, View]]:
     """low (3,side,side) in [0,1] → the picture (3,H,W), clamped to [0,1], and the latent rows as a view: what the
     encoder found, minus the mean row."""
-    if options.model == OWN:
+    if MODELS[options.model].ours:
         return _own(low, options, nets)
     net: Released = nets.optimised("glean, released", ("model",), lambda: nets["model"].optimised(nets.dtype))
     features, rows = net.encoder((low[None] * 2 - 1).to(nets.dtype, memory_format=torch.channels_last))
     y = net.decode(features[0], net.bank_features(features, rows))[0].float() / 2 + 0.5
     if options.exact == "on":
-        small, large = SIZES[options.model]
+        model = MODELS[options.model]
         projection = nets.optimised(
-            f"glean, projection {small} {large}",
+            f"glean, projection {model.side} {model.size}",
             (),
-            lambda: DownscaleProjection(downscale_matrix(small, large // small)),
+            lambda: DownscaleProjection(downscale_matrix(model.side, model.factor)),
         )
         y = projection.to(low.device).project(y, low)
     return y.clamp(0, 1), _latent_view(rows[0] - rows[0].mean(0))
@@ -131,11 +175,12 @@ def enlarge(low: Tensor, options: Options, nets: Nets) -> tuple[Tensor, dict[str
 
 def _own(low: Tensor, options: Options, nets: Nets) -> tuple[Tensor, dict[str, View]]:
     net: GleanOwn = nets.optimised("glean, own", ("model",), lambda: nets["model"].optimised(nets.dtype))
-    project = options.exact != "off"
+    project = EXACT[options.exact]
     if options.parts == NO_BANK:
         return net(low[None], project=project)[0].clamp(0, 1), {}
     bank = nets.optimised("glean, bank", ("bank",), lambda: _bank_form(nets["bank"], nets.dtype))
-    y, rows = net.enlarge(low[None], bank, features=options.parts != NO_FEATURES, project=project)
+    features, fused = options.parts != NO_FEATURES, FUSED[options.fused]
+    y, rows = net.enlarge(low[None], bank, features=features, fused=fused, project=project)
     return y[0].clamp(0, 1), _latent_view(rows[0] - net.mean)
 
 
@@ -167,23 +212,28 @@ GLEAN = Method(
             "our code and weights: as this project; the banks of our model and of the authors' descend from StyleGAN2 "
             "and FFHQ: non-commercial research; the authors' code: Apache-2.0"
         ),
-        good_for="aligned faces downscaled by a clean bicubic, enlarged 8 or 16 times in a fraction of a second",
-        not_for="identifying somebody (eyes, skin and teeth are plausible, not known); blurred, noisy or rotated faces",
+        good_for="aligned faces enlarged 8 or 16 times in a fraction of a second; with the model glean-robust-x8 also "
+        "blurred, noisy and compressed ones",
+        not_for="identifying somebody (eyes, skin and teeth are plausible, not known); rotated faces",
     ),
-    scales=(8, 16),
+    scales=tuple(sorted({model.factor for model in MODELS.values()})),
     options=Options,
     presets={
-        "As trained": {},
+        "Clean face": {},
+        "Blur, noise or JPEG": {"model": ROBUST},
+        "16 times": {"model": LARGER},
         "Without the face prior": {"parts": NO_BANK},
-        "Without the encoder's features": {"parts": NO_FEATURES},
     },
     accepts=Accepts(side=side, face=True, faceless=draws_cats),
     cost=cost,
     run=run,
-    weights={"model": tuple(SIZES), "bank": (BANK,)},
+    weights={"model": tuple(MODELS), "bank": (BANK,)},
     needs=needs,
     scale=scale,
+    fit=fit,
     bench="gansr.papers.glean.bench",
     train="gansr.papers.glean.train_command",
+    retouch=True,
+    how=HOW,
     caution="The generator invented the details: this is a plausible face, not evidence of who it is.",
 )

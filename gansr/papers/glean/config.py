@@ -33,6 +33,9 @@ class Config:
 
     stages: tuple[Stage, ...]
     net: Mapping[str, Any] = field(default_factory=dict)  # arguments of GleanOwn
+    start: str = ""  # weights of the manifest to start from; empty: from nothing
+    parts: tuple[str, ...] = ()  # submodules of GleanOwn that are trained, the others stay; empty: all
+    degraded: float = 0.0  # share of the inputs with blur, noise and JPEG (gansr.papers.glean.degraded)
     faces: int = 4000  # synthetic faces to train on
     seed: int = 1
     held: int = 50  # held-out synthetic faces, for the measurements in the log
@@ -55,6 +58,7 @@ def read_config(path: Path) -> Config:
     """A JSON file → Config. Raises TypeError naming a field that does not exist."""
     values: dict[str, Any] = json.loads(path.read_text())
     values["stages"] = tuple(Stage(**stage) for stage in values["stages"])
+    values["parts"] = tuple(values.get("parts", ()))
     return Config(**values)
 
 

@@ -115,7 +115,8 @@ class GleanOwn(nn.Module):
     """`side`² → (factor·side)². The bank is passed to `forward`; without it the decoder works alone.
 
     bank: channels of the bank's features after each of its blocks, from 4² to the output's side. style: length of a
-    latent row. decoder, taps: channels per scale, from 2·side up. Raises ValueError where these do not fit together.
+    latent row. decoder, taps: channels per scale, from 2·side up. projected: trained with the projection; an input with
+    noise must not come back in the result. Raises ValueError where these do not fit together.
     """
 
     mean: Tensor  # (style,), the bank's mean latent row
@@ -135,9 +136,10 @@ class GleanOwn(nn.Module):
         latent: int = 256,
         decoder: Sequence[int] = (96, 64, 48),
         taps: Sequence[int] = (64, 64, 32),
+        projected: bool = True,
     ):
         super().__init__()
-        self.side, self.factor = side, factor
+        self.side, self.factor, self.projected = side, factor, projected
         self.depth = side.bit_length() - 3  # bank blocks up to the input's side
         self.height = self.depth + len(decoder)  # … and up to the output's
         if 4 << self.depth != side or 1 << len(decoder) != factor or len(bank) != self.height + 1:
@@ -169,24 +171,39 @@ class GleanOwn(nn.Module):
     # ------------------------------------------------------------------------------------------ use
 
     def forward(
-        self, low: Tensor, bank: MobileStyleGAN | None = None, *, features: bool = True, project: bool = True
+        self,
+        low: Tensor,
+        bank: MobileStyleGAN | None = None,
+        *,
+        features: bool = True,
+        fused: int | None = None,
+        project: bool | None = None,
     ) -> Tensor:
         """low (B,3,side,side) in [0,1] → (B,3,factor·side,factor·side) float32, about [0,1], not clamped.
 
         bank None: the decoder alone. features False: the bank gets the latent rows only, and the decoder gets the bank
-        only. project False: the decoder's output is added without the projection. Raises ValueError for another size.
+        only. fused: the bank gets features at so many of its coarsest scales, 4² first, and the decoder all as ever;
+        None: at all of them. project False: the decoder's output is added without the projection; None: as trained.
+        Raises ValueError for another size.
         """
-        return self.enlarge(low, bank, features=features, project=project)[0]
+        return self.enlarge(low, bank, features=features, fused=fused, project=project)[0]
 
     def enlarge(
-        self, low: Tensor, bank: MobileStyleGAN | None, *, features: bool = True, project: bool = True
+        self,
+        low: Tensor,
+        bank: MobileStyleGAN | None,
+        *,
+        features: bool = True,
+        fused: int | None = None,
+        project: bool | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The result of `forward`, and the latent rows (B, rows, style); they are empty without a bank."""
         if low.shape[-2:] != (self.side, self.side):
             raise ValueError(f"this model takes {self.side}×{self.side} px, not {tuple(low.shape[-2:])}")
         x = low * 2 - 1
-        parts = self.lower(self.finest(x.to(self.widen.weight.dtype)), bank, features)
+        parts = self.lower(self.finest(x.to(self.widen.weight.dtype)), bank, features, fused)
         r = self.upper(parts, bank, self.noises(bank)).float()
+        project = self.projected if project is None else project
         return self.join(x.float(), r, self.projection, project) / 2 + 0.5, parts.rows
 
     def optimised(self, dtype: torch.dtype) -> GleanOwn:
@@ -220,24 +237,28 @@ class GleanOwn(nn.Module):
         code = leaky(self.squeeze(features[-1].flatten(1)))
         return features, self.latent(code).float().unflatten(1, (self.rows, -1)) + self.mean.float()
 
-    def lower(self, finest: Tensor, bank: MobileStyleGAN | None, features: bool = True) -> Parts:
-        """The rest of the encoder and the bank up to (2·side)²; features False: only the latent rows are used."""
+    def lower(
+        self, finest: Tensor, bank: MobileStyleGAN | None, features: bool = True, fused: int | None = None
+    ) -> Parts:
+        """The rest of the encoder and the bank up to (2·side)²; features False: only the latent rows are used. fused:
+        see `forward`."""
         if bank is None:
             return Parts(finest, None, (), finest.new_empty(0))
         encoded, rows = self.encode(finest)
-        *_, bank_features, scales = self.bank_features(encoded, rows, bank, features)
+        *_, bank_features, scales = self.bank_features(encoded, rows, bank, fused if features else 0)
         return Parts(finest if features else torch.zeros_like(finest), bank_features, scales, rows)
 
     def bank_features(
-        self, encoded: list[Tensor], rows: Tensor, bank: MobileStyleGAN, features: bool = True
+        self, encoded: list[Tensor], rows: Tensor, bank: MobileStyleGAN, fused: int | None = None
     ) -> list[Any]:
         """The bank's features before each fused block and at (2·side)², smallest first; the last element is a tuple of
-        the modulations of the remaining blocks."""
+        the modulations of the remaining blocks. Only the first `fused` blocks take the encoder's features in; None:
+        all."""
         scales = bank.scales(rows, 0, self.height)
         x = bank.body.dense(scales[0])
         seen: list[Any] = []
         for i, fusion in enumerate(self.fusions):
-            if features:
+            if fused is None or i < fused:
                 x = fusion(x, encoded[self.depth - i], self.level(i, x))
             seen.append(x)
             block = blocks_of(bank)[i]

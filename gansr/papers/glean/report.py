@@ -25,14 +25,16 @@ def report(
     truths: Tensor,
     factor: int,
     distance: Callable[[Tensor, Tensor], float],
+    shrink: Callable[[int, Tensor], Tensor] | None = None,
 ) -> dict[str, float]:
     """Means over truths (N,3,H,W) in [0,1]: PSNR (dB, RGB), LPIPS and LR-consistency (dB), of `enlarge` and of bicubic.
 
-    enlarge: (1,3,h,w) → (1,3,H,W), 8-bit pictures in [0,1]; distance: LPIPS of two pictures (3,H,W).
+    enlarge: (1,3,h,w) → (1,3,H,W), 8-bit pictures in [0,1]; distance: LPIPS of two pictures (3,H,W); shrink: number and
+    truth (3,H,W) → the input (3,h,w), if not `downscaled`.
     """
     rows = []
-    for truth in truths:
-        low = downscaled(truth, factor)
+    for i, truth in enumerate(truths):
+        low = downscaled(truth, factor) if shrink is None else shrink(i, truth)
         bicubic = imresize(low, factor, rounded=True)
         ours = enlarge(low[None])[0]
         rows.append(

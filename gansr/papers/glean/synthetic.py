@@ -63,7 +63,8 @@ def rows_of(bank: MobileStyleGAN, faces: list[Face], mean: Tensor) -> Tensor:
 def mean_row(bank: MobileStyleGAN, codes: int = 10_000) -> Tensor:
     """The mean of the mapping over random codes of seed 0, (style,)."""
     z = torch.randn(codes, bank.style, generator=torch.Generator().manual_seed(0))
-    return bank.mapping(z).mean(0)
+    with torch.no_grad():
+        return bank.mapping(z.to(next(bank.parameters()).device)).mean(0)
 
 
 def shown(picture: Tensor, f: Face, side: int) -> Tensor:

@@ -7,7 +7,9 @@ weights:
 - "invert": the encoder's trunk and the decoder stay fixed; pyramid, latent and fusions learn to bring the bank to the
   features and rows behind a synthetic face, which are known;
 - "full": with the bank and the discriminator.
-The control is the same configuration with `"bank": false` in its last stages.
+The control is the same configuration with `"bank": false` in its last stages. The robust model starts from
+glean-face-x8 and sees degraded inputs (gansr.papers.glean.degraded). It trains the parts that read the input and draw
+the result, and leaves the projection out: its result must not contain the input's noise.
 
 The lower half of the network sees the whole face, the upper half and the losses a window of it (18² px of the input, of
 which the losses see the inner 16²), which makes a step three times cheaper. For a window at the picture's border the
@@ -33,6 +35,7 @@ from gansr.nets.vgg import LpipsVgg
 from gansr.ops.projection import DownscaleProjection, downscale_matrix
 from gansr.papers.glean import losses
 from gansr.papers.glean.config import Config, Stage, learning_rate
+from gansr.papers.glean.degraded import degraded
 from gansr.papers.glean.own import GleanOwn, Window
 from gansr.papers.glean.synthetic import face, mean_row, rows_of
 from gansr.weights.tensors import serialise
@@ -123,9 +126,9 @@ class Training:
         """Start the stage: new optimisers, the averaged weights, the parameters that this kind of stage trains."""
         stage = self.now
         self.net.load_state_dict(self.average.state_dict())
-        names = {"invert": ("pyramid", "squeeze", "latent", "fusions")}.get(stage.kind)
+        names = {"invert": ("pyramid", "squeeze", "latent", "fusions")}.get(stage.kind, self.config.parts)
         for name, parameter in self.net.named_parameters():
-            parameter.requires_grad_(names is None or name.split(".")[0] in names)
+            parameter.requires_grad_(not names or name.split(".")[0] in names)
         learning = [p for p in self.net.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(learning, lr=stage.lr, betas=(0.9, 0.99), fused=True)
         self.discriminator_optimiser = torch.optim.Adam(
@@ -140,6 +143,11 @@ class Training:
             self.stage, self.step = self.stage + 1, 0
             if not self.done:
                 self.begin()
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Start the first stage from these weights of the network. Raises RuntimeError where they do not fit."""
+        self.average.load_state_dict(weights)
+        self.begin()
 
     def state(self) -> dict[str, Any]:
         """Everything `restore` needs to continue bit by bit; a checkpoint's content."""
@@ -183,8 +191,14 @@ class Training:
         high = high.permute(0, 3, 1, 2).float() / 255
         if varied:
             high = self.vary(high)
-        high = high.to(self.resources.device)
-        low = (self.projection.downscale(high).clamp(0, 1) * 255).round() / 255
+        if varied and self.config.degraded:
+            low = torch.stack(
+                [degraded(h, self.net.factor, self.config.degraded, self.draws) for h in high]
+            ).to(self.resources.device)
+            high = high.to(self.resources.device)
+        else:
+            high = high.to(self.resources.device)
+            low = (self.projection.downscale(high).clamp(0, 1) * 255).round() / 255
         return low * 2 - 1, high * 2 - 1
 
     def vary(self, high: Tensor) -> Tensor:
@@ -215,7 +229,7 @@ class Training:
             parts = self.lower(finest) if stage.bank else self.net.lower(finest, None)
             parts = self.net.cut(parts, window)
             r = self.upper(parts, stage.bank, noises).float()
-        seen = GleanOwn.join(window.cut(x, 1), r, self.window_projection)
+        seen = GleanOwn.join(window.cut(x, 1), r, self.window_projection, self.net.projected)
         ours, true = (
             inner.cut(seen, self.net.factor),
             inner.cut(window.cut(y, self.net.factor), self.net.factor),
@@ -324,7 +338,7 @@ class Training:
         parts = net.lower(net.finest(low * 2 - 1), used)
         r = net.upper(parts, used, net.noises(used)).float()
         with torch.autocast(self.resources.device.type, enabled=False):
-            return net.join(low * 2 - 1, r, net.projection) / 2 + 0.5
+            return net.join(low * 2 - 1, r, net.projection, net.projected) / 2 + 0.5
 
 
 def exported(net: GleanOwn) -> bytes:

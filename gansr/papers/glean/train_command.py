@@ -1,4 +1,4 @@
-"""Train glean-face-x8, the GLEAN model that this project ships.
+"""Train a GLEAN model that this project ships: glean-face-x8, its robust form, or ×16.
 
 python -m gansr train glean --config gansr/papers/glean/glean-face-x8.json --out FOLDER
 
@@ -27,6 +27,7 @@ from gansr import weights
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops.resize import imresize
 from gansr.papers.glean.config import Config, read_config
+from gansr.papers.glean.degraded import degraded
 from gansr.papers.glean.report import report
 from gansr.papers.glean.synthetic import cache, face
 from gansr.papers.glean.train import Resources, Training, exported, uncompiled
@@ -85,6 +86,8 @@ def train(parsed: argparse.Namespace, config: Config, real: np.ndarray | None) -
     resources, held = prepare(config, parsed.faces or parsed.out / "faces", real, device, compiler, log)
     training = Training(config, resources)
     checkpoint = parsed.out / "checkpoint.pt"
+    if config.start:
+        training.start_from(weights.load(config.start).state_dict())
     if checkpoint.exists():
         training.restore(read(checkpoint, device))
     elif parsed.start is not None:
@@ -144,7 +147,14 @@ def evaluate(
 ) -> None:
     """PSNR, LPIPS and LR-consistency on held-out faces (N,S,S,3) uint8, with bicubic's beside, into the log."""
     truths = torch.from_numpy(np.array(held)).permute(0, 3, 1, 2).float() / 255
-    found = report(lambda low: training.enlarge(low, bank), truths, training.net.factor, distance)
+    share, factor = training.config.degraded, training.net.factor
+
+    def shrink(i: int, truth: Tensor) -> Tensor:
+        return degraded(truth, factor, 1.0, torch.Generator().manual_seed(i))
+
+    found = report(
+        lambda low: training.enlarge(low, bank), truths, factor, distance, shrink if share else None
+    )
     log({"evaluation": {name: round(value, 4) for name, value in found.items()}, "images": training.images})
 
 

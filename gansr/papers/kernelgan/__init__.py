@@ -4,9 +4,10 @@ Bell-Kligler, Shocher, Irani, NeurIPS 2019, arXiv 1909.06581; ZSSR: Shocher, Coh
 arXiv 1712.06087. Nothing is pretrained: two small networks learn from the picture alone how it was blurred
 (trainer.py), a third learns to enlarge it (zssr.py).
 
-A run is in estimate.py (the kernel), sharpness.py (whether there is any blur), enlarge.py (ZSSR), restore.py (one
-after the other) and lab.py (the same where the kernel is known). How we differ from the authors is at the top of
-trainer.py, zssr.py, estimate.py, enlarge.py and sharpness.py; `paper` undoes each.
+A run is in estimate.py (the kernel; nonlinear.py trains a generator with ReLUs instead), sharpness.py (whether there is
+any blur), enlarge.py (ZSSR), restore.py (one after the other) and lab.py (the same where the kernel is known). How we
+differ from the authors is at the top of trainer.py, zssr.py, estimate.py, enlarge.py and sharpness.py; `paper` undoes
+each.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper, Reuse, State, Steps
 from gansr.papers.kernelgan.crops import MIN_SIDE, border_of
+from gansr.papers.kernelgan.how import HOW
 from gansr.papers.kernelgan.lab import reads, run_lab
 from gansr.papers.kernelgan.networks import G_CROP
 from gansr.papers.kernelgan.options import PRESETS, Options, kernelgan_steps, smaller_options, trains_zssr
@@ -46,13 +48,15 @@ def cost(height: int, width: int, options: Options) -> Cost:
     weights = 224640  # of ZSSR's network
     final = 2.0 * weights * pixels * s**2 * (8 if options.ensemble else 1)
     learned = min(height, width) - (0 if options.photo == "real" else 2 * border_of(height, width))
-    iteration = 0.4e9 + 0.6e9 * min(1, learned / G_CROP) ** 2
+    share = min(1, learned / G_CROP) ** 2
+    iteration = 10e9 * share if options.relu else 0.4e9 + 0.6e9 * share
     operations = kernelgan_steps(options) * iteration + zssr_steps * 1.3 * 6.0 * weights * crop**2
     operations += final if zssr_steps else 0
     strip = 3 * 64 * 4.0 * min(pixels * s**2, 1 << 19)
     views = (8 if options.ensemble else 1) + 4
     phases = 0 if options.paper else s**2
-    steps = (Steps("kernel", kernelgan_steps(options), iteration / 1e9), Steps(f"zssr {crop}", zssr_steps))
+    kernel = ("relu", share) if options.relu else ("kernel", iteration / 1e9)
+    steps = (Steps(kernel[0], kernelgan_steps(options), kernel[1]), Steps(f"zssr {crop}", zssr_steps))
     memory = strip + 12.0 * pixels * (views * s**2 + phases + 8) + 300e6
     return Cost(operations, memory, tuple(kind for kind in steps if kind.count))
 
@@ -106,6 +110,7 @@ KERNELGAN = Method(
         sets=("mode", "kernel", "scale", "lab"),
         values=lambda o: {"mode": "ZSSR only", "kernel": "file", "scale": o.scale, "lab": "off"},
     ),
+    how=HOW,
     caution=(
         "The estimated kernel differs from seed to seed: look at it, and try another seed or several random starts. "
         "A kernel that is too wide gives halos along the edges. A picture that is already sharp is enlarged with the "

@@ -19,6 +19,9 @@ and by KernelGAN + ZSSR with the check (sharpness.py). PSNR on Y, NIQE, and ring
 of the nearest 3×3 px of the small picture, mean over the pixels, in steps of 1/255. "worst" is the smallest difference
 in PSNR and the largest ratio of NIQE to bicubic over the pictures. GANSR_BENCH_ONLY=sharp measures this table alone.
 
+Depth (GANSR_BENCH_ONLY=depth): the PSNR of the estimated kernel against the true one, on the blurred pictures, of six
+linear layers and of one.
+
 The networks are measured with the settings of the page's Quick preset. GANSR_BENCH_CACHE names a file that keeps
 the results, so that a long run can be continued. GANSR_BENCH_SEEDS and GANSR_BENCH_PAPER=0 make it shorter. All
 of it runs in one thread, so that the result does not depend on the machine.
@@ -75,11 +78,15 @@ def run(data: Path | None) -> Iterator[Row]:
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        everything = os.environ.get("GANSR_BENCH_ONLY") != "sharp"
-        if everything:
+        only = os.environ.get("GANSR_BENCH_ONLY")
+        if only is None:
             yield from speed()
         if data is not None:
-            if everything:
+            if only != "sharp":
+                yield from depth(data / "Set14" / "x2")
+            if only == "depth":
+                return
+            if only is None:
                 yield from recovery(data / "Set14" / "x2")
             yield from sharp_pictures("sharp Set14", _truths(data / "Set14" / "x2"))
             if faces := sorted((data / "faces").glob("*.jpg"))[TUNED_ON:]:
@@ -147,6 +154,31 @@ def recovery(folder: Path) -> Iterator[Row]:
     yield Row("mean", "zssr-estimate-0", "kernel_psnr", statistics.fmean(kernel_psnrs))
 
 
+def depth(folder: Path) -> Iterator[Row]:
+    """The kernel that six linear layers learn, and one: the PSNR against the true kernel, then the means."""
+    found: dict[str, list[float]] = {"six layers": [], "one layer": []}
+    for i, path in enumerate(_truths(folder)):
+        for model, values in found.items():
+            (value,) = cached(f"{path.name} kernel of {model}", partial(kernel_psnr, path, i, model))
+            values.append(value)
+            yield Row(f"depth, Set14 {path.name[:3]}", model, "kernel_psnr", value)
+    for model, values in found.items():
+        yield Row("depth, mean", model, "kernel_psnr", statistics.fmean(values))
+
+
+def kernel_psnr(path: Path, i: int, model: str) -> tuple[float]:
+    """Of the kernel estimated from picture `i`, in dB."""
+    true, low = blurred(open_picture(path).rgb, i)
+    return (compare_kernels(true, estimate(low, "0", model == "six layers"))["kernel PSNR (dB)"],)
+
+
+def blurred(truth: Tensor, i: int) -> tuple[Tensor, Tensor]:
+    """The kernel of picture `i`, and the small picture that it makes of the truth, 8 bit."""
+    truth = truth[:, : truth.shape[1] // 4 * 4, : truth.shape[2] // 4 * 4]
+    true = random_kernel(torch.Generator().manual_seed(SEED + i % KERNELS))
+    return true, to8bit(degrade_with_kernel(truth, true, 2))
+
+
 def _truths(folder: Path) -> list[Path]:
     if not (truths := sorted(folder.glob("*_HR.png"))):
         raise BenchError(f"{folder} has no pictures NNN_HR.png")
@@ -181,8 +213,7 @@ def restored(path: Path, i: int, model: str) -> tuple[float, float]:
     """PSNR-Y of a model's result on picture `i`, and the kernel's PSNR (0 where none is estimated), in dB."""
     truth = open_picture(path).rgb
     truth = truth[:, : truth.shape[1] // 4 * 4, : truth.shape[2] // 4 * 4]
-    true = random_kernel(torch.Generator().manual_seed(SEED + i % KERNELS))
-    low = to8bit(degrade_with_kernel(truth, true, 2))
+    true, low = blurred(truth, i)
     if model == "bicubic":
         return psnr_y(imresize(low, 2), truth, BORDER), 0.0
     kernel = {"zssr-bicubic-kernel": bicubic_kernel(2), "zssr-true-kernel": true}.get(model)
@@ -194,12 +225,12 @@ def restored(path: Path, i: int, model: str) -> tuple[float, float]:
     return psnr_y(enlarged(low, kernel), truth, BORDER), compare_kernels(true, kernel)["kernel PSNR (dB)"]
 
 
-def estimate(low: Tensor, which: str) -> Tensor:
-    """The kernel of the seed `which`, or of the authors' settings ("paper")."""
+def estimate(low: Tensor, which: str, deep: bool = True) -> Tensor:
+    """The kernel of the seed `which`, or of the authors' settings ("paper"); of one layer where it is not `deep`."""
     paper = which == "paper"
     generator = torch.Generator().manual_seed(0 if paper else int(which))
     steps = 3000 if paper else QUICK.iterations
-    trainer = Trainer(trim_border(low, False), generator, steps, paper)
+    trainer = Trainer(trim_border(low, False), generator, steps, paper, deep)
     for _ in range(steps):
         trainer.step()
     kernel = finish_kernel(trainer.kernel(), paper)

@@ -12,18 +12,28 @@ from collections.abc import Generator
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from gansr.method import Frame, MethodError, State
+from gansr.method import Frame, Heat, MethodError, State
 from gansr.ops.kernels import crop_or_pad, describe, drop_small, for_scale, shift_kernel
 from gansr.ops.plain import copied
 from gansr.papers.kernelgan.crops import crop_sides, trim_border
 from gansr.papers.kernelgan.kernel_files import kernel_files, kernel_png
 from gansr.papers.kernelgan.networks import G_CROP
-from gansr.papers.kernelgan.options import Options
+from gansr.papers.kernelgan.nonlinear import NonLinearTrainer
+from gansr.papers.kernelgan.options import Options, kernel_weights
 from gansr.papers.kernelgan.trainer import Trainer
-from gansr.papers.kernelgan.views import History, bicubic, implied_small_picture, kernel_views, loss_readings
+from gansr.papers.kernelgan.views import (
+    History,
+    bicubic,
+    implied_small_picture,
+    kernel_views,
+    loss_readings,
+    taken_for_real,
+)
 
+AGREEMENT = "agreement of the starts"  # of Frame.readings
 ITERATIONS_PER_FRAME = 10  # about 50 ms; to show each iteration would cost a fifth of the time
 
 
@@ -47,12 +57,15 @@ def estimate_kernel(
         if state is not None:
             generator.set_state(state["first"])
         first = generator.get_state()
-        trainer = Trainer(picture, generator, options.iterations, options.paper)
-        step, small = None, None
+        make = NonLinearTrainer if options.relu else Trainer
+        weights = kernel_weights(options)
+        trainer = make(picture, generator, options.iterations, options.paper, options.deep, weights)
+        step, small, opinion = None, None, None
         if state is not None:
             trainer.restore(state["trainer"])
             generator.set_state(state["random"])
-            step, small, state = trainer.last, state["small"].to(low.device), None
+            step, opinion = trainer.last, Heat(state["opinion"].to(low.device), min=0.0, max=1.0)
+            small, state = state["small"].to(low.device), None
         save = partial(_state, raw, losses, trainer, first, generator)
         while trainer.done < options.iterations and not failure:
             step, failure = trainer.advance(ITERATIONS_PER_FRAME)
@@ -61,13 +74,18 @@ def estimate_kernel(
             losses.add(step.generator_loss, step.discriminator_loss, step.bicubic_loss)
             if small is None or trainer.done % (10 * ITERATIONS_PER_FRAME) == 0:
                 small = implied_small_picture(low, step.kernel)
+            if opinion is None or trainer.done % (20 * ITERATIONS_PER_FRAME) == 0:
+                opinion = taken_for_real(trainer.d, small)
             views = kernel_views(step.kernel) | {
                 "Losses": losses.curve(log=True),
                 "Implied small picture": small,
+                "What the discriminator takes for the picture": opinion,
             }
             at = start * options.iterations + trainer.done
             if at < total:
-                yield Frame(image, at, total, loss_readings(step), views, save=partial(save, small))
+                yield Frame(
+                    image, at, total, loss_readings(step), views, save=partial(save, small, opinion.values)
+                )
         assert step is not None, "there is at least one iteration"
         kernel = step.kernel if failure else trainer.kernel()
         if not bool(torch.isfinite(kernel).all()):
@@ -76,7 +94,8 @@ def estimate_kernel(
         if failure:
             break
     learned = [k for k in raw if is_learned(k)]
-    kernel = average_kernels([finish_kernel(k, options.paper) for k in learned or raw])
+    finished = [finish_kernel(k, options.paper) for k in learned or raw]
+    kernel = average_kernels(finished)
     notices = (f"{failure}; this is the last good kernel",) if failure else kernel_warnings(raw)
     notices = (*small_picture_notice(low, picture), *notices)
     files = dict(kernel_files("kernel_x2", kernel))
@@ -87,7 +106,8 @@ def estimate_kernel(
         "Losses": losses.curve(log=True),
         "Implied small picture": implied_small_picture(low, kernel),
     }
-    last = Frame(image, total, total, describe(kernel), views, files=files, notices=notices)
+    readings = {**describe(kernel), **({AGREEMENT: agreement(finished)} if len(finished) > 1 else {})}
+    last = Frame(image, total, total, readings, views, files=files, notices=notices)
     return (None if failure else kernel), last
 
 
@@ -98,10 +118,11 @@ def _state(
     first: Tensor,
     generator: torch.Generator,
     small: Tensor,
+    opinion: Tensor,
 ) -> State:
     """What `estimate_kernel` goes on from: the kernels of the random starts before this one, and this one's training.
     first: the generator's state before this start."""
-    values = {"raw": raw, "small": small, "first": first, "random": generator.get_state()}
+    values = {"raw": raw, "small": small, "opinion": opinion, "first": first, "random": generator.get_state()}
     return {**copied(values), "losses": losses.state(), "trainer": trainer.state()}
 
 
@@ -138,6 +159,18 @@ def kernel_warnings(kernels: list[Tensor]) -> tuple[str, ...]:
 def finish_kernel(kernel: Tensor, paper: bool) -> Tensor:
     """G's kernel (13,13) → the kernel handed out: small entries dropped, moved to where ×2 shifts nothing."""
     return shift_kernel(drop_small(kernel), 2, paper)
+
+
+@torch.no_grad()
+def agreement(kernels: list[Tensor]) -> float:
+    """How alike the kernels of several starts are: the mean cosine of the angle between two of them, on one grid.
+
+    1 where all are equal, 0 where no two have a pixel in common.
+    """
+    side = max(max(k.shape) for k in kernels)
+    rows = F.normalize(torch.stack([crop_or_pad(k, side).flatten() for k in kernels]).double())
+    number = len(kernels)
+    return float(((rows @ rows.T).sum() - number) / (number * (number - 1)))
 
 
 def average_kernels(kernels: list[Tensor]) -> Tensor:

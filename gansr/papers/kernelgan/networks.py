@@ -50,17 +50,32 @@ class SavedTensors:
 
 
 class Generator(nn.Module):
-    """G: six linear convolutions 7, 5, 3, 1, 1, 1 without bias or activation, the last with stride 2."""
+    """G: six linear convolutions 7, 5, 3, 1, 1, 1 without bias or activation, the last with stride 2. deep=False: one
+    13×13 convolution, which can be the same kernels; the paper has it to show what the depth is for."""
 
-    def __init__(self, generator: torch.Generator | None = None):
+    def __init__(self, generator: torch.Generator | None = None, deep: bool = True):
         super().__init__()
         shapes = [(WIDTH, 1, 7, 7), (WIDTH, WIDTH, 5, 5), (WIDTH, WIDTH, 3, 3)]
         shapes += [(WIDTH, WIDTH, 1, 1), (WIDTH, WIDTH, 1, 1), (1, WIDTH, 1, 1)]
+        shapes = shapes if deep else [(1, 1, KERNEL_SIDE, KERNEL_SIDE)]
         self.layers = nn.ParameterList(nn.Parameter(_xavier(shape, generator)) for shape in shapes)
 
     def kernel(self) -> Tensor:
         """The (13,13) kernel K such that G(x) is x cross-correlated with K at every second pixel."""
+        if len(self.layers) == 1:
+            return self.layers[0][0, 0]
         return ComposeKernel.apply(*self.layers)
+
+    def compose(self) -> tuple[Tensor, SavedTensors]:
+        """The kernel as it stands, without a graph, and what `gradients` needs."""
+        saved = SavedTensors()
+        if len(self.layers) == 1:
+            return self.layers[0][0, 0].detach().clone(), saved
+        return ComposeKernel.forward(saved, *self.layers), saved
+
+    def gradients(self, composed: SavedTensors, back: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of the layers from that of the kernel (13,13)."""
+        return (back[None, None],) if len(self.layers) == 1 else ComposeKernel.backward(composed, back)
 
     def forward(self, x: Tensor) -> Tensor:
         """(C,n,n) → (C,m,m), m of `output_side`: 64 px give 26. Each channel is filtered alone."""
@@ -208,6 +223,14 @@ class Discriminator(nn.Module):
         """
         iterations = self.power_iterations(len(x)) if iterations is None else iterations
         return Discriminate.apply(x, iterations, *self.trained())
+
+    @torch.no_grad()
+    def opinion(self, x: Tensor) -> Tensor:
+        """(3,H,W) in [−1,1] → (H−6, W−6) as `forward`, leaving u as it is: for looking on."""
+        before = self.u_first, self.u_hidden
+        found = self(x[None])[0]
+        self.u_first, self.u_hidden = before
+        return found
 
     def trained(self) -> tuple[Tensor, ...]:
         """The trained parameters, in the order that `Discriminate` takes them."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gansr.options import option
+from gansr.options import OptionError, option
 from gansr.papers.kernelgan.kernel_files import read_kernel
+from gansr.papers.kernelgan.schedule import Weights
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,49 @@ class Options:
     )
     seeds: int = option(
         1, "kernels learned from different random starts and averaged", title="Random starts", min=1, max=10
+    )
+    deep: bool = option(
+        True,
+        "six linear layers learn the kernel, as in the paper; off, one layer does, which shows what the depth is for",
+        title="Deep linear generator",
+    )
+    relu: bool = option(
+        False,
+        "the generator is then not linear and has no kernel, as in the paper's experiment; you see the linear filter "
+        "that is nearest to it; each iteration takes many times as long",
+        title="ReLU between the layers",
+    )
+    sum_weight: float = option(
+        0.5,
+        "how strongly the kernel's sum is pulled to 1, so that the brightness stays; α in the paper",
+        title="Weight: sum",
+        min=0.0,
+        max=10.0,
+        step=0.1,
+    )
+    boundary_weight: float = option(
+        0.5,
+        "how strongly the kernel's border is pulled to zero; β in the paper",
+        title="Weight: border",
+        min=0.0,
+        max=10.0,
+        step=0.1,
+    )
+    sparse_weight: float = option(
+        5.0,
+        "how strongly the kernel is pulled to have few large entries; γ in the paper",
+        title="Weight: sparsity",
+        min=0.0,
+        max=50.0,
+        step=0.5,
+    )
+    centre_weight: float = option(
+        1.0,
+        "how strongly the kernel's centre of mass is pulled to the middle; δ in the paper",
+        title="Weight: centre",
+        min=0.0,
+        max=10.0,
+        step=0.1,
     )
     check: bool = option(
         True,
@@ -125,6 +169,10 @@ class Options:
         changes_input=True,
     )
 
+    def __post_init__(self) -> None:
+        if self.relu and not self.deep:
+            raise OptionError("ReLUs stand between layers: with them the generator must be deep")
+
 
 PRESETS: Mapping[str, Mapping[str, object]] = {
     "Quick": {"iterations": 1500, "zssr_iterations": 200, "crop": 64},
@@ -132,6 +180,11 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
     "Paper": {"iterations": 3000, "zssr_iterations": 3000, "crop": 128, "paper": True},
     "Kernel only": {"mode": "kernel only", "iterations": 3000},
 }
+
+
+def kernel_weights(options: Options) -> Weights:
+    """The weights of the constraints on the kernel."""
+    return Weights(options.sum_weight, options.boundary_weight, options.centre_weight, options.sparse_weight)
 
 
 def estimates_kernel(options: Options) -> bool:

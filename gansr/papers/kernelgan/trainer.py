@@ -56,7 +56,6 @@ from gansr.ops.threads import threads
 from gansr.papers.kernelgan.crops import crop_at, crop_sides, draw_centres, probability_maps, top_left
 from gansr.papers.kernelgan.losses import bicubic_target, centre_crop, constraints, penalty_mask
 from gansr.papers.kernelgan.networks import (
-    ComposeKernel,
     Discriminate,
     Discriminator,
     Downscale,
@@ -65,7 +64,7 @@ from gansr.papers.kernelgan.networks import (
     SavedTensors,
     kernel_rows,
 )
-from gansr.papers.kernelgan.schedule import PAPER_SIMILAR, SIMILAR, Schedule
+from gansr.papers.kernelgan.schedule import PAPER_SIMILAR, SIMILAR, WEIGHTS, Schedule, Weights
 
 
 @dataclass(frozen=True)
@@ -86,16 +85,25 @@ class Trainer:
     """Both networks on one picture. `step()` is one iteration of the paper; nothing here yields.
 
     picture: (3,H,W) in [0,1], already through `trim_border`: its sides are even, and where one is under 64 px the
-    crops are smaller. steps: iterations in all. All randomness comes from `rng`. paper: see the module's top.
+    crops are smaller. steps: iterations in all. All randomness comes from `rng`. paper: see the module's top. deep: of
+    G, see there. weights: of the constraints on the kernel.
     """
 
     @threads(1)
-    def __init__(self, picture: Tensor, rng: torch.Generator, steps: int = 3000, paper: bool = False):
-        self.paper, self.rng = paper, rng
+    def __init__(
+        self,
+        picture: Tensor,
+        rng: torch.Generator,
+        steps: int = 3000,
+        paper: bool = False,
+        deep: bool = True,
+        weights: Weights = WEIGHTS,
+    ):
+        self.paper, self.rng, self.weights = paper, rng, weights
         self.picture = (picture * 2 - 1).clone()  # scaled once, so crops are views
         height, width = picture.shape[-2:]
         self.sides = crop_sides(picture)  # of G's and of D's crops
-        self.g, self.d = Generator(rng), Discriminator(rng)
+        self.g, self.d = Generator(rng, deep), Discriminator(rng)
         maps = probability_maps(picture, paper)
         self.corners = [
             top_left(
@@ -113,7 +121,15 @@ class Trainer:
         self.g.to(device)
         self.d.to(device)
         self.steps = steps
-        self.schedule = Schedule(steps, PAPER_SIMILAR if self.paper else SIMILAR, paper=self.paper)
+        threshold, w = PAPER_SIMILAR if self.paper else SIMILAR, self.weights
+        self.schedule = Schedule(
+            steps,
+            threshold,
+            sum_to_one=w.sum_to_one,
+            boundaries=w.boundaries,
+            later=(w.centralised, w.sparse),
+            paper=self.paper,
+        )
         self.optimisers = [
             torch.optim.Adam(list(parameters), lr=self.schedule.rate, betas=(0.5, 0.999), fused=True)
             for parameters in (self.g.parameters(), self.d.trained())
@@ -191,10 +207,10 @@ class Trainer:
         x: G's crop (3,64,64); target: its bicubic target (3,26,26); real: D's crop (3,26,26); noise (3,26,26) is
         added to the fake that D learns from. All are smaller of a small picture, see `crop_sides`.
         """
-        rows = kernel_rows(x)  # for both players
+        laid_out = self._laid_out(x)  # for both players
         iterations = self.d.power_iterations(3)
-        k, g_loss, bicubic = self._step_g(rows, target, iterations.rows(0, 1))
-        d_loss = self._step_d(rows, real, noise, iterations.rows(1, 3))
+        k, g_loss, bicubic = self._step_g(laid_out, target, iterations.rows(0, 1))
+        d_loss = self._step_d(laid_out, real, noise, iterations.rows(1, 3))
         energy = target.square().mean()
         losses: list[float] = torch.stack([g_loss, d_loss, bicubic, energy]).tolist()
         g_value, d_value, bicubic_value, energy_value = losses
@@ -204,40 +220,53 @@ class Trainer:
         self.last = Step(k, g_value, d_value, bicubic_value)
         return self.last
 
+    def _laid_out(self, x: Tensor) -> Tensor:
+        """G's crop as `_step_g` and `_fake` take it."""
+        return kernel_rows(x)
+
+    def _fake(self, laid_out: Tensor) -> Tensor:
+        """G's output (3,26,26) as it stands."""
+        k, _ = self._composed or self.g.compose()
+        return Downscale.forward(SavedTensors(), k, laid_out)
+
     @torch.no_grad()
     def _step_g(
-        self, rows: Tensor, target: Tensor, iterations: PowerIterations
+        self, laid_out: Tensor, target: Tensor, iterations: PowerIterations
     ) -> tuple[Tensor, Tensor, Tensor]:
-        k, composed = self._composed or self._compose()
-        downscaled, discriminated = SavedTensors(), SavedTensors(x=True)
-        fake = Downscale.forward(downscaled, k, rows)
+        """One step of G. Returns its kernel before the step, the adversarial loss and the bicubic loss."""
+        k, composed = self._composed or self.g.compose()
+        downscaled = SavedTensors()
+        fake = Downscale.forward(downscaled, k, laid_out)
+        back, score, missed = self._deceive(fake, target, iterations)
+        _, pull = constraints(k, self.mask, self.schedule)
+        back = Downscale.backward(downscaled, back)[0] + pull
+        self._update(self.optimisers[0], self.g.gradients(composed, back))
+        self._composed = self.g.compose()
+        return k, 1 - score, missed
+
+    @torch.no_grad()
+    def _deceive(
+        self, fake: Tensor, target: Tensor, iterations: PowerIterations
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The gradient of G's loss at its output (3,26,26), D's mean score, and the bicubic loss."""
+        discriminated = SavedTensors(x=True)
         scores = Discriminate.forward(discriminated, fake[None], iterations, *self.d.trained())
         missed = fake - target
-        _, pull = constraints(k, self.mask, self.schedule)
         slope = torch.full_like(scores, -1 / scores.numel())  # of mean |D − 1|, D a sigmoid
         back = Discriminate.backward(discriminated, slope)[0]
         assert back is not None
         back = back[0].add_(missed, alpha=2 * self.schedule.bicubic / missed.numel())
-        back = Downscale.backward(downscaled, back)[0] + pull
-        self._update(self.optimisers[0], ComposeKernel.backward(composed, back))
-        self._composed = self._compose()
-        return k, 1 - scores.mean(), missed.square().mean()
+        return back, scores.mean(), missed.square().mean()
 
     @torch.no_grad()
-    def _step_d(self, rows: Tensor, real: Tensor, noise: Tensor, iterations: PowerIterations) -> Tensor:
-        k, _ = self._composed or self._compose()
-        fake, discriminated = Downscale.forward(SavedTensors(), k, rows) + noise, SavedTensors(own=True)
+    def _step_d(self, laid_out: Tensor, real: Tensor, noise: Tensor, iterations: PowerIterations) -> Tensor:
+        fake, discriminated = self._fake(laid_out) + noise, SavedTensors(own=True)
         scores = Discriminate.forward(discriminated, torch.stack([real, fake]), iterations, *self.d.trained())
         slope = torch.full_like(scores, 0.5 / scores[0].numel())
         slope[0] *= -1
         self._update(self.optimisers[1], Discriminate.backward(discriminated, slope)[2:])
         real_score, fake_score = scores.mean((1, 2)).unbind()
         return (1 - real_score + fake_score) / 2
-
-    def _compose(self) -> tuple[Tensor, SavedTensors]:
-        """G's kernel as it stands, and what its gradient needs."""
-        saved = SavedTensors()
-        return ComposeKernel.forward(saved, *self.g.layers), saved
 
     def _update(self, optimiser: torch.optim.Optimizer, grads: Sequence[Tensor | None]) -> None:
         group = optimiser.param_groups[0]

@@ -31,21 +31,23 @@ How we differ, and why:
 - The downscaling of super-resolution may be any that inputs are made with; the authors' is "bilinear-point", at ×16
   the mean of the middle 2×2 of 16×16 pixels.
 - Three options that the paper does not have, on in Quick and Balanced. "pull": the loss gets a further term, λ
-  (mean(((z_n − z̄)/σ)²) + 3 mean((N·α − 1)²)), which holds codes and α to the prior: without it faces melt. "correct"
-  (`known`): an enlarged face is corrected so that it downscales to its input; its LR-consistency is then high by
-  construction and does not measure the search. A filled hole is corrected to meet the known pixels at its rim.
-  "offset" (inversion, editing, denoising): after three tenths of the steps a free offset of the composed features is
-  searched too, since no sum of a few codes can draw everything: the picture is then F2(Σ F1(z_n) ⊙ α_n + Δ). Other jobs
-  have none: what is not seen of the picture (colours, a hole, details) must come from the prior. Of a face for
-  choosing defaults, inverted at 256 px in 60 steps: identity 0.54 without it (20 codes), 0.98 with it (10 codes).
+  (mean(((z_n − z̄)/σ)²) + 3 mean((N·α − 1)²)), which holds codes and α to the prior: without it faces melt. λ is ten
+  times as large where a hole is filled, and the composing layer is 4² there: at 16², codes drew parts of several faces
+  into the hole. "correct" (`known`): an enlarged face is corrected so that it downscales to its input; its
+  LR-consistency is then high by construction and does not measure the search. A filled hole is corrected to meet the
+  known pixels at its rim. "offset" (inversion, editing, denoising): after three tenths of the steps a free offset of
+  the composed features is searched too, since no sum of a few codes can draw everything: the picture is then F2(Σ
+  F1(z_n) ⊙ α_n + Δ). Other jobs have none: what is not seen of the picture (colours, a hole, details) must come from
+  the prior. Of a face for choosing defaults, inverted at 256 px in 60 steps: identity 0.54 without it (20 codes), 0.98
+  with it (10 codes).
 - The known pixels are put back around an inpainted hole (the authors have the function and do not call it).
 - MobileStyleGAN has named editing directions (`directions`), found on its own samples as InterFaceGAN finds its own
   (`train`). The others of a StyleGAN are the principal directions of its own w (the idea of GANSpace and SeFa), and are
   numbered: the user sees what each does, and no meaning is claimed.
 
 The parts: `options`; `composition` splits the generator and sums the features; `tasks` has each job's observation,
-loss and result; `known` corrects an enlarged face by its input; `search` optimises; `views` and `edit` make what is
-shown at the end; `cost` estimates.
+loss and result; `known` corrects an enlarged face by its input; `search` optimises, `baselines` what the paper compares
+itself with; `views` and `edit` make what is shown at the end; `mix` draws faces between two; `cost` estimates.
 """
 
 from __future__ import annotations
@@ -58,9 +60,13 @@ from torch import Tensor
 
 from gansr.method import Accepts, Curve, Frame, Method, Nets, Paper, State, View
 from gansr.options import OptionError
+from gansr.papers.mganprior.baselines import baseline_of
 from gansr.papers.mganprior.cost import cost
 from gansr.papers.mganprior.edit import SWEEP, edit_frames
+from gansr.papers.mganprior.holes import hole_for
+from gansr.papers.mganprior.how import HOW
 from gansr.papers.mganprior.known import NOTICES
+from gansr.papers.mganprior.mix import mix_frames
 from gansr.papers.mganprior.options import GENERATORS, Options, input_side
 from gansr.papers.mganprior.search import start_search
 from gansr.papers.mganprior.tasks import reads, result_of
@@ -72,17 +78,22 @@ __all__ = ("MGANPRIOR", "Options")
 def run(
     low: Tensor, options: Options, nets: Nets, generator: torch.Generator, state: State | None = None
 ) -> Iterator[Frame]:
-    """low (3,side,side) in [0,1] → one frame per iteration, then an edit's frames.
+    """low (3,side,side) in [0,1] → one frame per iteration, then an edit's frames; "mix": see `mix_frames`.
 
     sr: the result is the generator's picture, of side·factor px. The other jobs take and give the working size:
     colour reads only the luma of its input, denoise takes the noisy picture, inpaint reads nothing inside the hole.
-    state: of a frame before the last iteration, to go on after it. Raises OptionError for inpaint without a mask.
+    state: of a frame before the last iteration, to go on after it. Raises OptionError for inpaint without a hole.
     """
-    if options.job == "inpaint" and options.mask is None:
+    if options.job == "inpaint" and hole_for(options, generator.initial_seed()) is None:
         raise OptionError(
-            "inpainting needs a mask: paint the hole over the picture, or upload it in white on black"
+            "inpainting needs a mask: paint the hole over the picture, upload it in white on black, or choose a hole"
         )
+    if options.job == "mix":
+        yield from mix_frames(low, options, nets, generator, state)
+        return
     search = start_search(low, options, nets, generator)
+    if options.searched != "codes":
+        search = baseline_of(search, nets, generator)
     if state is not None:
         search.restore(state)
     last = search.plan.iterations
@@ -141,7 +152,7 @@ def adds_colours(options: Options) -> bool:
 MGANPRIOR = Method(
     name="mganprior",
     title="mGANprior",
-    summary="One face generator, many codes: enlarges, colours, fills holes, removes noise, and edits faces.",
+    summary="One face generator, many codes: enlarges, colours, fills holes, removes noise, edits and mixes faces.",
     paper=Paper(
         authors="Gu, Shen, Zhou",
         year=2020,
@@ -188,6 +199,7 @@ MGANPRIOR = Method(
     fit=fit,
     bench="gansr.papers.mganprior.bench",
     train="gansr.papers.mganprior.train_command",
+    how=HOW,
     caution=(
         "It can only draw faces similar to its training data. With few codes or a shallow composing layer the result "
         "may look like another person; skin, teeth, hair and background are invented."

@@ -31,6 +31,7 @@ from gansr.ops.resize import imresize
 from gansr.options import parse_options
 from gansr.papers.mganprior import MGANPRIOR, Options
 from gansr.papers.mganprior.composition import optimised_mobilestylegan, style_rows
+from gansr.papers.mganprior.holes import hole_for
 from gansr.papers.mganprior.search import start_search
 from gansr.picture import open_picture
 
@@ -115,10 +116,11 @@ def _cases(large: Tensor, truth: Tensor) -> Iterator[tuple[str, Tensor, Tensor, 
         yield name, tiny, bicubic, replace(BASE, factor=1024 // side)
     grey = to8bit(luma(truth).expand(3, -1, -1))
     yield "colour", grey, grey, replace(BASE, job="colour")
-    hole = torch.zeros(1, SIDE, SIDE)
-    hole[:, SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = 1
+    filling = replace(BASE, job="inpaint", hole="middle")
+    hole = hole_for(filling, 0)
+    assert hole is not None
     outside = truth[:, hole[0] == 0].mean(1)[:, None, None]
-    yield "inpaint", truth, torch.where(hole > 0, outside, truth), replace(BASE, job="inpaint", mask=hole)
+    yield "inpaint", truth, torch.where(hole > 0, outside, truth), filling
     noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     noisy = to8bit(truth + NOISE * noise)
     yield "denoise", noisy, noisy, replace(BASE, job="denoise")

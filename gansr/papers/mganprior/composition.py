@@ -25,7 +25,7 @@ W_SAMPLES = 2048  # samples of w that give its mean and principal directions
 class SplitGenerator:
     """A generator in two parts, F1 before the composing layer and F2 after it."""
 
-    f1: Callable[[Tensor], Tensor]  # codes (B, style) → features (B,C,s,s)
+    f1: Callable[[Tensor], Tensor]  # codes (B, style), or rows of a StyleGAN, → features (B,C,s,s)
     f2: Callable[[Tensor, Tensor], Tensor]  # features (1,C,s,s), f2_style → picture (1,3,S,S), float32
     initial_codes: Callable[[int, torch.Generator], Tensor]  # N codes to start from, (N, style)
     f2_style: Tensor  # (1, style) where F2 has a style of its own to learn, else (0, style)
@@ -33,6 +33,7 @@ class SplitGenerator:
     deviation: Tensor  # (1, style), their standard deviation, entry by entry
     channels: int  # C
     norm_follows: bool  # whether F2 begins with a norm, as the paper's generator does
+    mapping: Callable[[Tensor], Tensor] | None  # z (B, style) → codes, where these are others than z
     form: str  # the numerical form, e.g. "compiled bf16"
 
 
@@ -65,6 +66,7 @@ def _split_pggan(nets: Nets, layer: int) -> SplitGenerator:
         deviation=torch.ones(1, net.style, device=device),
         channels=net.shapes[boundary][0],
         norm_follows=True,
+        mapping=None,
         form="eager bf16" if dtype == torch.bfloat16 else "eager float32",
     )
 
@@ -91,6 +93,7 @@ def _split_stylegan(nets: Nets, layer: int) -> SplitGenerator:
         deviation=samples.std(0, keepdim=True),
         channels=net.shapes[boundary][0],
         norm_follows=False,
+        mapping=net.mapping,
         form=optimised.form if isinstance(net, MobileStyleGAN) else "eager float32",
     )
 
@@ -102,8 +105,8 @@ def optimised_mobilestylegan(nets: Nets) -> OptimisedMobileStyleGAN:
 
 
 def style_rows(generator: Any, w: Tensor) -> Tensor:
-    """w (B, style) → the style rows of a StyleGAN, (B, style_rows, style), all alike."""
-    return w[:, None].expand(-1, generator.style_rows, -1)
+    """w (B, style) → the style rows of a StyleGAN, (B, style_rows, style), all alike; rows stay as they are."""
+    return w if w.dim() == 3 else w[:, None].expand(-1, generator.style_rows, -1)
 
 
 @torch.no_grad()

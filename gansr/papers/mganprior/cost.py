@@ -19,10 +19,11 @@ def cost(height: int, width: int, options: Options) -> Cost:
     plan, side = plan_of(options), GENERATORS[options.generator]
     f1, f2, kept_f1, kept_f2 = _work(options.generator, plan.layer)
     vgg = VGG_PRODUCTS if options.vgg else 0.0
-    operations = 4.0 * plan.iterations * (plan.codes * f1 + f2 + vgg)
+    count = plan.iterations * (2 if options.job == "mix" else 1)
+    operations = 4.0 * count * (plan.codes * f1 + f2 + vgg)
     weights = 3 * (1e8 if not options.generator.startswith("mobile") else 4e7) + (3e8 if options.vgg else 0)
     pictures = 4.0 * 3 * (6 * side**2 + 8 * height * width)
-    steps = Steps(f"layer {plan.layer}", plan.iterations, (plan.codes * f1 + f2) / (USUAL_CODES * f1 + f2))
+    steps = Steps(f"layer {plan.layer}", count, (plan.codes * f1 + f2) / (USUAL_CODES * f1 + f2))
     return Cost(operations, 4.0 * (plan.codes * kept_f1 + kept_f2) + weights + pictures, (steps,))
 
 

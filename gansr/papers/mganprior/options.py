@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gansr.ops.colour import luma
 from gansr.ops.files import read_bytes, read_npy
+from gansr.ops.holes import PAINTED, check_mask, read_mask
+from gansr.ops.resize import imresize
 from gansr.options import OptionError, option
 from gansr.papers.mganprior import directions
-from gansr.picture import PictureError, open_mask
+from gansr.picture import PictureError, open_picture
 
-JOBS = ("sr", "colour", "inpaint", "denoise", "invert", "edit")
+JOBS = ("sr", "colour", "inpaint", "denoise", "invert", "edit", "mix")
 GENERATORS: Mapping[str, int] = MappingProxyType(  # name → side of its pictures, px
     {
         "mobilestylegan-ffhq-1024": 1024,
@@ -34,6 +35,17 @@ GENERATORS: Mapping[str, int] = MappingProxyType(  # name → side of its pictur
         "pggan-conferenceroom-256": 256,
     }
 )
+SEARCHED: Mapping[str, str] = MappingProxyType(
+    {
+        "codes": "N codes (the paper)",
+        "z": "One code in z (baseline)",
+        "w": "One code in w (baseline)",
+        "w+": "One code per layer, w+ (baseline)",
+        "features": "Features (baseline)",
+    }
+)
+MIX_MORE = 5  # times the iterations: one code for each layer comes near slowly; after 60 faces are blurred
+STARTS = ("4", "8", "16", "32", "64", "128", "256", "512")  # px, of the layers from which faces are mixed
 LAYERS = ("auto", "4", "8", "16", "32", "64", "128", "256")
 DOWNSCALINGS = ("bicubic", "bilinear-antialias", "area", "nearest", "bilinear-point", "bicubic-point")
 PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job → layer's side, N, iterations
@@ -44,29 +56,35 @@ PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job �
         "denoise": (16, 30, 3000),  # not in the authors' scripts: the settings of their inversion
         "invert": (16, 30, 3000),
         "edit": (16, 30, 2000),
+        "mix": (16, 1, 2000),  # ours: two inversions with one code for each layer
     }
 )
 STYLEGAN_LAYERS: Mapping[str, int] = MappingProxyType(
-    {"sr": 32, "colour": 16, "inpaint": 16, "denoise": 32, "invert": 64, "edit": 16}
+    {"sr": 32, "colour": 16, "inpaint": 4, "denoise": 32, "invert": 64, "edit": 16, "mix": 32}
 )
+HOLE_PULL = 10  # of "inpaint": nothing but the prior keeps what is drawn in the hole a face
 OFFSET_JOBS = ("denoise", "invert", "edit")  # those that read a whole picture in colour
 ADAM_CODES: Mapping[str, int] = MappingProxyType(  # N by job, for Adam
-    {"sr": 20, "colour": 10, "inpaint": 10, "denoise": 10, "invert": 10, "edit": 10}
+    {"sr": 20, "colour": 10, "inpaint": 10, "denoise": 10, "invert": 10, "edit": 10, "mix": 1}
 )
 RATES: Mapping[str, float] = MappingProxyType(
     {"adam": 0.05, "adam-authors": 1.0, "gd": 1.0}
 )  # default learning rates
 DIRECTIONS = tuple(f"principal direction {i}" for i in range(1, 9))
+FACE = 1024  # px: a second face is kept at no more
 BOUNDARY_BYTES = 1 << 20  # largest boundary file read; the authors' have 4224 bytes
 
 
-def read_mask(path: Path) -> Tensor:
-    """Read a PNG as a mask (1,H,W): 1 where it is white, which is the hole. Raises OptionError."""
+def read_face(path: Path) -> Tensor:
+    """Read a square picture, (3,H,W) in [0,1]. Raises OptionError."""
     try:
-        picture = open_mask(path)
+        rgb = open_picture(path).rgb
     except PictureError as error:
-        raise OptionError(f"the mask: {error}") from None
-    return (luma(picture.rgb) > 0.5).float()[None]
+        raise OptionError(f"the second face: {error}") from None
+    height, width = rgb.shape[-2:]
+    if height != width:
+        raise OptionError(f"the second face is {width}×{height} px: give a square picture of an aligned face")
+    return imresize(rgb, (FACE, FACE)).clamp(0, 1) if height > FACE else rgb
 
 
 def read_boundary(path: Path) -> Tensor:
@@ -95,7 +113,7 @@ class Options:
     job: str = option(
         "sr",
         "Colour adds colours to a grey picture, inpaint fills a hole, invert redraws the picture with the generator, "
-        "edit also changes the face.",
+        "edit also changes the face, mix draws faces between yours and a second one.",
         title="What to do",
         choices=JOBS,
         labels={
@@ -105,6 +123,7 @@ class Options:
             "denoise": "Denoise",
             "invert": "Invert",
             "edit": "Edit",
+            "mix": "Mix",
         },
         changes_input=True,
         first=True,
@@ -141,6 +160,15 @@ class Options:
         changes_input=True,
         only={"job": JOBS[1:]},
     )
+    searched: str = option(
+        "codes",
+        "The paper's N codes with their weights, or what it compares itself with: one code before the mapping (z), "
+        "after it (w), one for each layer (w+), or the features at the composing layer without any code.",
+        title="What is searched",
+        choices=tuple(SEARCHED),
+        labels=SEARCHED,
+        only={"job": JOBS[:-1]},
+    )
     codes: int = option(
         0,
         "More codes come closer to the input and take longer; 0 takes the paper's number, with Adam 20 for enlarging "
@@ -148,6 +176,7 @@ class Options:
         title="Number of codes N",
         min=0,
         max=64,
+        only={"searched": ("codes",)},
     )
     layer: str = option(
         "auto",
@@ -157,7 +186,11 @@ class Options:
         choices=LAYERS,
     )
     iterations: int = option(
-        60, "Optimisation steps; 0 takes the paper's number.", title="Iterations", min=0, max=5000
+        60,
+        "Optimisation steps; 0 takes the paper's number. Mix takes five times as many for each face.",
+        title="Iterations",
+        min=0,
+        max=5000,
     )
     optimiser: str = option(
         "adam",
@@ -185,7 +218,8 @@ class Options:
     )
     pull: float = option(
         0.003,
-        "Weight of the codes' distance from the generator's own faces, in the loss; 0 as in the paper.",
+        "Weight of the codes' distance from the generator's own faces, in the loss; ten times as much to fill a hole; "
+        "0 as in the paper.",
         title="Pull to the face prior",
         min=0,
         max=1,
@@ -202,7 +236,14 @@ class Options:
         "Also searches what no sum of codes can draw, as an offset of their features: the result comes much closer to "
         "your picture. The paper has codes alone.",
         title="Free features",
-        only={"job": OFFSET_JOBS},
+        only={"job": OFFSET_JOBS, "searched": ("codes",)},
+    )
+    hole: str = option(
+        PAINTED,
+        "Painted by you; the middle square, half as wide as the picture; such a square at a random place; or eight "
+        "small squares at random places. The seed places them.",
+        choices=(PAINTED, "middle", "random", "pieces"),
+        only={"job": ("inpaint",)},
     )
     mask: Tensor | None = option(
         None,
@@ -210,7 +251,7 @@ class Options:
         read=read_mask,
         suffixes=(".png",),
         paint=True,
-        only={"job": ("inpaint",)},
+        only={"job": ("inpaint",), "hole": (PAINTED,)},
     )
     composite: bool = option(
         True,
@@ -254,10 +295,36 @@ class Options:
         step=0.1,
         only={"job": ("edit",)},
     )
+    second: Tensor | None = option(
+        None,
+        "The face to mix with: a square picture of it, aligned as the first one is: the face fills the picture.",
+        title="Second face",
+        read=read_face,
+        suffixes=(".png", ".jpg", ".jpeg", ".webp"),
+        only={"job": ("mix",)},
+    )
+    share: float = option(
+        0.5,
+        "0 draws the first face, 1 the second; the animation runs from 0 to 1.",
+        title="Share of the second face",
+        min=0,
+        max=1,
+        step=0.05,
+        only={"job": ("mix",)},
+    )
+    start: str = option(
+        "4",
+        "From layers of this side on, the second face has its share; the coarser ones stay the first's. 4 mixes "
+        "everything; with 16 and a share of 1 the shape of the first face gets the colours of the second.",
+        title="Mix from layer (px)",
+        choices=STARTS,
+        only={"job": ("mix",)},
+    )
     roles: bool = option(
         True,
         "Adds a map for each code at the end, which takes N more generated pictures.",
         title="Show what each code draws",
+        only={"searched": ("codes",)},
     )
 
     def __post_init__(self) -> None:
@@ -277,11 +344,16 @@ class Options:
             raise OptionError(
                 f"{self.generator} draws {side}×{side} px: choose a composing layer of at most {side // 2}"
             )
-        if (
-            self.job == "inpaint" and self.mask is not None
-        ):  # `run` refuses a missing one: it is painted on the input
-            _check_mask(self.mask, int(self.side))
+        painted = self.job == "inpaint" and self.hole == PAINTED
+        if painted and self.mask is not None:  # `run` refuses a missing one: it is painted on the input
+            check_mask(self.mask, int(self.side), int(self.side))
+        if self.searched in ("w", "w+") and self.generator.startswith("pggan"):
+            raise OptionError(f"{self.generator} has no {self.searched}: its codes are z. Choose z")
+        if self.job == "mix" and self.generator.startswith("pggan"):
+            raise OptionError(f"{self.generator} has no code for each layer: choose a StyleGAN to mix faces")
         if self.job == "edit":
+            if self.searched != "codes":
+                raise OptionError("editing moves the paper's N codes: choose them as what is searched")
             self._check_direction()
 
     def _check_direction(self) -> None:
@@ -312,26 +384,6 @@ class Options:
             )
 
 
-def _check_mask(mask: Tensor, side: int) -> None:
-    """Raise OptionError unless the mask has side×side px, a hole, and something around it."""
-    hole = hole_of(mask)
-    height, width = hole.shape[-2:]
-    if (height, width) != (side, side):
-        raise OptionError(
-            f"the mask is {width}×{height} px, the picture it covers {side}×{side}: give one of that size"
-        )
-    if not bool(hole.any()):
-        raise OptionError("the mask is empty: nothing in it is white, so there is nothing to fill")
-    if bool(hole.all()):
-        raise OptionError("the mask covers everything: leave some of the picture as it is")
-
-
-def hole_of(mask: Tensor) -> Tensor:
-    """A mask (H,W), (1,H,W) or (3,H,W) in [0,1] → (1,H,W) of 0 and 1; 1 is the hole."""
-    flat = mask.float().reshape(-1, *mask.shape[-2:])[:3]
-    return (flat.amax(0, keepdim=True) > 0.5).float()
-
-
 @dataclass(frozen=True)
 class Plan:
     """The numbers of a run: the options, with the paper's and the automatic ones filled in."""
@@ -352,12 +404,13 @@ def plan_of(options: Options) -> Plan:
         layer = int(options.layer)
     elif not options.generator.startswith("pggan"):
         layer = min(STYLEGAN_LAYERS[options.job], GENERATORS[options.generator] // 4)
+    one = options.searched != "codes" or options.job == "mix"
     return Plan(
-        options.codes or codes,
-        options.iterations or iterations,
+        1 if one else options.codes or codes,
+        options.iterations * (MIX_MORE if options.job == "mix" else 1) or iterations,
         layer,
         options.lr or RATES[options.optimiser],
-        options.pull,
+        options.pull * (HOLE_PULL if options.job == "inpaint" else 1),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,8 +14,9 @@ from gansr.method import Nets, State
 from gansr.nets.vgg import Vgg16
 from gansr.ops.plain import copied
 from gansr.papers.mganprior.composition import SplitGenerator, compose, split
+from gansr.papers.mganprior.holes import hole_for
 from gansr.papers.mganprior.known import Correction, correction_for
-from gansr.papers.mganprior.options import OFFSET_JOBS, Options, Plan, hole_of, plan_of
+from gansr.papers.mganprior.options import OFFSET_JOBS, Options, Plan, plan_of
 from gansr.papers.mganprior.tasks import Features, grey, loss_terms, observe, vgg_features
 
 ALPHA_RATE = 4  # Adam: α's rate is this times rate/N; at the default rate a fifth of α's start, 1/N
@@ -60,26 +62,31 @@ class Search:
     losses: list[float] = field(default_factory=list)  # of the steps so far
 
     def __post_init__(self) -> None:
-        lr = self.plan.lr
         for tensor in self.variables:
             tensor.requires_grad_(True)
-        codes = [self.codes, *([self.f2_style] if len(self.f2_style) else [])]
+        groups, lr = self.groups(), self.plan.lr
         if self.options.optimiser == "gd":
-            self.optimiser = torch.optim.SGD([*codes, self.alpha], lr=lr)
+            self.optimiser = torch.optim.SGD(groups, lr=lr)
         elif self.options.optimiser == "adam-authors":
-            self.optimiser = torch.optim.Adam([*codes, self.alpha], lr=lr)
+            self.optimiser = torch.optim.Adam(groups, lr=lr)
         else:
-            groups = [
-                {"params": codes, "lr": lr},
-                {"params": [self.alpha], "lr": ALPHA_RATE * lr / len(self.alpha)},
-            ]
-            self.optimiser = torch.optim.Adam(groups, eps=ADAM_EPS)
-        if self.offset is not None:
-            value = self.offset.value
-            rate = lr * OFFSET_RATE / value.shape[-1]
-            self.optimiser.add_param_group({"params": [value], "lr": rate, "late": True})
+            self.optimiser = torch.optim.Adam(groups, lr=lr, eps=ADAM_EPS)
         for group in self.optimiser.param_groups:
             group["start"] = group["lr"]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """What is searched and its rates, for the optimiser."""
+        lr = self.plan.lr
+        codes = [self.codes, *([self.f2_style] if len(self.f2_style) else [])]
+        own = self.options.optimiser == "adam"
+        groups: list[dict[str, Any]] = [
+            {"params": codes, "lr": lr},
+            {"params": [self.alpha], "lr": ALPHA_RATE * lr / len(self.alpha) if own else lr},
+        ]
+        if self.offset is not None:
+            value = self.offset.value
+            groups.append({"params": [value], "lr": lr * OFFSET_RATE / value.shape[-1], "late": True})
+        return groups
 
     @property
     def variables(self) -> list[Tensor]:
@@ -154,16 +161,16 @@ def start_search(low: Tensor, options: Options, nets: Nets, generator: torch.Gen
     """The search before its first step, for the input `low` (3,side,side) in [0,1]."""
     plan, side = plan_of(options), low.shape[-1]
     parts = split(nets, plan.layer)
-    hole = None
-    if options.job == "inpaint" and options.mask is not None:
-        hole = hole_of(options.mask).to(low.device)
+    hole = hole_for(options, generator.initial_seed())
+    hole = None if hole is None else hole.to(low.device)
     target = low[None] * 2 - 1
     target = grey(target) if options.job == "colour" else target
     target = target * (1 - hole) if hole is not None else target
     codes = parts.initial_codes(plan.codes, generator)
     alpha = torch.full((plan.codes, parts.channels), 1 / plan.codes, device=low.device, dtype=torch.float32)
     features = _TargetFeatures(nets, target) if options.vgg else None
-    offset = Offset.zero(parts, codes, alpha) if options.offset and options.job in OFFSET_JOBS else None
+    free = options.offset and options.job in OFFSET_JOBS and options.searched == "codes"
+    offset = Offset.zero(parts, codes, alpha) if free else None
     return Search(
         parts,
         options,

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from gansr.nets.vgg import Vgg16
 from gansr.ops.colour import luma, pillow_ycbcr
+from gansr.ops.holes import emptied
 from gansr.ops.resize import imresize
-from gansr.papers.mganprior.options import Options, hole_of
+from gansr.papers.mganprior.holes import hole_for
+from gansr.papers.mganprior.options import Options
 
 VGG_DEPTH = 16  # feature layers of VGG16: up to ReLU 3_3
 VGG_SIDE = 256  # px of the picture it sees
@@ -54,17 +56,16 @@ READ = {
     "denoise": "Noisy",
     "invert": "Input",
     "edit": "Input",
+    "mix": "Input",
 }  # job → the title of what it reads of its input
-EMPTY = 0.5  # the grey that is shown in a hole
 
 
 def reads(options: Options, picture: Tensor, seed: int) -> tuple[str, Tensor]:
     """What the job reads of a picture (3,h,w) in [0,1]: its luma, what is outside the hole, or all; and its title."""
     if options.job == "colour":
         picture = luma(picture).expand(3, -1, -1)
-    elif options.job == "inpaint" and options.mask is not None:
-        hole = hole_of(options.mask).to(picture.device)
-        picture = torch.where(hole > 0, torch.full_like(picture, EMPTY), picture)
+    elif (hole := hole_for(options, seed)) is not None:
+        picture = emptied(picture, hole)
     return READ[options.job], picture
 
 

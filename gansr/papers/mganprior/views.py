@@ -18,7 +18,9 @@ GRID_COLUMNS = 5
 
 @torch.no_grad()
 def final_views(search: Search) -> dict[str, View]:
-    """title → view: α as a map, and, where the options ask for it, the role of each code."""
+    """title → view: α as a map, and, where the options ask for it, the role of each code. None of a baseline."""
+    if search.options.searched != "codes":
+        return {}
     alpha = search.alpha.detach()
     n, c = alpha.shape
     views: dict[str, View] = {

@@ -14,6 +14,11 @@ How we differ, and why:
   layers finer than twice the input, `fine_rows`, are the mean of the others. A small input says nothing about those
   layers. Searched on their own they keep random styles, each another: dots on the skin, brush strokes for hair, eyes
   of two colours. And the search goes on below the error threshold, to `goal`. The preset Paper has none of these.
+- The start "GLEAN's rows" is ours: the search begins at the latent rows that our GLEAN's encoder finds in the input;
+  layers finer than it draws get the mean of its rows. The rows are mapped into the latent space: truncation, the
+  mapping's last activation and the Gaussian are undone. There their radius is about 11, half of the sphere's, near the
+  average face. Projected onto the sphere they keep their direction, and twice the length takes the face further from
+  the average. docs/faces.md has what it reaches.
 - The default generator is MobileStyleGAN, whose noise is built in: the noise options have no effect on it.
   It may be searched in bfloat16, except for its first blocks; the last frame and its errors are computed again in
   float32.
@@ -22,7 +27,7 @@ How we differ, and why:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -30,11 +35,25 @@ from torch import Tensor
 
 from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper, State, Steps
 from gansr.nets.mobilestylegan import MobileStyleGAN
-from gansr.papers.pulse.options import CAREFUL, GENERATORS, PAPER, QUICK, SIDES, Options
+from gansr.papers.pulse.how import HOW
+from gansr.papers.pulse.options import (
+    CAREFUL,
+    ENCODER,
+    GENERATORS,
+    GLEAN_ROWS,
+    PAPER,
+    QUICK,
+    SIDES,
+    Options,
+)
 from gansr.papers.pulse.search import Search, optimised
 from gansr.papers.pulse.views import frame_of
 
 __all__ = ["PULSE", "Options"]
+
+ENCODER_MEMORY = (
+    0.1e9  # bytes, of the network whose rows a search begins at: its weights in float32 are half of them
+)
 
 
 def run(
@@ -71,6 +90,12 @@ def fit(options: Options, side: int, scale: int) -> Options:
     return replace(options, side=str(side)) if str(side) in SIDES else options
 
 
+def needs(method: Method, options: Options) -> Mapping[str, str]:
+    """role → weights; the encoder where the search begins at its rows."""
+    encoder = {"encoder": ENCODER} if options.start == GLEAN_ROWS else {}
+    return {"generator": options.generator} | encoder
+
+
 def scale(method: Method, options: Options) -> int:
     return GENERATORS[options.generator].side // input_side(options)
 
@@ -81,6 +106,7 @@ def cost(height: int, width: int, options: Options) -> Cost:
     downscaling = 2 * 3 * height * 1024 * (1024 + width)
     operations = options.steps * options.samples * (generator.operations + downscaling)
     memory = generator.memory + 60e6 * options.samples + downscaling / 1e3
+    memory += ENCODER_MEMORY if options.start == GLEAN_ROWS else 0
     return Cost(operations, memory, (Steps("step", options.steps, options.samples),))
 
 
@@ -109,19 +135,21 @@ PULSE = Method(
         good_for="showing that a small face has many large ones: imaginary people, all consistent with the input",
         not_for="identification, restoring a photograph, evidence of any kind, faces that are not frontal",
     ),
-    scales=(32, 64, 16, 8, 4, 2),
+    scales=(32, 64, 16, 8, 4, 2, 128),
     options=Options,
     presets={"Quick": QUICK, "Careful": CAREFUL, "Paper": PAPER},
-    accepts=Accepts(min_side=16, side=input_side, face=True, faceless=faceless),
+    accepts=Accepts(min_side=8, side=input_side, face=True, faceless=faceless),
     cost=cost,
     run=run,
     resume=run,
-    weights={"generator": tuple(GENERATORS)},
+    weights={"generator": tuple(GENERATORS), "encoder": (ENCODER,)},
+    needs=needs,
     scale=scale,
     smaller=smaller,
     fit=fit,
     bench="gansr.papers.pulse.bench",
     warm_up=warm_up,
+    how=HOW,
     caution=(
         "These are imaginary people, not the person in the picture: the generator invents the details that are "
         "missing from your picture. It was trained on pictures from Flickr, in which people are not equally "

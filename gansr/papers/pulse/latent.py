@@ -1,4 +1,4 @@
-"""PULSE's latent space: the random start of a sample, and the Gaussian that a generator's style rows come from.
+"""PULSE's latent space: where a sample starts, and the Gaussian that a generator's style rows come from.
 
 `net` is a MobileStyleGAN, StyleGAN1 or StyleGAN2 from gansr.nets.
 """
@@ -39,6 +39,19 @@ def random_start(net: Any, options: Options, seed: int) -> tuple[Tensor, list[Te
     ]
     trainable = min(options.trainable_maps, len(maps)) if options.noise == "trainable" else 0
     return v, maps, [i for i in range(trainable) if i not in zero]
+
+
+def encoded_rows(encoder: Any, low: Tensor, count: int) -> Tensor:
+    """The latent rows (1, count, style) that a GLEAN (gansr.papers.glean.own) finds in low (3,s,s) in [0,1]: those that
+    it has, and for the finer layers above, which it does not draw, the mean of them."""
+    _, rows = encoder.encode(encoder.finest(low[None] * 2 - 1))
+    rest = count - rows.shape[1]
+    return torch.cat([rows, rows.mean(1, keepdim=True).expand(-1, rest, -1)], 1)
+
+
+def begun_at(given: Tensor, v: Tensor) -> Tensor:
+    """Latents given (1,R,S) on the spheres of the random start v (1,R,S): their directions, its radii."""
+    return given * (sphere.radius(v) / sphere.radius(given))
 
 
 def latent_gaussian(nets: Nets) -> tuple[Tensor, Tensor]:

@@ -25,12 +25,16 @@ GENERATORS: Mapping[str, Generator] = {
     "stylegan2-car": Generator(512, 240e9, 2.4e9),
     "stylegan2-horse": Generator(256, 181e9, 1.5e9),
 }
-SIDES = ("16", "32", "64", "128")  # of the input, px
+ENCODER = "glean-face-x8"  # whose rows are those of its bank
+ENCODER_BANK, ENCODER_SIDE = "mobilestylegan-ffhq-1024", "32"
+GLEAN_ROWS = "glean"
+SIDES = ("8", "16", "32", "64", "128", "256")  # of the input, px
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user can set. Raises OptionError where the text of `loss` or `zero_maps` cannot be read."""
+    """What the user can set. Raises OptionError where the text of `loss` or `zero_maps` cannot be read, or the input
+    would not be enlarged."""
 
     generator: str = option(
         "mobilestylegan-ffhq-1024",
@@ -46,6 +50,14 @@ class Options:
         changes_input=True,
     )
     samples: int = option(1, "how many results, each from its own random start", min=1, max=8)
+    start: str = option(
+        "random",
+        "where the search begins: at random, as in the paper, or at the latent rows that our GLEAN finds in the input, "
+        "for 32 px and the first generator",
+        title="Search start",
+        choices=("random", GLEAN_ROWS),
+        labels={"random": "Random", GLEAN_ROWS: "GLEAN's rows"},
+    )
     steps: int = option(95, "optimisation steps per sample", min=1, max=2000)
     loss: str = option(
         "100*L2+0.002*GEOCROSS", "what is minimised: a sum of weight*TERM with the terms L2, L1 and GEOCROSS"
@@ -62,6 +74,12 @@ class Options:
         "of each sample, the picture with the smallest loss or that of the last step",
         title="Which result to keep",
         choices=("best", "last"),
+    )
+    on_sphere: bool = option(
+        True,
+        "each latent stays at the distance from the origin where it started, as in the paper; off, plain descent may "
+        "leave the region where the generator draws faces",
+        title="Search on the sphere",
     )
     optimiser: str = option("adam", "the gradient-based optimiser", choices=tuple(sphere.OPTIMISERS))
     rate: float = option(0.7, "the largest learning rate", title="Learning rate", min=1e-4, max=10)
@@ -116,6 +134,13 @@ class Options:
             sphere.parse_loss(self.loss)
         except ValueError as error:
             raise OptionError(str(error)) from None
+        if (drawn := GENERATORS[self.generator].side) <= int(self.side):
+            raise OptionError(f"{self.generator} draws {drawn}×{drawn} px: the input side must be smaller")
+        if self.start == GLEAN_ROWS and (self.generator, self.side) != (ENCODER_BANK, ENCODER_SIDE):
+            raise OptionError(
+                f"GLEAN's rows are known for {ENCODER_BANK} and an input of {ENCODER_SIDE} px only: "
+                "choose these, or a random start"
+            )
         if self.zero_maps and not all(
             part.isdecimal() and len(part) < 4 for part in self.zero_maps.split(".")
         ):

@@ -16,8 +16,8 @@ from gansr.nets.compiled import KIND, OptimisedMobileStyleGAN, Snapshot
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops import sphere
 from gansr.ops.plain import copied
-from gansr.papers.pulse.latent import latent_gaussian, random_start
-from gansr.papers.pulse.options import Options
+from gansr.papers.pulse.latent import begun_at, encoded_rows, latent_gaussian, random_start
+from gansr.papers.pulse.options import GLEAN_ROWS, Options
 
 BF16_EPS = 0.95  # of eps: the threshold of a bfloat16 search, so that the result is within eps in float32 too
 
@@ -68,6 +68,7 @@ class Search:
         exact = 1 if nets.dtype == torch.float32 else BF16_EPS
         self.eps, self.goal = options.eps * exact, options.goal * exact
         self.average = sphere.mean_row(self.mean, self.std, self.net.gain)
+        self.given = self._given(nets) if options.start == GLEAN_ROWS else None
         finest = 2 * low.shape[-1] if options.fine_rows == "mean" else self.net.side
         self.own_rows = sum(side <= finest for side in self.net.row_sides)
         self.optimised = optimised(nets).snapshot() if isinstance(self.net, MobileStyleGAN) else None
@@ -77,12 +78,25 @@ class Search:
         self.samples = [self._start(seed + i, rates) for i in range(options.samples)]
         self.lines: dict[str, list[float]] = {name: [] for name in ("smallest mse", *self.weights)}
 
+    @torch.no_grad()
+    def _given(self, nets: Nets) -> Tensor:
+        """Where GLEAN's rows of the input lie in the latent space, (1, rows or 1, style), on the CPU."""
+        rows = encoded_rows(nets["encoder"], self.low, self.net.style_rows)
+        rows = rows.mean(1, keepdim=True) if self.options.tile_latent else rows
+        away = self.average + (rows - self.average) / self.options.truncation  # `_rows` brings them back
+        return sphere.to_latent(away, self.mean, self.std, self.net.gain).cpu()
+
     def _start(self, seed: int, rates: list[float]) -> Sample:
         v, maps, searched = random_start(self.net, self.options, seed)
+        if self.given is not None:
+            v = begun_at(self.given, v)
         v, maps = v.to(self.low.device), [x.to(self.low.device) for x in maps]
         variables = [x.requires_grad_() for x in (v, *(maps[i] for i in searched))]
-        name, lr = self.options.optimiser, self.options.rate
-        return Sample(v, maps, sphere.SphericalOptimiser(variables, name, lr, rates))
+        options = self.options
+        optimiser = sphere.SphericalOptimiser(
+            variables, options.optimiser, options.rate, rates, options.on_sphere
+        )
+        return Sample(v, maps, optimiser)
 
     @property
     def done(self) -> int:

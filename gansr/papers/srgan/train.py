@@ -2,7 +2,8 @@
 
 The paper (section 3.2): crops of 96 px, batch 16, Adam with β1 0.9; SRResNet-MSE 10⁶ steps at 1e-4; the others start
 from it and take 10⁵ steps at 1e-4 and 10⁵ at 1e-5, one step of the discriminator for each of the generator. Here the
-number of steps is chosen, the first half is at `lr` and the second at a tenth of it.
+number of steps is chosen, the first half is at `lr` and the second at a tenth of it; of a training that ends after some
+minutes, the second half of the minutes is too.
 
 How we differ:
 - The result is the exponential average of the weights and of batch norm's statistics; the paper has none.
@@ -10,10 +11,15 @@ How we differ:
   same logits. Both networks therefore step from the same weights; alternating steps, as the paper has them, would draw
   a second result. The gradients are those of the plain losses.
 - Crops are mirrored at random.
+- Of fine-tuning: batch norm may keep the statistics of its start (`Config.norm`), the discriminator may start from a
+  trained one (gansr.papers.srgan.patches.whole) and learn alone at first (`Config.warm_up`).
+- VGG22 takes averages instead of maxima, and the total variation beside it has another weight
+  (gansr.papers.srgan.losses).
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -34,6 +40,7 @@ from gansr.papers.srgan.pairs import Pairs
 from gansr.weights.tensors import serialise
 
 CPU = torch.device("cpu")
+WARM_UP = 1e-4  # the rate of a discriminator that learns alone
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -49,10 +56,17 @@ class Config:
     average: float = 0.999  # decay of the averaged weights
     seed: int = 0
     precision: str = "float32"  # a dtype's name in torch, of the convolutions
+    total_variation: float = losses.TOTAL_VARIATION  # its weight beside VGG22
+    maxima: bool = False  # whether VGG22 takes maxima, as in the paper, or averages
+    minutes: float = math.inf  # after which it ends
+    wall_clock: bool = False  # they are counted by the clock, not as processor time
+    norm: str = "batch"  # of batch norm: the statistics of the "batch", or the "stored" ones of the start
+    warm_up: int = 0  # steps that the discriminator learns alone, at first
 
-    def rate(self, step: int) -> float:
-        """The learning rate of a step."""
-        return self.lr if 2 * step < self.steps else self.lr / 10
+    def rate(self, step: int, spent: float = 0.0) -> float:
+        """The learning rate of a step that begins after `spent` seconds."""
+        first = 2 * step < self.steps and 2 * spent < 60 * self.minutes
+        return self.lr if first else self.lr / 10
 
 
 class Training:
@@ -67,23 +81,25 @@ class Training:
         device: torch.device = CPU,
         discriminator: Discriminator | None = None,
     ):
-        """`net` is not changed. vgg: of the content losses vgg22 and vgg54. discriminator: another than the paper's, in
-        tests."""
+        """`net` is not changed. vgg: of the content losses vgg22 and vgg54. discriminator: what it starts from,
+        the paper's with new weights unless given; it is not changed either."""
         self.config, self.pairs, self.device = config, pairs, device
         self.variant = VARIANTS[config.variant]
         self.dtype = getattr(torch, config.precision)
         self.draws = torch.Generator().manual_seed(config.seed)
         form: Any = {"memory_format": torch.channels_last}
-        self.net = deepcopy(net).requires_grad_(True).train().to(device, **form)
+        self.net = deepcopy(net).requires_grad_(True).train(config.norm == "batch")
+        self.net.to(device, **form)
         self.average = deepcopy(self.net).requires_grad_(False).eval()
-        self.vgg = None if vgg is None else deepcopy(vgg).to(device, **form)
+        copied = losses.averaging if self.variant.content == "vgg22" and not config.maxima else deepcopy
+        self.vgg = None if vgg is None else copied(vgg).to(device, **form)
         self.optimiser = adam(self.net, config.lr)
         self.discriminator = self.discriminator_optimiser = None
         if self.variant.adversarial:
             with torch.random.fork_rng(devices=[]):  # initial weights come from torch's own generator
                 torch.manual_seed(config.seed)
-                made = discriminator or initialised(Discriminator(config.side))
-            self.discriminator = made.train().to(device, **form)
+                made = deepcopy(discriminator) or initialised(Discriminator(config.side))
+            self.discriminator = made.requires_grad_(True).train().to(device, **form)
             self.discriminator_optimiser = adam(self.discriminator, config.lr)
         self.step, self.images, self.spent = 0, 0, 0.0
 
@@ -94,8 +110,18 @@ class Training:
         return self.step >= self.config.steps
 
     @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.config.rate(self.step, self.spent)
+
+    @property
+    def warming(self) -> bool:
+        """Whether the discriminator learns alone in the next step."""
+        return self.discriminator is not None and self.step < self.config.warm_up
+
+    @property
     def at(self) -> tuple[str, int]:
-        return f"lr {self.config.rate(self.step):g}", self.step
+        return "the discriminator alone" if self.warming else f"lr {self.rate:g}", self.step
 
     def _parts(self) -> dict[str, Any]:
         parts = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
@@ -129,28 +155,35 @@ class Training:
 
     def do_step(self) -> dict[str, Tensor]:
         """The next step of the generator and, where there is one, of the discriminator. Returns the loss terms."""
-        clock = time.process_time if self.device.type == "cpu" else time.monotonic
-        began = clock()
+        began = self.clock()
         low, high = self.pairs.crops(self.config.batch, self.config.side, self.draws)
-        terms = self.descend(low.to(self.device), high.to(self.device) * 2 - 1)
-        self.update_average()
+        warming = self.warming
+        learn = self.warm_up if warming else self.descend
+        terms = learn(low.to(self.device), high.to(self.device) * 2 - 1)
+        if not warming:
+            self.update_average()
         self.step += 1
         self.images += self.config.batch
-        self.spent += clock() - began
+        self.spent += self.clock() - began
         return terms
+
+    def clock(self) -> float:
+        """Seconds by which `spent` is counted."""
+        computing = self.device.type == "cpu" and not self.config.wall_clock
+        return time.process_time() if computing else time.monotonic()
 
     def descend(self, low: Tensor, true: Tensor) -> dict[str, Tensor]:
         """One step of both optimisers on small pictures in [0,1] and their truths in [−1,1]."""
         for optimiser in (self.optimiser, self.discriminator_optimiser):
             for group in optimiser.param_groups if optimiser else ():
-                group["lr"] = self.config.rate(self.step)
+                group["lr"] = self.rate
         with self.autocast():
             ours = self.net(low) * 2 - 1
         terms = {"content": losses.content_loss(self.features(ours), self.wanted(true))}
         total = terms["content"]
         if self.variant.total_variation:
             terms["variation"] = losses.total_variation(ours.float())
-            total = total + self.variant.total_variation * terms["variation"]
+            total = total + self.config.total_variation * terms["variation"]
         if self.discriminator is not None and self.discriminator_optimiser is not None:
             with self.autocast():
                 logits, theirs = self.discriminator(ours), self.discriminator(true)
@@ -163,6 +196,20 @@ class Training:
         if self.discriminator_optimiser is not None:
             self.discriminator_optimiser.step()
         return {name: term.detach() for name, term in {**terms, "total": total}.items()}
+
+    def warm_up(self, low: Tensor, true: Tensor) -> dict[str, Tensor]:
+        """One step of the discriminator alone, at WARM_UP; pictures as in `descend`."""
+        assert self.discriminator is not None and self.discriminator_optimiser is not None
+        for group in self.discriminator_optimiser.param_groups:
+            group["lr"] = WARM_UP
+        with self.autocast():
+            with torch.no_grad():
+                ours = self.net(low) * 2 - 1
+            logits, theirs = self.discriminator(ours), self.discriminator(true)
+        loss = losses.discriminator_loss(theirs.float(), logits.float())
+        gradients(loss, self.discriminator)
+        self.discriminator_optimiser.step()
+        return {"discriminator": loss.detach()}
 
     def features(self, x: Tensor) -> Tensor:
         if self.variant.content == "mse":
@@ -224,7 +271,7 @@ def mean_psnr(ours: Tensor, true: Tensor, rim: int = 4) -> float:
     return sum(psnr_y(a, b, rim) for a, b in zip(ours, true)) / len(true)
 
 
-def exported(net: SRResNet) -> bytes:
+def exported(net: nn.Module) -> bytes:
     """The network as the content of a safetensors file, float16."""
     state = net.state_dict().items()
     return serialise({key: value.half() if value.is_floating_point() else value for key, value in state})

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from gansr.gallery import GALLERY
 from gansr.ui.middleware.asgi import App, Message, Receive, Scope, Send, path_of, refuse
 
 # Gradio's components make functions of text ('unsafe-eval') and set styles.
@@ -22,6 +23,10 @@ ALWAYS = (
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=(), payment=(), usb=()"),
 )
 NOT_KEPT = (b"cache-control", b"private, no-store")
+KEPT = (b"cache-control", b"public, max-age=3600")
+OF_THE_GALLERY = (
+    f"/gradio_api/file={GALLERY}/"  # the same for everybody, and shown twice: see gansr.ui.first_view
+)
 # Gradio's answer to a Range request holds the request's own headers. These are the answer's.
 OF_A_RANGE = (b"content-type", b"content-disposition", b"content-length", b"content-range", b"accept-ranges")
 _RANGE = re.compile(rb"bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})")
@@ -29,8 +34,9 @@ _INLINE = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 
 class Headers:
-    """ASGI middleware: a content security policy and `ALWAYS` on every reply, `NOT_KEPT` on data and pictures; an
-    exception becomes a plain 500. A Range header that is not one range of bytes is ignored, as HTTP allows."""
+    """ASGI middleware: a content security policy and `ALWAYS` on every reply, `NOT_KEPT` on data and pictures but those
+    of the gallery; an exception becomes a plain 500. A Range header that is not one range of bytes is ignored, as HTTP
+    allows."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -77,7 +83,9 @@ def headers(
     if status == 206:
         given = {name.lower(): value for name, value in given if name.lower() in OF_A_RANGE}.items()
     ours = dict([*ALWAYS, (b"content-security-policy", POLICY.format(scripts=_hashes(body)).encode())])
-    if path.startswith("/gradio_api/") and not path.endswith("/theme.css"):
+    if status == 200 and path.startswith(OF_THE_GALLERY) and ".." not in path:
+        ours |= dict([KEPT])
+    elif path.startswith("/gradio_api/") and not path.endswith("/theme.css"):
         ours |= dict([NOT_KEPT])
     return [(name, value) for name, value in given if name.lower() not in ours] + list(ours.items())
 

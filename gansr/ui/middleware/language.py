@@ -1,14 +1,15 @@
-"""The page in the visitor's language: the script that translates it is put into its HTML."""
+"""The page's HTML, completed: the script that translates it into the visitor's language, and what is seen at once."""
 
 from __future__ import annotations
 
+from gansr.ui import first_view
 from gansr.ui.languages import in_language, language_of
 from gansr.ui.middleware.asgi import App, Message, Receive, Scope, Send, path_of
 
 
 class Language:
     """ASGI middleware: a reply with status 200 to a request of `/` gets the script of its language, which follows from
-    the query and Accept-Language."""
+    the query and Accept-Language, and the pictures of gansr.ui.first_view."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -25,7 +26,7 @@ class Language:
                 return
             start, body = replies[0], b"".join(part.get("body", b"") for part in replies[1:])
             if start["status"] == 200 and body:
-                body = in_language(body, language)
+                body = first_view.added(in_language(body, language))
                 kept = [(n, v) for n, v in start.get("headers", ()) if n.lower() != b"content-length"]
                 start["headers"] = [*kept, (b"content-length", b"%d" % len(body))]
             await send(start)

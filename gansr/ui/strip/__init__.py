@@ -14,22 +14,16 @@ import gradio as gr
 from gansr.options import options_of, parse_options, plain_values
 from gansr.problem import title_of
 from gansr.request import Request
+from gansr.ui.component import component
 
 HERE = Path(__file__).parent
-SCRIPTS = ("store", "zip", "strip")  # in the order in which they are joined
+SCRIPTS = ("js/store.js", "js/zip.js", "js/strip.js")  # in the order in which they are joined
 LONGEST = 80  # characters of the settings in short
 
 
 def draw_strip() -> gr.HTML:
     """The component. “Restore settings” raises `select` with `{"path": …}`: the result's PNG, uploaded again."""
-    return gr.HTML(
-        {},
-        html_template=(HERE / "strip.html").read_text("utf-8"),
-        css_template=(HERE / "strip.css").read_text("utf-8"),
-        js_on_load="\n".join((HERE / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS),
-        apply_default_css=False,
-        elem_id="strip",
-    )
+    return component({}, HERE / "strip", SCRIPTS, "strip")
 
 
 def record_of(request: Request, name: str, tab: str) -> dict[str, str]:

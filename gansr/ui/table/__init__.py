@@ -13,6 +13,8 @@ import gradio as gr
 
 from gansr.compare import table
 from gansr.compare.plan import Comparison
+from gansr.metric import ARROWS
+from gansr.ui.component import component
 
 HERE = Path(__file__).parent
 
@@ -25,7 +27,7 @@ def contents(comparison: Comparison | None = None, note: str = "") -> dict[str, 
     shown = table.columns(found)
     winners = {column.name: table.best(found, column) for column in shown}
     heads = [
-        {"title": c.title, "unit": c.unit, "arrow": table.ARROWS[c.better], "better": c.better, "explain": c.explain}
+        {"title": c.title, "unit": c.unit, "arrow": ARROWS[c.better], "better": c.better, "explain": c.explain}
         for c in shown
     ]  # fmt: skip
     rows = [
@@ -54,11 +56,4 @@ def _plain(value: float | None) -> float | None:
 
 def metrics_table(value: dict[str, Any] | None = None, *, elem_id: str) -> gr.HTML:
     """The component: a sortable table whose value comes from `contents`."""
-    return gr.HTML(
-        value or contents(),
-        html_template=(HERE / "table.html").read_text("utf-8"),
-        css_template=(HERE / "table.css").read_text("utf-8"),
-        js_on_load=(HERE / "table.js").read_text("utf-8"),
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
+    return component(value or contents(), HERE / "table", ("table.js",), elem_id)

@@ -1,6 +1,7 @@
 """A viewer for any number of pictures: one component in plain JavaScript and CSS, without a build step.
 
-Its value is JSON: `{"tiles": […], "truth": address or null, "input": address or null}`. A tile is
+Its value is JSON: `{"tiles": […], "truth": address or null, "input": address or null}`, and `"start"` where the
+pictures begin in another arrangement than is usual there; what the user has chosen stays. A tile is
 `{"id", "title", "state", "text", "url", …}`; `tile(…)` makes one. The markup does not depend on the value, so Gradio
 does not redraw what the script has drawn; the script reads the value whenever it changes.
 """
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +17,18 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from gansr.ui.component import component
+
 HERE = Path(__file__).parent
 # The script, in the order in which its files are joined.
-SCRIPTS = (
-    "state", "tiles", "layout", "view", "hover", "ssim", "maps", "webp", "save", "actions", "dialogs", "pointer",
-    "start",
+SCRIPTS = tuple(
+    f"js/{name}.js"
+    for name in (
+        "state", "tiles", "layout", "view", "hover", "ssim", "maps", "webp", "save", "actions", "dialogs", "blind",
+        "pointer", "start",
+    )
 )  # fmt: skip
+Start = Literal["grid", "wipe"]
 State = Literal["waiting", "running", "done", "error", "blocked"]
 
 
@@ -30,9 +36,12 @@ def contents(
     tiles: tuple[dict[str, Any], ...] | list[dict[str, Any]] = (),
     truth: str | Path | None = None,
     input: str | Path | None = None,
+    start: Start | None = None,
 ) -> dict[str, Any]:
-    """The value of a viewer. `truth` and `input` are paths of pictures; with them the viewer can show differences."""
-    return {"tiles": list(tiles), "truth": address(truth), "input": address(input)}
+    """The value of a viewer. `truth` and `input` are paths of pictures; with them the viewer can show differences.
+    `start`: the arrangement that these pictures begin in; None: the viewer's own."""
+    value = {"tiles": list(tiles), "truth": address(truth), "input": address(input)}
+    return value if start is None else {**value, "start": start}
 
 
 def tile(
@@ -84,7 +93,7 @@ def viewer(
     value: dict[str, Any] | None = None,
     *,
     elem_id: str,
-    start: Literal["grid", "wipe"] = "grid",
+    start: Start = "grid",
     uses: Sequence[tuple[str, str]] = (),
 ) -> gr.HTML:
     """The component: pictures side by side ("grid") or A over B ("wipe"), panned and zoomed together. `start` is the
@@ -95,19 +104,5 @@ def viewer(
     with `{"tile": id, "use": name}`. (A function, because Gradio writes a .pyi file beside the source of a subclass.)
     """
     words = f'data-start="{start}" data-uses="{escape(json.dumps([*uses]))}" data-zoom'
-    return gr.HTML(
-        value or contents(),
-        html_template=(HERE / "viewer.html").read_text("utf-8").replace("data-zoom", words, 1),
-        css_template=(HERE / "viewer.css").read_text("utf-8"),
-        js_on_load=script(),
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
-
-
-@cache
-def script() -> str:
-    """The script of every viewer, without indentation and lines of comment: the page holds one for each viewer."""
-    texts = ((HERE / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
-    lines = (line.strip() for text in texts for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+    html = (HERE / "viewer.html").read_text("utf-8").replace("data-zoom", words, 1)
+    return component(value or contents(), HERE / "viewer", SCRIPTS, elem_id, html)

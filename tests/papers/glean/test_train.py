@@ -15,6 +15,7 @@ from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
 from gansr.papers.glean import losses
 from gansr.papers.glean.config import Config, Stage, learning_rate, read_config
+from gansr.papers.glean.degraded import degraded, drawn
 from gansr.papers.glean.own import GleanOwn
 from gansr.papers.glean.report import downscaled, psnr, report
 from gansr.papers.glean.synthetic import cache, face, rows_of
@@ -255,3 +256,53 @@ def test_a_configuration_with_an_unknown_field_is_refused(tmp_path):
     path.write_text(json.dumps({"stages": [], "stepz": 3}))
     with pytest.raises(TypeError, match="stepz"):
         read_config(path)
+
+
+# ------------------------------------------------------------------------------------------- the robust model
+
+ROBUST = replace(
+    CONFIG,
+    net=NET | {"projected": False},
+    parts=("trunk", "stages", "out"),
+    degraded=1.0,
+    shrunk=0.0,
+    stages=(Stage("robust", "train", 4, 2e-3, batch=2, adversary=0.01),),
+)
+
+
+def test_the_robust_training_starts_from_weights_and_leaves_the_other_parts_as_they_are(resources):
+    begun = Training(CONFIG, resources)
+    steps(begun, 2)
+    training = Training(ROBUST, resources)
+    training.start_from(begun.average.state_dict())
+    steps(training, 4)
+    before, after = begun.average.state_dict(), training.average.state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"trunk", "stages", "out"}
+
+
+def test_without_the_projection_the_result_is_the_input_put_back_plus_the_networks_output(resources):
+    torch.manual_seed(0)
+    net = GleanOwn(**ROBUST.net)
+    low = torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        found = net(low)
+        r = net.upper(net.lower(net.finest(low * 2 - 1), None), None, ())
+    expected = (net.projection.back_project(low * 2 - 1) + r) / 2 + 0.5
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert not torch.allclose(net.projection.downscale(found), low, atol=1e-3)
+    assert torch.allclose(net.projection.downscale(net(low, project=True)), low, atol=1e-5)
+
+
+def test_random_degradations_stay_within_their_bounds_and_a_share_of_none_is_bicubic():
+    generator = torch.Generator().manual_seed(0)
+    found = [drawn(8, generator) for _ in range(400)]
+    blurred = [d for d in found if d.operator == "gaussian"]
+    assert 150 < len(blurred) < 250
+    assert all(8 * 0.35 <= d.width <= 8 * 1.2 for d in blurred)
+    assert 0.4 < sum(d.noise > 0 for d in found) / 400 < 0.8 and max(d.noise for d in found) <= 15
+    assert 0.4 < sum(d.jpeg < 100 for d in found) / 400 < 0.8 and min(d.jpeg for d in found) >= 30
+    truth = torch.rand(3, 64, 64, generator=generator)
+    assert torch.equal(degraded(truth, 8, 0.0, generator), downscaled(truth, 8))
+    twice = [degraded(truth, 8, 1.0, torch.Generator().manual_seed(1)) for _ in range(2)]
+    assert torch.equal(*twice) and not torch.equal(twice[0], downscaled(truth, 8))

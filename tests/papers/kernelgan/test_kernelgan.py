@@ -19,7 +19,7 @@ from gansr.ops.resize import imresize
 from gansr.options import OptionError, options_of, parse_options
 from gansr.papers.kernelgan import KERNELGAN, Options, cost, run
 from gansr.papers.kernelgan.enlarge import Kernels, stages
-from gansr.papers.kernelgan.estimate import kernel_warnings, small_picture_notice
+from gansr.papers.kernelgan.estimate import AGREEMENT, agreement, kernel_warnings, small_picture_notice
 from gansr.papers.kernelgan.kernel_files import kernel_files
 from gansr.papers.kernelgan.trainer import Trainer
 from gansr.papers.kernelgan.zssr import Zssr
@@ -54,6 +54,9 @@ def test_the_kernel_is_shown_while_it_is_learned(plain):
     }
     assert [len(line) for line in views["Cross-sections"].lines.values()] == [13, 13]
     assert views["Implied small picture"].shape == (3, 43, 46)
+    opinion = views["What the discriminator takes for the picture"]
+    assert isinstance(opinion, Heat) and (opinion.min, opinion.max) == (0, 1)
+    assert opinion.values.shape == (37, 37) and 0 < opinion.values.min() < opinion.values.max() < 1
     assert not torch.equal(plain[0].views["Estimated kernel"].values, kernel.values)
 
 
@@ -186,6 +189,23 @@ def test_a_kernel_that_was_not_learned_is_not_to_be_trusted():
     good, bad = gaussian_kernel(1.5, 1.0, 0), torch.zeros(13, 13)
     assert kernel_warnings([good, good]) == ()
     assert kernel_warnings([good, bad])[0].startswith("1 of 2 starts learned no kernel")
+
+
+def test_the_agreement_of_the_starts_is_the_mean_cosine_of_their_kernels():
+    one, wider = torch.zeros(3, 3), torch.zeros(5, 5)
+    one[1, 1] = 1.0
+    wider[2, 2] = wider[2, 3] = 0.5
+    apart = torch.zeros(3, 3)
+    apart[0, 0] = 1.0
+    assert agreement([one, 2 * one]) == pytest.approx(1.0)
+    assert agreement([one, apart]) == 0.0
+    assert agreement([one, wider]) == pytest.approx(0.5**0.5)
+    assert agreement([one, wider, apart]) == pytest.approx(0.5**0.5 / 3)
+    two, alone = (
+        frames(textured(84, 84), mode="kernel only", iterations=200, seeds=seeds)[-1].readings
+        for seeds in (2, 1)
+    )
+    assert 0.5 < two[AGREEMENT] <= 1 and AGREEMENT not in alone
 
 
 def test_not_a_number_from_the_start_is_an_error(monkeypatch):

@@ -11,7 +11,9 @@ import torch
 from gansr.ops.resize import imresize
 from gansr.papers.kernelgan import bench_plain as P
 from gansr.papers.kernelgan.losses import bicubic_target, centre_crop, constraints, penalty_mask
-from gansr.papers.kernelgan.schedule import Schedule
+from gansr.papers.kernelgan.options import Options, kernel_weights
+from gansr.papers.kernelgan.schedule import Schedule, Weights
+from gansr.papers.kernelgan.trainer import Trainer
 from tests.papers.kernelgan.pictures import noise_picture
 from tests.support.golden import Golden
 
@@ -124,3 +126,17 @@ def test_a_generator_that_does_not_follow_is_pulled_harder_by_ours_only(paper, w
     for i in range(121, 201):
         schedule.update(i, 0.01)
     assert schedule.bicubic == pytest.approx(weight / 1e4) and schedule.sparse == 5
+
+
+def test_the_users_weights_are_those_of_the_constraints():
+    weights = Weights(sum_to_one=0.1, boundaries=0.2, centralised=0.3, sparse=0.4)
+    trainer = Trainer(noise_picture(64, 64), torch.Generator().manual_seed(0), 15, weights=weights)
+    schedule = trainer.schedule
+    assert (schedule.sum_to_one, schedule.boundaries) == (0.1, 0.2)
+    assert (schedule.centralised, schedule.sparse) == (0.0, 0.0), "they come later"
+    for step in range(12):
+        schedule.update(step, bicubic_loss=0.0)
+    assert (schedule.centralised, schedule.sparse) == (0.3, 0.4)
+    options = Options(sum_weight=0.1, boundary_weight=0.2, centre_weight=0.3, sparse_weight=0.4)
+    assert kernel_weights(options) == weights
+    assert kernel_weights(Options()) == Weights(), "the paper's"

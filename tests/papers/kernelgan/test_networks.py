@@ -125,6 +125,15 @@ def test_one_pass_over_two_pictures_is_two_passes_with_all_gradients():
         assert layer.bias.grad.abs().max() < 1e-12
 
 
+def test_an_opinion_is_a_pass_that_changes_nothing():
+    d = Discriminator(torch.Generator().manual_seed(0))
+    x = torch.rand(3, 20, 24, generator=torch.Generator().manual_seed(1))
+    before = {name: value.clone() for name, value in d.state_dict().items()}
+    opinion = d.opinion(x)
+    assert all(torch.equal(value, before[name]) for name, value in d.state_dict().items())
+    assert torch.equal(opinion, d(x[None])[0].detach())
+
+
 def test_initial_weights_have_the_authors_spread():
     g = Generator(torch.Generator().manual_seed(0)).requires_grad_(False)
     d = Discriminator(torch.Generator().manual_seed(0)).requires_grad_(False)
@@ -144,3 +153,22 @@ def test_the_product_of_rows_is_the_convolution():
     torch.testing.assert_close(optimised, plain)
     for a, b in zip(*(torch.autograd.grad((y * aim).sum(), k) for y in (plain, optimised))):
         torch.testing.assert_close(a, b)
+
+
+def test_one_layer_is_its_kernel_and_takes_its_gradient():
+    net = Generator(torch.Generator().manual_seed(0), deep=False)
+    assert [tuple(layer.shape) for layer in net.layers] == [(1, 1, 13, 13)]
+    kernel, composed = net.compose()
+    assert torch.equal(kernel, net.kernel()) and not kernel.requires_grad
+    back = torch.randn(13, 13, generator=torch.Generator().manual_seed(1))
+    (grad,) = net.gradients(composed, back)
+    assert torch.equal(torch.autograd.grad(net.kernel(), net.layers[0], back)[0], grad)
+
+
+def test_the_gradients_of_the_deep_generator_are_those_of_autograd():
+    net = Generator(torch.Generator().manual_seed(0)).double()
+    _, composed = net.compose()
+    back = torch.randn(13, 13, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    expected = torch.autograd.grad(net.kernel(), list(net.layers), back)
+    for mine, other in zip(net.gradients(composed, back), expected, strict=True):
+        assert torch.allclose(mine, other, rtol=1e-12)

@@ -68,6 +68,20 @@ def test_a_filled_hole_meets_the_known_pixels_at_its_rim():
     assert correction_for(low, raw, hole) is None
 
 
+def test_a_difference_of_content_at_the_rim_does_not_stain_the_hole():
+    """Above the hole there is black hair, and the generator drew skin to the rim; below it their colours agree."""
+    low = torch.full((3, 256, 256), 0.6)
+    low[:, :64] = 0.0
+    hole = torch.zeros(1, 256, 256)
+    hole[:, 64:192, 64:192] = 1
+    correct = correction_for(low, Options(job="inpaint", correct=True), hole)
+    assert correct is not None
+    filled = correct(torch.full((3, 256, 256), 0.5))
+    inside = filled[0, 64:192, 128]
+    assert inside[0] < 0.2, "no seam"
+    assert inside[40:].min() > 0.55, "as bright as what is around"
+
+
 def test_a_corrected_result_says_so_and_its_rim_is_nearer_to_the_known_pixels():
     torch.manual_seed(0)
     net = MobileStyleGAN((16, 8, 8, 12), style=10, mapping_layers=2).requires_grad_(False).eval()

@@ -20,6 +20,15 @@ def test_zero_and_auto_choose_the_papers_numbers_and_layers():
     assert plan_of(Options(job="invert", codes=7, layer="128")).layer == 128
 
 
+def test_a_hole_is_filled_at_the_coarsest_layer_and_held_to_the_prior_more():
+    mask = torch.zeros(1, 256, 256)
+    mask[:, :8] = 1
+    filled, enlarged = plan_of(Options(job="inpaint", mask=mask)), plan_of(Options())
+    assert (filled.layer, enlarged.layer) == (4, 32)
+    assert filled.pull == pytest.approx(10 * enlarged.pull) and enlarged.pull > 0
+    assert plan_of(Options(job="inpaint", mask=mask, pull=0.0)).pull == 0, "the paper has none"
+
+
 @pytest.mark.parametrize(
     "values, said",
     [

@@ -16,7 +16,7 @@ def test_what_a_job_reads_is_what_its_result_is_compared_with():
     picture = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(1))
     read = {job: reads(Options(job=job, mask=HALF if job == "inpaint" else None), picture, 0) for job in JOBS}
     assert [title for title, _ in read.values()] == [
-        "Bicubic", "Grey", "With the hole", "Noisy", "Input", "Input",
+        "Bicubic", "Grey", "With the hole", "Noisy", "Input", "Input", "Input",
     ]  # fmt: skip
     assert torch.equal(read["colour"][1], luma(picture).expand(3, -1, -1))
     hole = HALF.bool().expand(3, -1, -1)

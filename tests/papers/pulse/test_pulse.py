@@ -98,6 +98,41 @@ def test_pulse_result_downscales_to_its_input(mobile):
     assert torch.equal(shown, low)
 
 
+def test_the_search_leaves_the_sphere_only_where_it_is_told_to(mobile):
+    low = drawn(mobile)
+    for on_sphere in (True, False):
+        search = Search(low, replace(TINY, on_sphere=on_sphere), nets_of(mobile), 0)
+        v = search.samples[0].v
+        before = sphere.radius(v.detach())
+        for j in range(TINY.steps):
+            search.step(j)
+        after = sphere.radius(v.detach())
+        assert torch.allclose(before, after, rtol=1e-5) == on_sphere
+
+
+def test_a_step_without_the_sphere_is_the_optimisers_own(mobile):
+    plain = torch.randn(1, 3, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    ours = plain.detach().clone().requires_grad_()
+    optimiser = sphere.SphericalOptimiser([ours], "sgd", 0.5, [1.0, 0.1], projects=False)
+    for j, rate in enumerate((0.5, 0.05)):
+        ours.grad = torch.full_like(ours, j + 1.0)
+        optimiser.step(j)
+        plain = plain.detach() - rate * (j + 1)
+    assert torch.equal(ours.detach(), plain)
+
+
+@pytest.mark.parametrize("side", [8, 32])
+def test_inputs_of_other_sides_are_enlarged_to_the_generators(mobile, side):
+    frame = frames(mobile, replace(TINY, side=str(side), steps=2), low=torch.full((3, side, side), 0.5))[-1]
+    assert frame.image.shape == (3, 64, 64) and beside(frame).shape == (3, side, 2 * side)
+
+
+def test_an_input_as_large_as_the_result_is_refused():
+    with pytest.raises(OptionError, match="draws 256×256 px: the input side must be smaller"):
+        Options(generator="stylegan2-cat", side="256")
+    assert PULSE.scale(PULSE, Options(generator="stylegan2-cat", side="128")) == 2
+
+
 def test_the_reported_error_is_that_of_the_result(mobile):
     low = torch.full((3, 16, 16), 0.5)
     search = Search(low, TINY, nets_of(mobile), 0)
@@ -299,11 +334,11 @@ def test_the_method_and_its_options_survive_pickling():
     assert pickle.loads(pickle.dumps((PULSE, options))) == (PULSE, options)
 
 
-def test_every_side_of_the_input_works_with_every_generator():
+def test_every_side_of_the_input_works_with_every_generator_that_draws_more():
     described, _ = options_of(Options)["side"]
-    assert described.choices is not None and described.choices == ("16", "32", "64", "128")
+    assert described.choices is not None and described.choices == ("8", "16", "32", "64", "128", "256")
     for name, generator in GENERATORS.items():
-        for side in described.choices:
+        for side in (side for side in described.choices if int(side) < generator.side):
             factor = PULSE.scale(PULSE, Options(generator=name, side=side))
             assert factor in PULSE.scales
             assert sphere.shrink_matrix(generator.side, factor).shape == (int(side), generator.side)

@@ -11,6 +11,7 @@ import pytest
 from gansr import bench
 from gansr.engine import Engine
 from gansr.ops.resize import imresize
+from gansr.papers.srgan import TRAINED
 from gansr.papers.srgan import bench as srgan
 from gansr.picture import to_png
 from tests.papers.srgan.random_nets import noise, random_net
@@ -52,7 +53,7 @@ def test_the_bench_measures_each_model_on_each_set_and_the_speed(data: Path, sma
     weights_of("vgg19-normalised")
     found = by_name(list(srgan.run(data, lambda name: random_net("krasserm"))))
     for case in ("Set5 x4", "Set14 x4"):
-        for model in ("bicubic", "srresnet", "srgan"):
+        for model in ("nearest", "bicubic", *srgan.MODELS):
             assert 5 < found[case, model, "psnr_y"] < 60 and -1 <= found[case, model, "ssim_y"] <= 1
         assert found[case, "bicubic", "psnr_y"] > found[case, "srgan", "psnr_y"] + 3  # random weights
     assert abs(found["Set5 x4", "srgan", "psnr_y_change_fast"]) < 0.5
@@ -85,8 +86,8 @@ def test_a_folder_that_is_no_benchmark_is_refused_in_words(tmp_path: Path, data:
         next(srgan.run(tmp_path / "none", lambda name: random_net("krasserm")))
     with pytest.raises(bench.BenchError, match="not a folder"):
         bench.run("srgan", tmp_path / "none")
-    with pytest.raises(bench.BenchError, match=r"there is no bench 'esrgan'; there are: .*srgan"):
-        bench.run("esrgan")
+    with pytest.raises(bench.BenchError, match=r"there is no bench 'nosuch'; there are: .*srgan"):
+        bench.run("nosuch")
     (data / "Set14" / "x4" / "001_HR.png").unlink()
     with pytest.raises(bench.BenchError, match=r"001_HR\.png is missing"):
         srgan.pairs(data / "Set14" / "x4")
@@ -98,7 +99,7 @@ def test_a_folder_that_is_no_benchmark_is_refused_in_words(tmp_path: Path, data:
 
 @pytest.mark.weights
 def test_set5_gives_the_papers_table(shared: Path, weights_of):
-    """Paper: 28.43, 32.05, 29.40 dB; and the fast precision changes less than 0.02 dB."""
+    """Paper: 28.43, 32.05, 29.40 dB; and the fast precision changes less than 0.02 dB, 0.05 of our own networks."""
     engine, pictures = Engine("cpu", load=weights_of), srgan.pairs(shared / "data" / "Set5" / "x4")
     rows = list(srgan.quality(engine, "Set5 x4", pictures))
     found = by_name(rows)
@@ -107,4 +108,4 @@ def test_set5_gives_the_papers_table(shared: Path, weights_of):
     assert found["Set5 x4", "srgan", "psnr_y"] >= 29.10
     assert found["Set5 x4", "srresnet", "ssim_y"] > found["Set5 x4", "srgan", "ssim_y"] > 0.8
     for change in srgan.precision_cost(engine, rows, pictures):
-        assert abs(change.value) < 0.02
+        assert abs(change.value) < (0.05 if change.model in TRAINED else 0.02)

@@ -86,3 +86,16 @@ def test_the_variants_are_the_papers():
         "srgan-vgg54": ("vgg54", True),
     }
     assert {name for name, one in VARIANTS.items() if one.total_variation} == {"vgg22", "srgan-vgg22"}
+
+
+def test_averages_see_the_checkerboard_that_maxima_do_not():
+    """Of a checkerboard of features the maximum of each four is constant; their mean differs from that of its ends."""
+    vgg = Vgg19(9)
+    averaged = losses.averaging(vgg)
+    (at,) = [i for i, layer in enumerate(vgg.features) if isinstance(layer, torch.nn.MaxPool2d)]
+    board = (torch.arange(8)[:, None] + torch.arange(8)).remainder(2).float()[None, None]
+    assert torch.equal(vgg.features[at](board), torch.ones(1, 1, 4, 4))
+    assert torch.equal(averaged.features[at](board), torch.full((1, 1, 4, 4), 0.5))
+    others = [i for i in range(len(vgg.features)) if i != at]
+    assert all(type(vgg.features[i]) is type(averaged.features[i]) for i in others)
+    assert isinstance(vgg.features[at], torch.nn.MaxPool2d), "the given network stays as it is"

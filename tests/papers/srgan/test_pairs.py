@@ -90,7 +90,7 @@ def test_folders_that_cannot_be_used_are_refused_in_words(folder, tmp_path):
     with pytest.raises(TrainingError, match="all 6 pictures are smaller than a crop, 96×96 px"):
         load(folder, tmp_path / "kept.npz", 4, 96)
     (folder / "0.png").write_bytes(b"no picture")
-    with pytest.raises(TrainingError, match=r"^0\.png: "):
+    with pytest.raises(TrainingError, match=r"^“0\.png”: "):
         load(folder, tmp_path / "kept.npz", 4, 32)
     for path in folder.glob("*.png"):
         path.unlink()

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from gansr import weights
-from gansr.method import Nets
+from gansr.method import Heat, Nets
 from gansr.metrics.psnr import psnr_y
 from gansr.ops.resize import imresize
 from gansr.options import OptionError, parse_options
-from gansr.papers.srgan import SRGAN, Options, chosen_network, optimised_network
+from gansr.papers.srgan import LOSSES, SRGAN, TRAINED, Options, chosen_network, optimised_network, role_of
 from gansr.papers.srgan.network import SRResNet, operations
+from gansr.papers.srgan.patches import PatchDiscriminator
 from tests.papers.srgan.random_nets import noise, random_net
 
 
@@ -96,6 +97,48 @@ def test_only_the_networks_that_are_computed_with_are_loaded():
     assert needs() == needs(model="srgan") == needs(model="blend", blend=1.0) == srgan
     assert needs(model="srresnet") == needs(model="blend", blend=0.0) == srresnet
     assert needs(model="blend", blend=0.5) == srgan | srresnet
+    assert needs(discriminator=True) == srgan | {"discriminator": "srgan-discriminator"}
+    assert needs(model="srgan-mse") == {"srgan_mse": "srgan-mse-x4"}
+    ours = {role_of(model): name for model, name in TRAINED.items()}
+    assert needs(model="all", srgan="srgan-mse-x4") == srgan | srresnet | ours
+
+
+def test_the_losses_are_computed_one_after_the_other_and_the_last_is_the_result():
+    low = noise(3, 40, 24)
+    nets = Nets({role_of(model): random_net("krasserm", seed=seed) for seed, model in enumerate(LOSSES)})
+    made = frames(low, nets, model="all", tile=32)
+    assert [frame.step for frame in made] == list(range(1, 2 * len(LOSSES) + 1))
+    alone = {model: nets[role_of(model)](low[None])[0].clamp(0, 1) for model in LOSSES}
+    assert (made[-1].image - alone["srgan"]).abs().max() <= 1e-5
+    names = {title: model for model, (title, _) in LOSSES.items()}
+    assert list(made[-1].answers) == list(names)
+    for title, picture in made[-1].answers.items():
+        assert (picture - alone[names[title]]).abs().max() <= 1e-5
+    assert not any(frame.answers for frame in made[:-1])
+    assert SRGAN.cost(40, 24, Options(model="all")).operations == pytest.approx(
+        len(LOSSES) * SRGAN.cost(40, 24, Options()).operations
+    )
+
+
+def test_the_discriminators_map_stands_beside_the_result():
+    torch.manual_seed(0)
+    judge = PatchDiscriminator().eval().requires_grad_(False)
+    low, nets = noise(3, 24, 16), Nets({"srgan": random_net("krasserm"), "discriminator": judge})
+    *_, last = frames(low, nets, discriminator=True)
+    (view,) = last.views.values()
+    assert isinstance(view, Heat) and (view.min, view.max) == (0, 1)
+    assert (view.values - judge(last.image[None] * 2 - 1)[0, 0].sigmoid()).abs().max() < 1e-5
+    plain = frames(low, Nets({"srgan": nets["srgan"]}))[-1]
+    assert not plain.views and torch.equal(plain.image, last.image)
+
+
+def test_any_two_networks_of_one_layout_blend():
+    low, ours = noise(3, 8, 8), TRAINED["srgan-mse"]
+    options = parse_options(SRGAN.options, {"model": "blend", "srresnet": ours})
+    assert dict(SRGAN.needs(SRGAN, options)) == {"srresnet": ours, "srgan": "srgan-krasserm-x4"}
+    nets = Nets({"srresnet": random_net("krasserm", seed=1), "srgan": random_net("krasserm", seed=2)})
+    mixed = frames(low, nets, model="blend", srresnet=ours)[-1].image
+    assert mixed.shape == (3, 32, 32)
 
 
 def test_the_blend_goes_from_the_faithful_picture_to_the_sharp_one():
@@ -132,13 +175,14 @@ def test_networks_of_different_layout_or_factor_cannot_be_blended():
     parse_options(SRGAN.options, {"model": "srgan", "srgan": "srgan-mmagic-x4"})
 
 
-@pytest.mark.parametrize("name", [*SRGAN.weights["srgan"], *SRGAN.weights["srresnet"]])
+@pytest.mark.parametrize("name", sorted({*SRGAN.weights["srgan"], *SRGAN.weights["srresnet"]}))
 def test_the_factor_in_a_name_is_that_of_its_network(name: str):
     model = name.split("-")[0]
     options = parse_options(SRGAN.options, {"model": model, model: name})
     entry = weights.entries()[name]
     assert SRGAN.scale(SRGAN, options) == entry.config["scale"]
-    assert entry.config["layout"] == name.split("-")[1] and entry.net == "gansr.papers.srgan.network:SRResNet"
+    layout = "krasserm" if name in TRAINED.values() else name.split("-")[1]
+    assert entry.config["layout"] == layout and entry.net == "gansr.papers.srgan.network:SRResNet"
     assert SRGAN.cost(100, 100, options).operations >= 1e4 * operations(**entry.config)
 
 

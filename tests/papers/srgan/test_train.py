@@ -61,7 +61,7 @@ def vgg() -> Vgg19:
 @pytest.mark.parametrize("variant", list(losses.VARIANTS))
 def test_a_step_is_that_of_the_plain_implementation(variant, vgg):
     """In float64."""
-    ours = training(variant, vgg)
+    ours = training(variant, vgg, maxima=True)
     for net in (ours.net, ours.vgg, ours.discriminator):
         if net is not None:
             net.double()
@@ -101,6 +101,67 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights():
     assert whole.state()["at"] == second.state()["at"] == [20, 40]
 
 
+def test_a_warm_up_changes_the_discriminator_alone_and_is_resumed():
+    """Eight steps of which five are a warm-up, once as a whole and once left after three."""
+    whole, first, second = (training("srgan-mse", warm_up=5) for _ in range(3))
+    start = [{key: value.clone() for key, value in each.state_dict().items()} for each in parts_of(whole)]
+    stages = []
+    for _ in range(5):
+        stages.append(whole.at[0])
+        assert set(whole.do_step()) == {"discriminator"}
+    for before, now in zip(
+        start[:2], parts_of(whole)
+    ):  # batch norm's own statistics are none of the network's answer
+        assert all(torch.equal(before[key], value) for key, value in now.named_parameters())
+    assert not torch.equal(
+        start[2]["features.0.weight"], parts_of(whole)[2].state_dict()["features.0.weight"]
+    )
+    while whole.step < 8:
+        stages.append(whole.at[0])
+        assert "content" in whole.do_step()
+    assert stages == ["the discriminator alone"] * 5 + ["lr 0.0001"] * 3
+    assert not torch.equal(start[0]["last.weight"], whole.net.last.weight)
+    for _ in range(3):
+        first.do_step()
+    second.restore(first.state())
+    for _ in range(5):
+        second.do_step()
+    for mine, theirs in zip(parts_of(whole), parts_of(second)):
+        ours = theirs.state_dict()
+        assert all(torch.equal(value, ours[key]) for key, value in mine.state_dict().items())
+
+
+def parts_of(run: Training) -> list[torch.nn.Module]:
+    assert run.discriminator is not None
+    return [run.net, run.average, run.discriminator]
+
+
+def test_a_training_without_a_discriminator_has_no_warm_up():
+    assert "content" in training("mse", warm_up=5).do_step()
+
+
+def test_stored_statistics_stay_and_are_what_is_normalised_with():
+    low, _ = waves(2).middles(SIDE)
+    stored, batch = training("mse", norm="stored"), training("mse")
+    with torch.no_grad():
+        assert torch.equal(stored.net(low), tiny_net().eval()(low))
+        assert not torch.equal(batch.net(low), stored.net(low))
+    before = {key: value.clone() for key, value in stored.average.state_dict().items() if "running" in key}
+    assert before
+    stored.do_step()
+    batch.do_step()
+    assert all(torch.equal(value, stored.average.state_dict()[key]) for key, value in before.items())
+    assert not all(torch.equal(value, batch.average.state_dict()[key]) for key, value in before.items())
+    assert not torch.equal(stored.net.last.weight, tiny_net().last.weight)
+
+
+def test_a_given_discriminator_is_copied():
+    given = tiny_discriminator()
+    run = Training(Config("srgan-mse", side=SIDE, batch=2), tiny_net(), waves(2), discriminator=given)
+    run.do_step()
+    assert all(torch.equal(a, b) for a, b in zip(given.parameters(), tiny_discriminator().parameters()))
+
+
 def test_the_second_half_is_at_a_tenth_of_the_rate():
     config = Config("mse", steps=10, lr=1e-3)
     assert [config.rate(step) for step in (0, 4, 5, 9)] == [1e-3, 1e-3, 1e-4, 1e-4]
@@ -110,6 +171,12 @@ def test_the_second_half_is_at_a_tenth_of_the_rate():
         stages.append(run.at[0])
         run.do_step()
     assert stages == ["lr 0.0001", "lr 0.0001", "lr 1e-05", "lr 1e-05"]
+
+
+def test_the_second_half_of_its_minutes_is_at_a_tenth_of_the_rate_too():
+    config = Config("mse", steps=10, lr=1e-3, minutes=2)
+    spent = ((0, 0.0), (4, 59.0), (0, 60.0), (5, 0.0), (9, 119.0))
+    assert [config.rate(*each) for each in spent] == [1e-3, 1e-3, 1e-4, 1e-4, 1e-4]
 
 
 def test_it_overfits_eight_crops_from_new_weights():

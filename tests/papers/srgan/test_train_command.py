@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,9 @@ from PIL import Image
 
 from gansr.papers.srgan import train_command
 from gansr.papers.srgan.network import SRResNet
+from gansr.papers.srgan.patches import PatchDiscriminator
 from gansr.papers.srgan.train import exported, initialised
+from gansr.picture.strip import GAP, TILE
 from gansr.weights.tensors import parse
 
 SMALL = {"blocks": 1, "width": 8}
@@ -79,10 +83,29 @@ def test_it_writes_the_model_its_card_a_checkpoint_a_log_and_strips(data, tmp_pa
     card = (out / "model.md").read_text()
     assert "variant mse, ×4" in card and "4 pictures of the folder data, 8 crops of 32 px" in card
     last = [each["evaluation"] for each in records(out) if "evaluation" in each][-1]
-    assert f"{last['psnr_y']} dB PSNR on Y, bicubic {last['bicubic_psnr_y']} dB" in card
+    assert (
+        f"Crops of held-out pictures: {last['psnr_y']} dB PSNR on Y, bicubic {last['bicubic_psnr_y']} dB"
+        in card
+    )
     assert last["bicubic_psnr_y"] > 20
     with Image.open(out / "strip-000004.png") as strip:
         assert strip.format == "PNG"
+
+
+def test_the_card_says_where_nothing_was_held_out(data, tmp_path):
+    (data / "0.png").unlink()
+    assert command(data, tmp_path / "out", "--steps", "2", variant="srgan-mse") == 0
+    card = (tmp_path / "out" / "model.md").read_text()
+    assert "Crops of the same pictures: " in card and "eld-out" not in card
+    assert (
+        records(tmp_path / "out")[-1]["discriminator"] == "patches of the same pictures that it tells apart"
+    )
+
+
+def test_a_bare_strip_is_clear_around_its_pictures(data, tmp_path):
+    assert command(data, tmp_path / "out", "--minutes", "0", "--bare-strips") == 0
+    with Image.open(tmp_path / "out" / "strip-000000.png") as strip:
+        assert strip.mode == "RGBA" and strip.size == (3 * TILE + 2 * GAP, TILE)  # one picture is held out
 
 
 def test_it_goes_on_where_it_was(data, tmp_path):
@@ -94,6 +117,66 @@ def test_it_goes_on_where_it_was(data, tmp_path):
     assert command(data, parts, "--steps", "6") == 0
     ours, theirs = model(whole), model(parts)
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_sigterm_saves_and_the_same_command_goes_on(data, tmp_path, monkeypatch):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert command(data, whole, "--steps", "6") == 0
+    do_step = train_command.Training.do_step
+
+    def signalled(training: train_command.Training) -> dict[str, torch.Tensor]:
+        if training.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return do_step(training)
+
+    monkeypatch.setattr(train_command.Training, "do_step", signalled)
+    assert command(data, parts, "--steps", "6") == 0
+    assert torch.load(parts / "checkpoint.pt", weights_only=True)["at"] == [3, 6]
+    assert (parts / "strip-000003.png").exists() and "Steps: 3 of 6" in (parts / "model.md").read_text()
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        train_command,
+        "SRResNet",
+        lambda layout, scale: SRResNet(layout, scale, SMALL["blocks"], SMALL["width"]),
+    )
+    assert command(data, parts, "--steps", "6") == 0
+    ours, theirs = model(whole), model(parts)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_a_training_that_ends_after_its_minutes_is_evaluated_at_its_end(data, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    spent = iter(range(0, 10_000, 30))  # seconds by the clock, half a minute a step
+    monkeypatch.setattr(train_command.Training, "clock", lambda training: next(spent))
+    assert (
+        command(data, out, "--minutes", "2", "--wall-clock", "--evaluate-every", "3", "--no-checkpoint") == 0
+    )
+    evaluations = [each["step"] for each in records(out) if "evaluation" in each]
+    assert evaluations == [2, 3, 4]  # where the rate falls, after three steps, at the end
+    assert "Steps: 4 of 3000, 2.0 of 2 minutes" in (out / "model.md").read_text()
+    assert not (out / "checkpoint.pt").exists()
+
+
+def test_it_is_evaluated_at_the_start_where_seconds_are_given(data, tmp_path):
+    out = tmp_path / "out"
+    assert command(data, out, "--steps", "2", "--evaluate-seconds", "1e9", "--log-every", "1") == 0
+    told = records(out)
+    assert [each["step"] for each in told if "evaluation" in each] == [0, 1, 2]
+    assert [each["step"] for each in told if "total" in each] == [0, 1]
+
+
+def test_the_best_is_kept_where_that_is_asked_for(data, tmp_path, monkeypatch):
+    values = iter([20.0, 25.0, 24.0, 23.0, 26.0])
+    monkeypatch.setattr(
+        train_command, "evaluated", lambda *_: {"psnr_y": next(values), "bicubic_psnr_y": 21.0}
+    )
+    out = tmp_path / "out"
+    assert command(data, out, "--steps", "6", "--evaluate-every", "2", "--keep-best") == 0
+    assert "Steps: 3 of 6" in (out / "model.md").read_text()  # the rate falls there: the second evaluation
+    with (out / "log.jsonl").open("a") as log:
+        log.write('{"cut short')
+    assert command(data, out, "--steps", "7", "--keep-best") == 0
+    assert "Steps: 7 of 7" in (out / "model.md").read_text()
 
 
 def test_it_starts_from_a_file(data, tmp_path):
@@ -139,3 +222,38 @@ def test_weights_of_another_factor_are_refused(data, tmp_path, monkeypatch, caps
     monkeypatch.setattr(train_command, "SRResNet", SRResNet)
     assert command(data, tmp_path / "out", "--from", "some-x2") == 1
     assert "some-x2 is no SRResNet at ×4" in capsys.readouterr().err
+
+
+def test_a_discriminator_is_started_from_a_file_and_learns_alone_at_first(data, tmp_path):
+    torch.manual_seed(0)
+    file = tmp_path / "discriminator.safetensors"
+    file.write_bytes(exported(PatchDiscriminator()))
+    start = tmp_path / "start.safetensors"
+    start.write_bytes(exported(initialised(SRResNet("krasserm", 4, **SMALL))))
+    given = ("--discriminator", str(file), "--warm-up", "1", "--norm", "stored", "--from", str(start))
+    assert command(data, tmp_path / "a", "--steps", "1", "--no-checkpoint", *given, variant="srgan-mse") == 0
+    begun, written = parse(start.read_bytes()), model(tmp_path / "a")
+    assert all(
+        torch.equal(begun[key], written[key]) for key in begun
+    )  # the generator has learned nothing yet
+    (told,) = (each for each in records(tmp_path / "a") if "stage" in each)
+    assert told["stage"] == "the discriminator alone" and "total" not in told
+    assert "alone in the first 1 steps" in (tmp_path / "a" / "model.md").read_text()
+
+
+def test_what_is_no_discriminator_is_refused(data, tmp_path, capsys):
+    file = tmp_path / "other.safetensors"
+    file.write_bytes(exported(SRResNet("krasserm", 4, **SMALL)))
+    assert command(data, tmp_path / "a", "--discriminator", str(file), variant="srgan-mse") == 1
+    assert "does not fit the patches of a discriminator" in capsys.readouterr().err
+
+
+def test_a_training_against_a_discriminator_leaves_its_map(data, tmp_path, capsys):
+    assert command(data, tmp_path / "out", "--steps", "2", variant="srgan-mse") == 0
+    state = parse((tmp_path / "out" / "discriminator.safetensors").read_bytes())
+    net = PatchDiscriminator()
+    net.load_state_dict(state)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert 0 <= lines[-1]["share"] <= 1
+    assert command(data, tmp_path / "mse", "--steps", "2") == 0
+    assert not (tmp_path / "mse" / "discriminator.safetensors").exists()

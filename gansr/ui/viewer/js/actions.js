@@ -22,13 +22,14 @@ const ACTIONS = [
   ["unalign", "Put this picture back in its place", "Shift 0", () => unalign(current())],
   ["save", "Save comparison image", "", () => saveComparison()],
   ["flicker", "Save flicker: A and B in turn, as an animated WebP", "", () => saveFlicker(), 2],
+  ["blind", "Judge these pictures blindly", "B", () => openBlind(), 2],
   ["full", "Full screen", "", () => toggleFull()],
   ["commands", "All commands", "Ctrl K", () => openPalette()],
   ["keys", "Show the keys", "?", () => openKeys(), 0],
   ["more", "More controls", "", () => root.classList.toggle("gv-open"), 0],
 ].map(([name, title, hint, run, pictures = 1]) => ({ name, title, hint, run, pictures }));
 const ACTION = Object.fromEntries(ACTIONS.map((action) => [action.name, action]));
-const KEYS = { g: "grid", w: "wipe", p: "pixels", m: "lens", d: "signed", s: "ssim", r: "reference", z: "one", "+": "in", "=": "in", "-": "out", "−": "out", 0: "fit", "?": "keys" };
+const KEYS = { g: "grid", w: "wipe", p: "pixels", m: "lens", d: "signed", s: "ssim", r: "reference", b: "blind", z: "one", "+": "in", "=": "in", "-": "out", "−": "out", 0: "fit", "?": "keys" };
 const ARROWS = { ArrowLeft: [1, 0, "left"], ArrowRight: [-1, 0, "right"], ArrowUp: [0, 1, "up"], ArrowDown: [0, -1, "down"] };
 
 function needs(name) {
@@ -48,7 +49,7 @@ function actNamed(name) {
 }
 
 function setMode(name) {
-  [ui.mode, ui.solo] = [name, ""];
+  [ui.mode, ui.solo, ui.arranged] = [name, "", true];
 }
 
 // Show one tile alone, or all again if it is.

@@ -16,7 +16,8 @@ const HOLD = 350; // ms: a shorter press of F toggles, a longer one swaps while 
 
 const view = { zoom: 1, x: 0.5, y: 0.5 };
 const ui = {
-  mode: root.dataset.start || "grid",
+  mode: "grid",
+  arranged: false, // the mode is the user's choice
   solo: "", // id of the tile that is shown alone
   a: "",
   b: "",

@@ -145,6 +145,7 @@ function update(next) {
     if (el.stage.children[index + 2] !== tile.figure) el.stage.insertBefore(tile.figure, el.stage.children[index + 2] || null);
   });
   el.empty.hidden = tiles.size > 0;
+  if (!ui.arranged) ui.mode = value.start || root.dataset.start || "grid";
   choosePair();
   chooseReference();
   const urls = new Set(value.tiles.flatMap((data) => [data.truth, data.input]).concat(value.truth, value.input));
