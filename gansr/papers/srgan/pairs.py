@@ -69,6 +69,44 @@ class Pairs:
         return tensor(np.stack(low)), tensor(np.stack(high))
 
 
+class Resident:
+    """Pictures that lie on a device, where the crops are cut: those of `Pairs` for the same draws."""
+
+    def __init__(self, pairs: Pairs, device: torch.device):
+        self.scale, self._count = pairs.scale, len(pairs)
+        self._low, self._high = (_Flat(pictures, device) for pictures in (pairs.low, pairs.high))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def crops(self, count: int, side: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        """As those of `Pairs`, on the device."""
+        small = side // self.scale
+        places = torch.rand(count, 4, generator=draws).double().to(self._low.pixels.device)
+        at, mirrored = (places[:, 0] * len(self)).long(), places[:, 3] < 0.5
+        corners = (places[:, 1:3] * (self._low.sizes[at] - small + 1)).long()
+        low = self._low.cut(at, corners, small, mirrored)
+        return low, self._high.cut(at, corners * self.scale, side, mirrored)
+
+
+class _Flat:
+    """Pictures (H,W,3) uint8 of any sizes as one list of pixels on a device."""
+
+    def __init__(self, pictures: Sequence[np.ndarray], device: torch.device):
+        self.pixels = torch.from_numpy(np.concatenate([each.reshape(-1, 3) for each in pictures])).to(device)
+        self.sizes = torch.tensor([each.shape[:2] for each in pictures], device=device)
+        areas = self.sizes.prod(1)
+        self.starts = areas.cumsum(0) - areas
+
+    def cut(self, at: Tensor, corners: Tensor, side: int, mirrored: Tensor) -> Tensor:
+        """Squares of `side` px of the pictures `at` (N,), (N,3,side,side) in [0,1]; corners: (N,2) rows and columns."""
+        along = torch.arange(side, device=at.device)
+        rows, columns = corners[:, :1] + along, corners[:, 1:] + along
+        columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+        where = self.starts[at][:, None, None] + rows[:, :, None] * self.sizes[at, 1][:, None, None]
+        return self.pixels[where + columns[:, None, :]].permute(0, 3, 1, 2).float().div_(255)
+
+
 def tensor(pictures: np.ndarray) -> Tensor:
     """(N,H,W,3) uint8 → (N,3,H,W) in [0,1], channels last in memory."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255)

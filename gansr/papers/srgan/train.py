@@ -29,14 +29,16 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gansr.metrics.psnr import psnr_y
 from gansr.nets.vgg import Vgg19
+from gansr.papers.recorded import Recorded
 from gansr.papers.srgan import losses
 from gansr.papers.srgan.discriminator import Discriminator
 from gansr.papers.srgan.losses import VARIANTS
 from gansr.papers.srgan.network import SRResNet
-from gansr.papers.srgan.pairs import Pairs
+from gansr.papers.srgan.pairs import Pairs, Resident
 from gansr.weights.tensors import serialise
 
 CPU = torch.device("cpu")
@@ -76,7 +78,7 @@ class Training:
         self,
         config: Config,
         net: SRResNet,
-        pairs: Pairs,
+        pairs: Pairs | Resident,
         vgg: Vgg19 | None = None,
         device: torch.device = CPU,
         discriminator: Discriminator | None = None,
@@ -102,12 +104,21 @@ class Training:
             self.discriminator = made.requires_grad_(True).train().to(device, **form)
             self.discriminator_optimiser = adam(self.discriminator, config.lr)
         self.step, self.images, self.spent = 0, 0, 0.0
+        on_gpu = device.type == "cuda"
+        self.learn, self.learn_alone = (
+            Recorded(step) if on_gpu else step for step in (self.descend, self.warm_up)
+        )
 
     # -------------------------------------------------------------------------------------------- state
 
     @property
     def done(self) -> bool:
         return self.step >= self.config.steps
+
+    @property
+    def optimisers(self) -> tuple[torch.optim.Adam, ...]:
+        judging = self.discriminator_optimiser
+        return (self.optimiser,) if judging is None else (self.optimiser, judging)
 
     @property
     def rate(self) -> float:
@@ -145,6 +156,8 @@ class Training:
                 part.load_state_dict(state[name])
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"it is a training of another network ({type(error).__name__})") from error
+        for optimiser in self.optimisers:
+            ready(optimiser)
         (self.step, self.images), self.spent = state["at"], state["spent"]
         self.draws.set_state(state["draws"].cpu())
 
@@ -153,12 +166,14 @@ class Training:
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
 
-    def do_step(self) -> dict[str, Tensor]:
+    def do_step(self) -> Mapping[str, Tensor]:
         """The next step of the generator and, where there is one, of the discriminator. Returns the loss terms."""
         began = self.clock()
         low, high = self.pairs.crops(self.config.batch, self.config.side, self.draws)
         warming = self.warming
-        learn = self.warm_up if warming else self.descend
+        for optimiser in self.optimisers:
+            set_rate(optimiser, WARM_UP if warming else self.rate)
+        learn = self.learn_alone if warming else self.learn
         terms = learn(low.to(self.device), high.to(self.device) * 2 - 1)
         if not warming:
             self.update_average()
@@ -174,9 +189,6 @@ class Training:
 
     def descend(self, low: Tensor, true: Tensor) -> dict[str, Tensor]:
         """One step of both optimisers on small pictures in [0,1] and their truths in [−1,1]."""
-        for optimiser in (self.optimiser, self.discriminator_optimiser):
-            for group in optimiser.param_groups if optimiser else ():
-                group["lr"] = self.rate
         with self.autocast():
             ours = self.net(low) * 2 - 1
         terms = {"content": losses.content_loss(self.features(ours), self.wanted(true))}
@@ -198,10 +210,8 @@ class Training:
         return {name: term.detach() for name, term in {**terms, "total": total}.items()}
 
     def warm_up(self, low: Tensor, true: Tensor) -> dict[str, Tensor]:
-        """One step of the discriminator alone, at WARM_UP; pictures as in `descend`."""
+        """One step of the discriminator alone; pictures as in `descend`."""
         assert self.discriminator is not None and self.discriminator_optimiser is not None
-        for group in self.discriminator_optimiser.param_groups:
-            group["lr"] = WARM_UP
         with self.autocast():
             with torch.no_grad():
                 ours = self.net(low) * 2 - 1
@@ -227,10 +237,12 @@ class Training:
     def update_average(self) -> None:
         """Exponential average of the weights and of batch norm's statistics; its decay rises to `average`."""
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-        for mean, ours in zip(self.average.state_dict().values(), self.net.state_dict().values()):
-            if mean.is_floating_point():
-                mean.lerp_(ours, 1 - keep)
-            else:
+        pairs = [*zip(self.average.state_dict().values(), self.net.state_dict().values())]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        update = get_ema_multi_avg_fn(keep)  # of all tensors at once
+        update([mean for mean, _ in floats], [ours for _, ours in floats], self.step)
+        for mean, ours in pairs:
+            if not mean.is_floating_point():
                 mean.copy_(ours)
 
     # --------------------------------------------------------------------------------------- evaluation
@@ -244,7 +256,26 @@ class Training:
 
 def adam(net: nn.Module, lr: float) -> torch.optim.Adam:
     """The paper's optimiser."""
-    return torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.999), fused=True)
+    made = torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.999), fused=True)
+    ready(made)
+    return made
+
+
+def ready(optimiser: torch.optim.Optimizer) -> None:
+    """On a GPU the rate is a tensor, which a recorded step reads. A checkpoint may come from the other device."""
+    for group in optimiser.param_groups:
+        on_gpu = group["params"][0].is_cuda
+        group["capturable"], rate = on_gpu, float(group["lr"])
+        group["lr"] = torch.tensor(rate, device=group["params"][0].device) if on_gpu else rate
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the next step."""
+    for group in optimiser.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def gradients(loss: Tensor, net: nn.Module, retain: bool = False) -> None:

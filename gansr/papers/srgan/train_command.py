@@ -160,7 +160,8 @@ def train(parsed: argparse.Namespace, out: Path, stopped: Callable[[], bool] = l
     vgg: Vgg19 | None = None if VARIANTS[config.variant].content == "mse" else weights.load(PERCEPTUAL)
     adversarial = VARIANTS[config.variant].adversarial
     judge = judge_of(parsed.discriminator, parsed.crop, parsed.seed) if adversarial else None
-    training = Training(config, net, found, vgg, device, judge)
+    cut = found if device.type == "cpu" else pairs.Resident(found, device)
+    training = Training(config, net, cut, vgg, device, judge)
     best = -math.inf
     if checkpoint and checkpoint.exists():
         best = best_of(out / "log.jsonl") if parsed.keep_best else best
@@ -217,21 +218,32 @@ def judged(training: Training, pictures: pairs.Pairs, batches: int = 32) -> Iter
 
 
 def start_of(start: str, scale: int, layout: str, seed: int) -> SRResNet:
-    """The network that the training starts from: of a name in the manifest, of a file, or with new weights.
-    Raises TrainingError, WeightsError."""
+    """The network that the training starts from: of a name in the manifest, of a file, or with new weights. Weights of
+    another factor give what both networks have, the rest is new. Raises TrainingError, WeightsError."""
     if start == "nothing":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return initialised(SRResNet(layout, scale))
+        return new_network(layout, scale, seed)
     path = Path(start)
     if path.suffix == ".safetensors":
         net = SRResNet(layout, scale)
         net.load_state_dict(state_of(path, net, f"SRResNet in the layout {layout} at ×{scale}"))
         return net
     net = weights.load(start)
-    if not isinstance(net, SRResNet) or net.scale != scale:
-        raise TrainingError(f"{start} is no SRResNet at ×{scale}: choose weights that enlarge {scale} times")
-    return net
+    if not isinstance(net, SRResNet) or (net.scale != scale and 3 in (net.scale, scale)):
+        raise TrainingError(f"{start} is no SRResNet for a start at ×{scale}: choose weights at ×{scale}")
+    if net.scale == scale:
+        return net
+    made = new_network(net.layout, scale, seed)
+    state = made.state_dict()
+    state.update((name, value) for name, value in net.state_dict().items() if name in state)
+    made.load_state_dict(state)
+    return made
+
+
+def new_network(layout: str, scale: int, seed: int) -> SRResNet:
+    """SRResNet with new weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return initialised(SRResNet(layout, scale))
 
 
 def judge_of(start: str, side: int, seed: int) -> Discriminator | None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from gansr.ops.resize import imresize
 from gansr.papers.srgan import pairs
-from gansr.papers.srgan.pairs import Pairs, load
+from gansr.papers.srgan.pairs import Pairs, Resident, load
 from gansr.papers.training_loop import TrainingError
 
 
@@ -96,3 +96,15 @@ def test_folders_that_cannot_be_used_are_refused_in_words(folder, tmp_path):
         path.unlink()
     with pytest.raises(TrainingError, match="holds no picture"):
         load(folder, tmp_path / "kept.npz", 4, 32)
+
+
+def test_crops_cut_on_a_device_are_the_same():
+    draws = np.random.default_rng(0)
+    low = [draws.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((9, 14), (12, 8), (8, 8))]
+    pairs = Pairs(2, [each.repeat(2, 0).repeat(2, 1) for each in low], low)
+    resident = Resident(pairs, torch.device("cpu"))
+    assert len(resident) == 3
+    first, second = (torch.Generator().manual_seed(1) for _ in range(2))
+    for _ in range(4):
+        for ours, theirs in zip(resident.crops(16, 16, first), pairs.crops(16, 16, second)):
+            assert torch.equal(ours, theirs) and ours.stride() == theirs.stride()

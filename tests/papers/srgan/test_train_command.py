@@ -23,6 +23,11 @@ from gansr.weights.tensors import parse
 SMALL = {"blocks": 1, "width": 8}
 
 
+class Small(SRResNet):
+    def __init__(self, layout: str, scale: int):
+        super().__init__(layout, scale, **SMALL)
+
+
 @pytest.fixture(autouse=True)
 def small_networks(monkeypatch) -> None:
     """The command's own networks, small."""
@@ -217,11 +222,21 @@ def test_a_folder_of_another_training_is_not_written_over(data, tmp_path, capsys
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
 
 
-def test_weights_of_another_factor_are_refused(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train_command.weights, "load", lambda name: SRResNet("krasserm", 2, **SMALL))
-    monkeypatch.setattr(train_command, "SRResNet", SRResNet)
-    assert command(data, tmp_path / "out", "--from", "some-x2") == 1
-    assert "some-x2 is no SRResNet at ×4" in capsys.readouterr().err
+def test_weights_of_three_times_are_no_start_for_four(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train_command, "SRResNet", Small)
+    monkeypatch.setattr(train_command.weights, "load", lambda name: Small("krasserm", 3))
+    assert command(data, tmp_path / "out", "--from", "some-x3") == 1
+    assert "some-x3 is no SRResNet for a start at ×4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("scale", "shared"), [(2, True), (8, False)])
+def test_weights_of_another_factor_give_what_both_networks_have(monkeypatch, scale, shared):
+    four = Small("krasserm", 4)
+    monkeypatch.setattr(train_command, "SRResNet", Small)
+    monkeypatch.setattr(train_command.weights, "load", lambda name: four)
+    made, given = train_command.start_of("some-x4", scale, "krasserm", 0).state_dict(), four.state_dict()
+    assert all(torch.equal(made[name], given[name]) for name in made if name in given)
+    assert (set(made) <= set(given)) is shared
 
 
 def test_a_discriminator_is_started_from_a_file_and_learns_alone_at_first(data, tmp_path):
