@@ -6,6 +6,10 @@ in front of the app that counts the open streams; a run asks `Listeners.watch` w
 nobody fetches is dropped. A page that is loaded again is another session: it fetches the newest state of its run from
 gansr.ui.kept_runs, not the messages of the session before.
 
+A browser's stream stays open for IDLE seconds after its last event. Gradio would close it at once, and an event that
+the browser asks for while the news of that is on its way would be heard by nobody: Run, pressed right after a control
+was changed, would wait for ever.
+
 The attributes of Gradio's queue are private. They are used in this module only.
 """
 
@@ -21,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
+from gradio.server_messages import ProcessCompletedMessage
 from starlette.middleware import Middleware
 
 T = TypeVar("T")
@@ -28,6 +33,8 @@ PATIENCE = 15.0  # seconds that a run goes on while nobody listens
 KEPT = 60.0  # seconds that unfetched messages are kept
 BACKLOG = 8  # messages; while more are unfetched, frames on their way are left out
 INTERVAL = 5.0  # seconds between two looks for what nobody fetches
+IDLE = 30.0  # seconds that a browser's stream stays open after its last event
+_OPEN = "open"  # stands for an event that has not ended, which keeps a stream open
 LONGEST_PAUSE = 2.0  # seconds after which a frame is sent all the same: Gradio ends a cancelled run only then
 UNHEARD = (
     f"Stopped: nobody listened for {PATIENCE:.0f} s. Open the stream of events as soon as a run has begun."
@@ -80,6 +87,9 @@ class Listeners:
         self._queue: Any = None  # Gradio's, once a request has come
         self._unfetched: dict[str, tuple[int, float]] = {}  # session → number of messages, and since when
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle: dict[str, float] = {}  # session whose stream is kept open → since when it has no event
+        self._ending = False
 
     @property
     def open(self) -> int:
@@ -113,10 +123,11 @@ class Listeners:
 
     def attach(self, queue: Any) -> None:
         """Look after `queue`, a gradio.queueing.Queue, from now on. Called on its event loop."""
+        self._loop = asyncio.get_running_loop()
         if queue is not self._queue:
             self._queue, self._timer = queue, None
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
+            self._timer = self._loop.call_later(INTERVAL, self._look)
 
     def session_of(self, event_id: str) -> str:
         """The session of an event; a caller who gave none has the event's id."""
@@ -128,8 +139,38 @@ class Listeners:
         messages = None if self._queue is None else self._queue.pending_messages_per_session.get(session)
         return 0 if messages is None else messages.qsize()
 
+    def keep_open(self, session: str) -> None:
+        """The stream of `session` shall stay open when its events have ended. Called on the queue's event loop."""
+        if not self._ending and (events := self._queue.pending_event_ids_session.get(session)):
+            events.add(_OPEN)
+            self._idle[session] = self.clock()
+
+    def close_idle(self) -> None:
+        """Close the streams that have had no event for IDLE seconds, or all that have none where the server is about
+        to end. Called on the queue's event loop."""
+        running = {event.session_hash for event in self._queue.event_ids_to_events.values()}
+        now = self.clock()
+        self._idle = {
+            session: now if session in running else since
+            for session, since in self._idle.items()
+            if self._open[session] > 0
+        }
+        for session, since in list(self._idle.items()):
+            if session not in running and (self._ending or now - since >= IDLE):
+                del self._idle[session]
+                if (messages := self._queue.pending_messages_per_session.get(session)) is not None:
+                    ended = ProcessCompletedMessage(event_id=_OPEN, output={}, success=True)
+                    messages.put_nowait(ended)  # Gradio closes the stream with its last event
+
+    def end(self) -> None:
+        """No stream stays open any longer than its events. From any thread."""
+        self._ending = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.close_idle)
+
     def _look(self) -> None:
         self._timer = None
+        self.close_idle()
         self.drop_unfetched()
         if self._queue.pending_messages_per_session or self._left:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
@@ -171,6 +212,8 @@ class ListenerCount:
             self.listeners.attach(scope["app"].get_blocks()._queue)
             if scope["method"] == "GET" and (session := self._session(scope)):
                 with self.listeners.listening(session):
+                    if _DATA.search(scope["path"]) and _is_browser(scope):
+                        self.listeners.keep_open(session)
                     return await self.app(scope, receive, send)
         return await self.app(scope, receive, send)
 
@@ -181,6 +224,11 @@ class ListenerCount:
             return given[-1] if given else None
         found = _CALL.search(scope["path"])
         return self.listeners.session_of(found["event"]) if found else None
+
+
+def _is_browser(scope: MutableMapping[str, Any]) -> bool:
+    """Other clients may read a stream to its end."""
+    return any(name == b"user-agent" and value.startswith(b"Mozilla/") for name, value in scope["headers"])
 
 
 def middleware(listeners: Listeners) -> list[Middleware]:

@@ -55,6 +55,7 @@ def drain(wait: Callable[[float], object] = time.sleep) -> bool:
     was time enough."""
     service.drain()
     ended = service.VISITORS.wait_until_idle(RUNS)
+    service.LISTENERS.end()
     for _ in range(int(MESSAGES / 0.05)):
         if not service.LISTENERS.open:  # a stream ends by itself once its session's runs have ended
             return ended

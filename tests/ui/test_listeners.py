@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from gradio.routes import App
 
 from gansr.method import MethodError
-from gansr.ui.listeners import BACKLOG, KEPT, LONGEST_PAUSE, PATIENCE, Listeners, middleware
+from gansr.ui.listeners import BACKLOG, IDLE, KEPT, LONGEST_PAUSE, PATIENCE, Listeners, middleware
 from gansr.ui.run_state import RunState
 
 
@@ -181,7 +181,13 @@ def app(listeners) -> App:
 
 
 async def ask(
-    app: App, method: str, path: str, body: bytes = b"", query: str = "", hear: Any = None
+    app: App,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    query: str = "",
+    hear: Any = None,
+    agent: bytes = b"test",
 ) -> bytes:
     """The whole answer. `hear(body)` is called with each piece while the request is open."""
     pieces: list[bytes] = []
@@ -198,7 +204,7 @@ async def ask(
         if hear is not None:
             hear(pieces[-1])
 
-    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"user-agent", agent)]
     scope = {
         "type": "http", "method": method, "path": path, "raw_path": path.encode(), "root_path": "", "scheme": "http",
         "query_string": query.encode(), "headers": headers, "http_version": "1.1",
@@ -237,6 +243,50 @@ def test_the_streams_of_gradio_count_for_the_session_that_its_run_has(app, liste
         )
         assert b'["page"]' in stream and set(heard) == {1} and listeners.open == 0
         app.get_blocks()._queue.close()
+
+    asyncio.run(talk())
+
+
+@of_gradio
+@pytest.mark.parametrize("ending", [False, True])
+def test_a_browsers_stream_hears_an_event_that_is_asked_for_when_the_last_has_ended(
+    app, listeners, clock, ending
+):
+    """As a press of Run right after the preview of a changed control; the stream closes when it has been idle, or when
+    the server ends."""
+
+    async def talk() -> None:
+        queue = app.get_blocks()._queue
+        queue.start()
+        body = json.dumps({"data": ["?"], "fn_index": 0, "session_hash": "page"}).encode()
+        heard = asyncio.Queue()
+        await ask(app, "POST", "/gradio_api/queue/join", body)
+        stream = asyncio.create_task(
+            ask(
+                app,
+                "GET",
+                "/gradio_api/queue/data",
+                query="session_hash=page",
+                hear=heard.put_nowait,
+                agent=b"Mozilla/5.0",
+            )
+        )
+        for _ in range(2):
+            while b"process_completed" not in await heard.get():
+                pass
+            clock.now += IDLE - 1
+            listeners.close_idle()
+            await ask(app, "POST", "/gradio_api/queue/join", body)
+            listeners.close_idle()  # it has an event now
+        while b"process_completed" not in await heard.get():
+            pass
+        while queue.event_ids_to_events:
+            await asyncio.sleep(0)
+        clock.now += 0 if ending else IDLE
+        listeners.end() if ending else listeners.close_idle()
+        assert b"close_stream" in await stream
+        assert listeners.open == 0 and listeners._idle == {}
+        queue.close()
 
     asyncio.run(talk())
 
