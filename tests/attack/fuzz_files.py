@@ -27,9 +27,10 @@ from starlette.datastructures import QueryParams
 from torch import Tensor
 
 from gansr import papers, receipt
+from gansr.ops.holes import read_mask
 from gansr.options import OptionError
 from gansr.papers.kernelgan.kernel_files import read_kernel
-from gansr.papers.mganprior.options import read_boundary, read_mask
+from gansr.papers.mganprior.files import read_boundary
 from gansr.picture import PictureError
 from gansr.request import decode, encode
 from gansr.ui import address, compare_values, controls, restore_button

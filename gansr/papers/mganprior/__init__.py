@@ -47,7 +47,8 @@ How we differ, and why:
 
 The parts: `options`; `composition` splits the generator and sums the features; `tasks` has each job's observation,
 loss and result; `known` corrects an enlarged face by its input; `search` optimises, `baselines` what the paper compares
-itself with; `views` and `edit` make what is shown at the end; `mix` draws faces between two; `cost` estimates.
+itself with; `views` and `edit` make what is shown at the end; `mix` draws faces between two; `sweep` goes through the
+composing layers; `cost` estimates.
 """
 
 from __future__ import annotations
@@ -62,13 +63,15 @@ from gansr.method import Accepts, Curve, Frame, Method, Nets, Paper, State, View
 from gansr.options import OptionError
 from gansr.papers.mganprior.baselines import baseline_of
 from gansr.papers.mganprior.cost import cost
-from gansr.papers.mganprior.edit import SWEEP, edit_frames
+from gansr.papers.mganprior.edit import SWEEP as EDITED
+from gansr.papers.mganprior.edit import edit_frames
 from gansr.papers.mganprior.holes import hole_for
 from gansr.papers.mganprior.how import HOW
 from gansr.papers.mganprior.known import NOTICES
 from gansr.papers.mganprior.mix import mix_frames
-from gansr.papers.mganprior.options import GENERATORS, Options, input_side
+from gansr.papers.mganprior.options import GENERATORS, SWEEP, Options, input_side
 from gansr.papers.mganprior.search import start_search
+from gansr.papers.mganprior.sweep import sweep_frames
 from gansr.papers.mganprior.tasks import reads, result_of
 from gansr.papers.mganprior.views import final_views
 
@@ -78,7 +81,8 @@ __all__ = ("MGANPRIOR", "Options")
 def run(
     low: Tensor, options: Options, nets: Nets, generator: torch.Generator, state: State | None = None
 ) -> Iterator[Frame]:
-    """low (3,side,side) in [0,1] → one frame per iteration, then an edit's frames; "mix": see `mix_frames`.
+    """low (3,side,side) in [0,1] → one frame per iteration, then an edit's frames; "mix": see `mix_frames`; several
+    composing layers: see `sweep_frames`.
 
     sr: the result is the generator's picture, of side·factor px. The other jobs take and give the working size:
     colour reads only the luma of its input, denoise takes the noisy picture, inpaint reads nothing inside the hole.
@@ -91,13 +95,16 @@ def run(
     if options.job == "mix":
         yield from mix_frames(low, options, nets, generator, state)
         return
+    if options.layer == SWEEP:
+        yield from sweep_frames(low, options, nets, generator, state)
+        return
     search = start_search(low, options, nets, generator)
     if options.searched != "codes":
         search = baseline_of(search, nets, generator)
     if state is not None:
         search.restore(state)
     last = search.plan.iterations
-    steps = last + (SWEEP + 1 if options.job == "edit" else 0)
+    steps = last + (EDITED + 1 if options.job == "edit" else 0)
     image, views = low, dict[str, View]()
     for step in range(len(search.losses) + 1, last + 1):
         x, readings = search.step(step)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from gansr.method import Cost, Steps
 from gansr.nets.mobilestylegan import FFHQ_CHANNELS
 from gansr.nets.pggan import shapes_of as pggan_shapes
-from gansr.papers.mganprior.options import GENERATORS, Options, plan_of
+from gansr.papers.mganprior.options import GENERATORS, SWEEP, SWEPT, Options, plan_of
 
 USUAL_CODES = 20  # of the runs that times are given for
 VGG_PRODUCTS = 12.3e9  # VGG16 up to ReLU 3_3 at 256×256 px
@@ -16,6 +17,10 @@ VGG_PRODUCTS = 12.3e9  # VGG16 up to ReLU 3_3 at 256×256 px
 def cost(height: int, width: int, options: Options) -> Cost:
     """Floating-point operations of all iterations, forward and backward, and peak bytes: what one iteration keeps in
     float32, and the networks. (height, width): of the input, px."""
+    if options.layer == SWEEP:
+        each = [cost(height, width, replace(options, layer=layer)) for layer in SWEPT]
+        steps = tuple(itertools.chain.from_iterable(one.steps for one in each))
+        return Cost(sum(one.operations for one in each), max(one.memory for one in each), steps)
     plan, side = plan_of(options), GENERATORS[options.generator]
     f1, f2, kept_f1, kept_f2 = _work(options.generator, plan.layer)
     vgg = VGG_PRODUCTS if options.vgg else 0.0

@@ -1,23 +1,17 @@
-"""mGANprior's options, the files they read, and the paper's numbers for each job."""
+"""mGANprior's options, and the paper's numbers for each job."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from gansr.ops.files import read_bytes, read_npy
 from gansr.ops.holes import PAINTED, check_mask, read_mask
-from gansr.ops.resize import imresize
 from gansr.options import OptionError, option
 from gansr.papers.mganprior import directions
-from gansr.picture import PictureError, open_picture
+from gansr.papers.mganprior.files import read_boundary, read_face
 
 JOBS = ("sr", "colour", "inpaint", "denoise", "invert", "edit", "mix")
 GENERATORS: Mapping[str, int] = MappingProxyType(  # name → side of its pictures, px
@@ -46,7 +40,9 @@ SEARCHED: Mapping[str, str] = MappingProxyType(
 )
 MIX_MORE = 5  # times the iterations: one code for each layer comes near slowly; after 60 faces are blurred
 STARTS = ("4", "8", "16", "32", "64", "128", "256", "512")  # px, of the layers from which faces are mixed
-LAYERS = ("auto", "4", "8", "16", "32", "64", "128", "256")
+SWEEP = "sweep"  # several composing layers, one after the other
+SWEPT = ("4", "8", "16", "32", "64")  # px, of the layers of a sweep
+LAYERS = ("auto", "4", "8", "16", "32", "64", "128", "256", SWEEP)
 DOWNSCALINGS = ("bicubic", "bilinear-antialias", "area", "nearest", "bilinear-point", "bicubic-point")
 PAPER_SETTINGS: Mapping[str, tuple[int, int, int]] = MappingProxyType(  # job → layer's side, N, iterations
     {
@@ -71,41 +67,6 @@ RATES: Mapping[str, float] = MappingProxyType(
     {"adam": 0.05, "adam-authors": 1.0, "gd": 1.0}
 )  # default learning rates
 DIRECTIONS = tuple(f"principal direction {i}" for i in range(1, 9))
-FACE = 1024  # px: a second face is kept at no more
-BOUNDARY_BYTES = 1 << 20  # largest boundary file read; the authors' have 4224 bytes
-
-
-def read_face(path: Path) -> Tensor:
-    """Read a square picture, (3,H,W) in [0,1]. Raises OptionError."""
-    try:
-        rgb = open_picture(path).rgb
-    except PictureError as error:
-        raise OptionError(f"the second face: {error}") from None
-    height, width = rgb.shape[-2:]
-    if height != width:
-        raise OptionError(f"the second face is {width}×{height} px: give a square picture of an aligned face")
-    return imresize(rgb, (FACE, FACE)).clamp(0, 1) if height > FACE else rgb
-
-
-def read_boundary(path: Path) -> Tensor:
-    """Read one of the authors' *_boundary.npy files: a unit normal (1,512), as float32. Raises OptionError."""
-    try:
-        values = read_npy(read_bytes(path, BOUNDARY_BYTES), _check_boundary_shape)
-    except OptionError as error:
-        raise OptionError(
-            f"the boundary cannot be read: {error}. Give a .npy with an array of shape (1, 512)"
-        ) from None
-    with np.errstate(over="ignore", invalid="ignore"):  # the length below is then not a number
-        values = np.array(values, dtype=np.float64)
-        length = float(np.linalg.norm(values))
-    if not math.isfinite(length) or abs(length - 1) > 1e-3:
-        raise OptionError(f"the boundary has the length {length:.4g}; a unit normal has 1")
-    return torch.from_numpy(values.reshape(1, 512).astype(np.float32))
-
-
-def _check_boundary_shape(shape: tuple[int, ...]) -> None:
-    if shape not in ((1, 512), (512,)):
-        raise OptionError(f"it has the shape {shape}")
 
 
 @dataclass(frozen=True)
@@ -181,9 +142,11 @@ class Options:
     layer: str = option(
         "auto",
         "The side of the feature maps in which the codes are combined: a small one keeps to what the generator "
-        "draws well, a large one comes closer to the input, and auto suits the job.",
+        "draws well, a large one comes closer to the input, and auto suits the job. Side by side takes five times as "
+        "long.",
         title="Composing layer (px)",
         choices=LAYERS,
+        labels={layer: layer for layer in LAYERS} | {SWEEP: "4 to 64, side by side"},
     )
     iterations: int = option(
         60,
@@ -340,7 +303,9 @@ class Options:
             raise OptionError(
                 f"{self.generator} draws {side}×{side} px: choose a working size of at most {side}"
             )
-        if self.layer != "auto" and int(self.layer) > side // 2:
+        if self.layer == SWEEP and self.job in ("edit", "mix"):
+            raise OptionError("editing and mixing take one composing layer: choose one")
+        if self.layer not in ("auto", SWEEP) and int(self.layer) > side // 2:
             raise OptionError(
                 f"{self.generator} draws {side}×{side} px: choose a composing layer of at most {side // 2}"
             )

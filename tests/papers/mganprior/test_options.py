@@ -7,9 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from gansr.ops.holes import read_mask
 from gansr.options import OptionError, options_of, parse_options
 from gansr.papers.mganprior import MGANPRIOR, Options
-from gansr.papers.mganprior.options import Plan, plan_of, read_boundary, read_mask
+from gansr.papers.mganprior.files import read_boundary
+from gansr.papers.mganprior.options import Plan, plan_of
 
 
 def test_zero_and_auto_choose_the_papers_numbers_and_layers():
