@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gansr.method import Frame, Nets
+from gansr.method import Curve, Frame, Nets
 from gansr.options import OptionError
 from gansr.papers.mganprior import MGANPRIOR, Options, sweep
 from gansr.papers.mganprior.options import SWEEP, SWEPT
@@ -35,25 +35,25 @@ def test_every_picture_is_that_of_a_run_with_its_layer(nets, job, searched):
     frames = run(nets, options)
     assert [frame.step for frame in frames] == [*range(1, 10)] and {frame.steps for frame in frames} == {9}
     last = frames[-1]
-    # "auto" takes a layer that this generator does not have
+    # "auto" takes 16 px for colours, and more than this generator has for the others
     assert list(last.answers) == ["composing layer 4 px", "composing layer 8 px"]
     alone = {
         layer: run(nets, Options(job, layer=layer, iterations=3, codes=2, searched=searched))
         for layer in LAYERS
     }
     shown = [*last.answers.values(), last.image]
-    assert all(
-        torch.equal(mine, frames[-1].image) for mine, frames in zip(shown, alone.values(), strict=True)
-    )
+    assert all(torch.equal(mine, one[-1].image) for mine, one in zip(shown, alone.values(), strict=True))
     assert last.notices == ("The result is that of the composing layer of 16 px.",)
-    assert list(last.views["loss"].lines) == ["4 px", "8 px", "16 px"]
+    curve = last.views["loss"]
+    assert isinstance(curve, Curve) and list(curve.lines) == ["4 px", "8 px", "16 px"]
 
 
 def test_a_run_that_was_left_ends_the_same(nets):
     options = Options(job="invert", layer=SWEEP, iterations=3, codes=2)
     whole, left = run(nets, options), 4  # in the second layer
-    state = next(frame for frame in _stepped(nets, options) if frame.step == left).save()
-    rest = run(nets, options, state)
+    save = next(frame for frame in _stepped(nets, options) if frame.step == left).save
+    assert save is not None
+    rest = run(nets, options, save())
     assert [frame.step for frame in rest] == [*range(left + 1, 10)]
     assert torch.equal(rest[-1].image, whole[-1].image)
     assert all(torch.equal(rest[-1].answers[name], whole[-1].answers[name]) for name in whole[-1].answers)
