@@ -78,23 +78,30 @@ def loop(
     first = training.images
     while not training.done and training.spent < 60 * pace.minutes and not stopped():
         stage, step = training.at
-        terms = {name: float(term) for name, term in training.do_step().items()}
+        terms = training.do_step()
+        ended = training.done or training.at[0] != stage
+        now = time.monotonic()
+        evaluating = ended or now - evaluated > pace.evaluate_seconds or (step + 1) % pace.evaluate_every == 0
+        saving, logging = ended or now - saved > pace.save_every, step % pace.log_every == 0
+        if not (evaluating or saving or logging) and all(
+            term.device.type != "cpu" for term in terms.values()
+        ):
+            continue  # reading a number from a GPU waits for all its work; a loss that is odd now stays so
+        terms = {name: float(term) for name, term in terms.items()}
         if odd := [name for name, value in terms.items() if not math.isfinite(value)]:
             text = f"the loss ({odd[0]}) of step {step} is not a number, so training has stopped"
             kept = f"; the last checkpoint, {checkpoint}, is as it was. Start again from it with a lower learning rate"
             raise TrainingError(text + (kept if checkpoint else ""))
-        if step % pace.log_every == 0:
+        if logging:
             passed = time.monotonic() - began
             where = {"stage": stage, "step": step, "images": training.images}
             clock = {"minutes": round(training.spent / 60, 2), "seconds": round(passed)}
             speed = {"images_per_second": round((training.images - first) / max(passed, 1e-9), 2)}
             log({**where, **clock, **{name: round(value, 5) for name, value in terms.items()}, **speed})
-        ended = training.done or training.at[0] != stage
-        late = time.monotonic() - evaluated > pace.evaluate_seconds
-        if ended or late or (step + 1) % pace.evaluate_every == 0:
+        if evaluating:
             evaluate(stage)
             evaluated = time.monotonic()
-        if ended or time.monotonic() - saved > pace.save_every:
+        if saving:
             if ended:
                 stage_ended(stage)
             if checkpoint:

@@ -54,10 +54,16 @@ def test_the_shipped_configurations_can_be_read():
 
     folder = Path(config.__file__).parent
     found = {path.name: config.read_config(path) for path in folder.glob("*.json")}
-    names = ("glean-face-x8", "glean-control-x8", "glean-robust-x8", "glean-face-x16")
+    names = (
+        "glean-face-x8", "glean-control-x8", "glean-robust-x8", "glean-face-x16", "glean-control-x16",
+        "glean-face-512", "glean-robust-512",
+    )  # fmt: skip
     assert set(found) == {f"{name}.json" for name in names}
-    for made in found.values():
+    for name, made in found.items():
         net = own.GleanOwn(**made.net)
-        assert made.side == 256 and 0 < made.window <= net.side
+        assert made.side == (512 if "512" in name else 256) and 0 < made.window <= net.side
         assert set(made.parts) <= {name for name, _ in net.named_children()}
     assert found["glean-face-x8.json"].stages[-1].bank and not found["glean-control-x8.json"].stages[-1].bank
+    made, control = found["glean-face-x16.json"], found["glean-control-x16.json"]
+    assert sum(stage.steps for stage in made.stages) == sum(stage.steps for stage in control.stages)
+    assert not any(stage.bank for stage in control.stages) and made.net == control.net

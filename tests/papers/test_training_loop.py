@@ -173,3 +173,23 @@ def test_the_log_is_printed_and_appended_as_lines_of_json(tmp_path, capsys):
 
 def test_its_checkpoints_are_read_without_pickle():
     assert "weights_only=True" in Path(training_loop.__file__).read_text()
+
+
+class OnGpu:
+    """A loss on a GPU; `reads` counts how often its number is asked for."""
+
+    device = torch.device("cuda")
+    reads = 0
+
+    def __float__(self) -> float:
+        OnGpu.reads += 1
+        return 1.0
+
+
+def test_a_gpus_losses_are_read_only_where_something_is_done_with_them(tmp_path, monkeypatch):
+    training = Counting(length=50)
+    step = training.do_step
+    monkeypatch.setattr(training, "do_step", lambda: {"total": OnGpu()} if step() else {})
+    log, evaluated, ended = run(training, tmp_path, log_every=25, evaluate_every=1000)
+    assert [each["step"] for each in log] == [0, 25, 0, 25]
+    assert OnGpu.reads == 6 and ended == ["first", "second"] and len(evaluated) == 2

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gansr.nets.vgg import LpipsVgg, standardised
+from gansr.nets.vgg import DEVIATION, MEAN, LpipsVgg
 
 LEVELS = (1, 2, 3)  # which of VGG's five feature maps the discriminator sees: relu2_2, relu3_3, relu4_3
 WIDTHS = (64, 128, 256, 512, 512)  # their channels
@@ -29,13 +29,21 @@ def perceptual(lpips: LpipsVgg, ours: Sequence[Tensor], true: Sequence[Tensor]) 
     return torch.stack(terms).sum()
 
 
-def taps(lpips: LpipsVgg, x: Tensor) -> list[Tensor]:
+def colours(device: torch.device) -> tuple[Tensor, Tensor]:
+    """ImageNet's mean and standard deviation (1,3,1,1) on the device; made at every step, they would stop a GPU."""
+    mean, deviation = (torch.tensor(values).view(1, 3, 1, 1).to(device) for values in (MEAN, DEVIATION))
+    return mean, deviation
+
+
+def taps(lpips: LpipsVgg, x: Tensor, standard: tuple[Tensor, Tensor] | None = None) -> list[Tensor]:
     """x (B,3,H,W) in [−1,1] → VGG's five feature maps, each of unit length at every location.
 
-    Computed in the trunk's dtype, but the picture is standardised in float32.
+    Computed in the trunk's dtype, but the picture is standardised in float32. standard: `colours` of x's device.
     """
     layers = lpips.trunk.features
-    x = standardised(x.float() / 2 + 0.5).to(layers[0].weight.dtype)  # type: ignore[union-attr]
+    mean, deviation = standard or colours(x.device)
+    x = ((x.float() / 2 + 0.5 - mean) / deviation).contiguous(memory_format=torch.channels_last)
+    x = x.to(layers[0].weight.dtype)  # type: ignore[union-attr]
     found = []
     for end, layer in enumerate(layers, 1):
         x = F.relu(x) if isinstance(layer, nn.ReLU) else layer(x)  # the module would overwrite its input

@@ -297,12 +297,18 @@ class GleanOwn(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, bank: MobileStyleGAN, generator: torch.Generator, codes: int = 4096) -> None:
-        """Set `mean`, the bank's mean row, and `levels`, the root mean squares of its features, from random codes."""
-        w = bank.mapping(torch.randn(codes, bank.style, generator=generator))
+        """Set `mean`, the bank's mean row, and `levels`, the root mean squares of its features, from random codes.
+        The bank is on this module's device, the generator on the CPU."""
+        z = torch.randn(codes, bank.style, generator=generator)
+        w = bank.mapping(z.to(self.mean.device))
         self.mean.copy_(w.mean(0))
         rows = self.mean + 0.7 * (w[:8, None] - self.mean).expand(-1, self.rows, -1)
+        scales = bank.scales(rows, 0, self.height)
+        x = bank.body.dense(scales[0])
         for i in range(self.height + 1):
-            self.levels[i] = bank.first(rows, i).float().square().mean().sqrt()
+            if i:
+                x = bank.body.between(x, scales, i - 1, i)
+            self.levels[i] = x.float().square().mean().sqrt()
 
 
 def blocks_of(bank: MobileStyleGAN) -> list[Block]:

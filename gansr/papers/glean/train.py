@@ -14,6 +14,9 @@ the result, and leaves the projection out: its result must not contain the input
 The lower half of the network sees the whole face, the upper half and the losses a window of it (18² px of the input, of
 which the losses see the inner 16²), which makes a step three times cheaper. For a window at the picture's border the
 losses reach up to the border, so borders are learnt too.
+
+On a GPU the faces lie in its memory, and what is random about a picture is drawn there, for the whole batch at once, so
+that no step waits for the processor. The random numbers are others than those of a training on the CPU.
 """
 
 from __future__ import annotations
@@ -34,10 +37,11 @@ from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.nets.vgg import LpipsVgg
 from gansr.ops.projection import DownscaleProjection, downscale_matrix
 from gansr.papers.glean import losses
+from gansr.papers.glean.batched import Degrader, generator_on
 from gansr.papers.glean.config import Config, Stage, learning_rate
 from gansr.papers.glean.degraded import degraded
 from gansr.papers.glean.own import GleanOwn, Window
-from gansr.papers.glean.synthetic import face, mean_row, rows_of
+from gansr.papers.glean.synthetic import Codes, codes_of, face, mean_row, rows_behind
 from gansr.weights.tensors import serialise
 
 CPU = torch.device("cpu")
@@ -55,7 +59,7 @@ class Resources:
     bank: MobileStyleGAN
     lpips: LpipsVgg
     alex: LpipsAlex
-    pictures: np.ndarray  # (N,S,S,3) uint8
+    pictures: np.ndarray | Tensor  # (N,S,S,3) uint8; a tensor lies on the device
     whole: np.ndarray  # indices of the pictures that are not cropped, for the stages "invert"
     device: torch.device = CPU
     compile: Callable[[Callable[..., Any]], Callable[..., Any]] = uncompiled  # torch.compile, or nothing
@@ -72,21 +76,28 @@ class Training:
             torch.manual_seed(config.seed)
             self.net = GleanOwn(**config.net)
             self.discriminator = losses.Discriminator()
-        self.net.calibrate(resources.bank, draws)
         self.draws = draws
+        self.on_cpu = resources.device.type == "cpu"
+        self.dice = draws if self.on_cpu else generator_on(resources.device, config.seed)
         form: Any = {"memory_format": torch.channels_last}
         self.net.to(resources.device, **form)
         self.discriminator.to(resources.device)
-        self.average = deepcopy(self.net).requires_grad_(False)
-        self.mean = mean_row(resources.bank)
         self.bank = deepcopy(resources.bank).to(resources.device)
+        self.net.calibrate(self.bank, draws)
+        self.mean = mean_row(self.bank)
         self.bank.body.to(dtype=self.dtype, **form)
+        self.average = deepcopy(self.net).requires_grad_(False)
         self.lpips = deepcopy(resources.lpips).to(resources.device, self.dtype, **form)
         self.alex = deepcopy(resources.alex).to(resources.device)
         self.window_projection = DownscaleProjection(downscale_matrix(config.window, self.net.factor)).to(
             resources.device
         )
         self.projection = self.net.projection
+        self.standard = losses.colours(resources.device)
+        self.codes: Codes | None = None  # of all faces, on a GPU
+        self.degrader: Degrader | None = None
+        if config.degraded and not self.on_cpu:
+            self.degrader = Degrader(self.net.side, self.net.factor, resources.device)
         self.stage, self.step, self.spent, self.images = 0, 0, 0.0, 0
         self.finest = resources.compile(self._finest)
         self.lower = resources.compile(self._lower)
@@ -106,7 +117,7 @@ class Training:
         return self.net.upper(parts, self.bank if bank else None, noises)
 
     def _taps(self, x: Tensor) -> list[Tensor]:
-        return losses.taps(self.lpips, x)
+        return losses.taps(self.lpips, x, self.standard)
 
     # -------------------------------------------------------------------------------------------- state
 
@@ -155,6 +166,7 @@ class Training:
             "at": [self.stage, self.step, self.images],
             "spent": self.spent,
             "draws": self.draws.get_state(),
+            "dice": self.dice.get_state(),
             **{name: getattr(self, name).state_dict() for name in ("net", "discriminator", "average")},
             **{name: getattr(self, name).state_dict() for name in ("optimiser", "discriminator_optimiser")},
         }
@@ -168,6 +180,8 @@ class Training:
         if not only_nets:
             self.stage, self.step = state["at"][:2]
             self.draws.set_state(state["draws"].cpu())
+            if not self.on_cpu and "dice" in state:
+                self.dice.set_state(state["dice"].cpu())
         if self.done:
             self.net.load_state_dict(state["net"])
             return
@@ -187,23 +201,42 @@ class Training:
 
     def pair(self, chosen: list[int], varied: bool) -> tuple[Tensor, Tensor]:
         """Indices of faces → (input (B,3,side,side), truth) in [−1,1]; varied: with random changes, see `vary`."""
-        high = torch.stack([torch.from_numpy(self.resources.pictures[i].copy()) for i in chosen])
-        high = high.permute(0, 3, 1, 2).float() / 255
+        high = self.faces(chosen).permute(0, 3, 1, 2).float() / 255
         if varied:
             high = self.vary(high)
         if varied and self.config.degraded:
-            low = torch.stack(
-                [degraded(h, self.net.factor, self.config.degraded, self.draws) for h in high]
-            ).to(self.resources.device)
-            high = high.to(self.resources.device)
+            low = self.degrade(high)
         else:
-            high = high.to(self.resources.device)
             low = (self.projection.downscale(high).clamp(0, 1) * 255).round() / 255
         return low * 2 - 1, high * 2 - 1
 
+    def faces(self, chosen: list[int]) -> Tensor:
+        """The pictures of these indices, (B,S,S,3) uint8 on the device."""
+        pictures = self.resources.pictures
+        if isinstance(pictures, Tensor):
+            return torch.stack([pictures[i] for i in chosen])
+        return torch.stack([torch.from_numpy(pictures[i].copy()) for i in chosen]).to(self.resources.device)
+
+    def degrade(self, high: Tensor) -> Tensor:
+        """Truths (B,3,H,W) in [0,1] → inputs, of which the configuration's share is degraded."""
+        share = self.config.degraded
+        if self.degrader is not None:
+            return self.degrader(high, share, self.dice)
+        return torch.stack([degraded(h, self.net.factor, share, self.draws) for h in high])
+
+    def known(self, chosen: list[int]) -> Codes:
+        """The codes behind these faces, on the device."""
+        seed, style, rows = self.config.seed, self.bank.style, self.bank.style_rows
+        if self.on_cpu:
+            return codes_of([face(seed, i, style) for i in chosen], rows)
+        if self.codes is None:
+            every = [face(seed, i, style) for i in range(int(self.resources.whole[-1]) + 1)]
+            self.codes = codes_of(every, rows).to(self.resources.device)
+        return self.codes.of(chosen)
+
     def vary(self, high: Tensor) -> Tensor:
         """Random mirroring, gamma, and gain and offset per channel: (B,3,H,W) in [0,1] → the same, rounded to 8 bit."""
-        u = torch.rand(len(high), 8, generator=self.draws)
+        u = torch.rand(len(high), 8, generator=self.dice, device=high.device)
         high = torch.where((u[:, 0] < 0.5)[:, None, None, None], high.flip(-1), high)
         gamma = (2 * u[:, 1] - 1).mul(0.25).exp()[:, None, None, None]
         gain = (1 + 0.3 * (u[:, 2:3] - 0.5) + 0.16 * (u[:, 3:6] - 0.5))[..., None, None]
@@ -267,8 +300,7 @@ class Training:
         ]
         x, _ = self.pair(chosen, varied=False)
         with torch.no_grad():
-            faces = [face(self.config.seed, i, self.bank.style) for i in chosen]
-            rows = rows_of(self.resources.bank, faces, self.mean).to(self.resources.device)
+            rows = rows_behind(self.bank, self.known(chosen), self.mean)
         with self.autocast():
             feature_loss, row_loss = self.inversion(x, rows)
         total = feature_loss + 0.3 * row_loss
@@ -285,7 +317,7 @@ class Training:
         terms = [
             ((a - b).float() / net.levels[i]).square().mean() for i, (a, b) in enumerate(zip(ours, true))
         ]
-        spread = (rows - self.mean.to(rows.device)).square().mean()
+        spread = (rows - self.mean).square().mean()
         return torch.stack(terms).mean(), (mine.float() - rows[:, : net.rows]).square().mean() / spread
 
     def whole_bank(self, rows: Tensor) -> list[Tensor]:
@@ -319,18 +351,19 @@ class Training:
     def update_average(self) -> None:
         """Exponential average of the weights; its decay rises to `average` from the stage's start."""
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-        for mean, ours in zip(self.average.parameters(), self.net.parameters()):
-            if ours.requires_grad:
-                mean.lerp_(ours, 1 - keep)
+        pairs = zip(self.average.parameters(), self.net.parameters())
+        means, ours = zip(*((mean, ours) for mean, ours in pairs if ours.requires_grad))
+        torch._foreach_lerp_(means, ours, 1 - keep)  # pyright: ignore  # one kernel; torch's optimisers use it
 
     # -------------------------------------------------------------------------------------------- evaluation
 
     @torch.no_grad()
     def enlarge(self, low: Tensor, bank: bool) -> Tensor:
-        """The averaged network on inputs (B,3,side,side) in [0,1] → 8-bit pictures (B,3,H,W) in [0,1], on the CPU."""
+        """The averaged network on inputs (B,3,side,side) in [0,1] → 8-bit pictures (B,3,H,W) in [0,1], on the inputs'
+        device."""
         with self.autocast():
             y = self.average_forward(low.to(self.resources.device), bank)
-        return (y.clamp(0, 1) * 255).round().div(255).cpu()
+        return (y.clamp(0, 1) * 255).round().div(255).to(low.device)
 
     def average_forward(self, low: Tensor, bank: bool) -> Tensor:
         """The averaged network in the training's precision: like `enlarge`, not rounded."""

@@ -29,7 +29,7 @@ from gansr.ops.resize import imresize
 from gansr.papers.glean.config import Config, read_config
 from gansr.papers.glean.degraded import degraded
 from gansr.papers.glean.report import report
-from gansr.papers.glean.synthetic import cache, face
+from gansr.papers.glean.synthetic import cache, drawn, face
 from gansr.papers.glean.train import Resources, Training, exported, uncompiled
 from gansr.papers.training_loop import Log, Pace, TrainingError, folder_of, log_to, loop, read, save
 from gansr.picture import open_picture
@@ -99,28 +99,43 @@ def train(parsed: argparse.Namespace, config: Config, real: np.ndarray | None) -
 def prepare(
     config: Config, folder: Path, real: np.ndarray | None, device: torch.device, compiler: Compile, log: Log
 ) -> tuple[Resources, np.ndarray]:
-    """The networks, and the faces to train on and to evaluate on, (N,S,S,3) uint8; synthetic faces are kept in
-    `folder`."""
+    """The networks, and the faces to train on and to evaluate on, (N,S,S,3) uint8. Synthetic faces are kept in
+    `folder`; for a GPU, which draws them in seconds, in its memory."""
     bank = weights.load(PRIOR)
-    made: dict[str, Any] = {
-        "bank": bank,
-        "side": config.side,
-        "draw": synthesiser(bank, device, compiler, getattr(torch, config.precision)),
-        "progress": lambda text: log({"text": text}),
-    }
-    faces = cache(folder, count=config.faces, seed=config.seed, cut=True, **made)
-    held = cache(folder, count=config.held, seed=config.held_seed, cut=False, **made)
+    kinds = ((config.faces, config.seed, True), (config.held, config.held_seed, False))
+    dtype = getattr(torch, config.precision)
+    if device.type == "cpu":
+        draw = synthesiser(bank, device, compiler, dtype)
+        faces, held = (
+            cache(
+                folder, bank, count=count, seed=seed, side=config.side, cut=cut, draw=draw, progress=said(log)
+            )
+            for count, seed, cut in kinds
+        )
+        pictures = faces if real is None else np.concatenate([np.asarray(faces), real])
+    else:
+        pictures, others = (
+            drawn(bank, count=count, seed=seed, side=config.side, cut=cut, device=device, dtype=dtype)
+            for count, seed, cut in kinds
+        )
+        held = others.cpu().numpy()
+        if real is not None:
+            pictures = torch.cat((pictures, torch.from_numpy(real).to(device)))
     whole = np.array([i for i in range(config.faces) if face(config.seed, i, bank.style).side == 1])
-    pictures = faces if real is None else np.concatenate([np.asarray(faces), real])
     networks = (bank, weights.load(PERCEPTUAL), weights.load(EVALUATED_BY))
     return Resources(*networks, pictures, whole, device, compiler), held
+
+
+def said(log: Log) -> Callable[[str], None]:
+    """Texts, into the log."""
+    return lambda text: log({"text": text})
 
 
 def steps(
     training: Training, held: np.ndarray, parsed: argparse.Namespace, checkpoint: Path, log: Log
 ) -> None:
     """Steps until all stages are done or the minutes are spent, with checkpoints, evaluations and a log."""
-    distance = distance_of(weights.load(EVALUATED_BY))
+    distance = distance_of(training.alex)
     stages = {stage.name: stage for stage in training.config.stages}
 
     def measure(name: str) -> None:
@@ -147,6 +162,7 @@ def evaluate(
 ) -> None:
     """PSNR, LPIPS and LR-consistency on held-out faces (N,S,S,3) uint8, with bicubic's beside, into the log."""
     truths = torch.from_numpy(np.array(held)).permute(0, 3, 1, 2).float() / 255
+    truths = truths.to(training.resources.device)
     share, factor = training.config.degraded, training.net.factor
 
     def shrink(i: int, truth: Tensor) -> Tensor:
