@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # torch is imported inside: keep_blocks() runs before torch's
     import torch
 
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # of mallopt(3)
+# What torch says where the memory is full but no OutOfMemoryError comes: oneDNN, CUDA outside torch's own allocator,
+# and cuBLAS, cuDNN and cuSOLVER, whose workspaces did not fit.
+FULL = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
 
 
 def keep_blocks() -> bool:
@@ -97,7 +100,8 @@ def is_exhausted(error: BaseException) -> bool:
     """Whether this error says that the memory is full."""
     import torch
 
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return known or any(text in str(error) for text in FULL)
 
 
 def _libc() -> ctypes.CDLL | None:

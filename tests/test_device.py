@@ -13,6 +13,7 @@ import pytest
 from gansr.metrics import METRICS
 from gansr.papers import METHODS
 from tests.conftest import ROOT
+from tests.support.fake_device import PATHS
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,14 @@ def test_a_method_moves_what_it_needs_and_gives_the_same_picture(method, found):
     assert run["steps"][0] == run["steps"][1]
 
 
-@pytest.mark.parametrize(
-    "metric", [metric for metric in METRICS if not metric.faces], ids=lambda metric: metric.name
-)
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_that_is_not_the_default_moves_what_it_needs(name, found):
+    run = found["paths"][name]
+    assert run["apart"] < 2e-3  # Adam's first step follows the sign of gradients that are nearly 0
+    assert run["steps"][0] == run["steps"][1]
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_a_metric_has_the_same_value_on_the_device(metric, found):
     cpu, device = found["metrics"][metric.name]
     assert math.isfinite(cpu) and abs(cpu - device) <= 1e-4 * max(1.0, abs(cpu))

@@ -91,6 +91,7 @@ TOGETHER = (
     "test_bad_inputs",
     "test_contributing",
     "test_device",
+    "test_gpu",
     "test_layout",
     "test_readme",
     "test_requirements",

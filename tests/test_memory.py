@@ -83,3 +83,17 @@ def test_what_threads_used_is_given_back_too():
         [sys.executable, "-c", THREAD], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert int(done.stdout) < 2_000  # pages, of the 12,288 of one thread's blocks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "could not create a primitive: can't allocate memory",
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_a_full_memory_is_known_by_what_libraries_say(text):
+    assert memory.is_exhausted(RuntimeError(text))
+    assert not memory.is_exhausted(RuntimeError("CUDA error: an illegal memory access was encountered"))

@@ -85,6 +85,7 @@ def rows(
         for truth in truths:
             outcomes.append(one := _enlarged(engine, case, truth, preset, texts or {}))
             found = "no face" if one.tone is None else f"{one.tone:.1f}°"
+            found += "" if one.mse is None else f", mse {one.mse:.3g}"
             print(f"{truth.name} {case.name}: {truth.tone:.1f}° → {found}", file=sys.stderr, flush=True)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,17 @@ def test_groups_are_those_of_the_tone():
         "all",
     ]
     assert tone_of(60) == "very light" and isinstance(next(table("x", [outcome(1, 1)])), Row)
+
+
+def test_each_result_is_told_at_once(
+    fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A run that is stopped has measured something, too."""
+    monkeypatch.setattr(bias, "_face", grey)
+    monkeypatch.setattr(bias, "mean_row", lambda net: None)
+    enlarged = bias._enlarged
+    monkeypatch.setattr(bias, "_enlarged", lambda *given: dataclasses.replace(enlarged(*given), mse=0.0015))
+    first = next(rows(["fourfold"], each=1, draws=2, engine=Engine("cpu", load=lambda name: None)))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["face 0 fourfold", "face 1 fourfold"]
+    assert all(line.endswith("°, mse 0.0015") for line in lines) and first.metric == "faces"

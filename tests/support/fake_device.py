@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -62,13 +63,15 @@ class FakeTensor(torch.Tensor):
 class InPython(TorchFunctionMode):
     """Does in another way what does not work in C++ on a device in Python: torch.tensor(…, device=…) and
     x.new_tensor(…) make the tensor on the CPU and move it; a vector times a matrix, where C++ changes a shape in place,
-    is a matrix times a matrix."""
+    is a matrix times a matrix. And x.numpy(force=True) goes by the CPU, as it does from CUDA."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given: Mapping[str, Any] = kwargs or {}
         device = given.get("device")
         if func is torch.Tensor.new_tensor and isinstance(args[0], FakeTensor):
             return torch.tensor(args[1], dtype=args[0].dtype).to(args[0].device)
+        if func is torch.Tensor.numpy and isinstance(args[0], FakeTensor) and given.get("force"):
+            return args[0].cpu().detach().numpy()
         if func in MATMUL and args[0].dim() == 1 and args[1].dim() == 2:
             return func(args[0][None], args[1])[0]
         if func is torch.tensor and device is not None and torch.device(device).type == NAME:
@@ -118,16 +121,43 @@ def _computed(func: Any, args: Any, kwargs: Mapping[str, Any]) -> Any:
     return tree_map(outer, found)
 
 
-def _of_methods(cpu: Any, device: Any) -> dict[str, Any]:
-    """Method → what a run of it on both devices gave."""
-    from gansr.papers import METHODS
-    from tests.papers.test_contract import small_job
+# Paths that the contract's jobs do not take: name → method, options.
+PATHS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "PULSE from GLEAN's rows": ("pulse", {"steps": 1, "start": "glean"}),
+    "GLEAN without the encoder's features": ("glean", {"parts": "no encoder features"}),
+    "mGANprior, hole": ("mganprior", {"iterations": 2, "codes": 2, "job": "inpaint", "hole": "middle"}),
+    "mGANprior, offset": ("mganprior", {"iterations": 2, "codes": 2, "job": "invert"}),
+    "mGANprior, w+": ("mganprior", {"iterations": 2, "codes": 2, "searched": "w+"}),
+    "KernelGAN, lab": (
+        "kernelgan",
+        {"iterations": 3, "zssr_iterations": 2, "crop": 32, "lab": "random blur"},
+    ),
+    "DIP, dots": ("dip", {"steps": 2, "job": "inpaint", "hole": "dots"}),
+    "SRGAN, all": ("srgan", {"model": "all", "discriminator": True}),
+}
 
+
+def job_of_path(name: str) -> Any:
+    """The job of one of PATHS."""
+    from gansr.job import Job
+    from gansr.options import parse_options
+    from gansr.papers import by_name
+
+    method = by_name(PATHS[name][0])
+    options = parse_options(method.options, PATHS[name][1])
+    height, width = (192, 176) if method.name == "kernelgan" else (24, 20)
+    if method.accepts.side is not None:
+        height = width = method.accepts.side(options)
+    low = torch.rand(3, height, width, generator=torch.Generator().manual_seed(5))
+    return Job(method, low, options, 3, "exact")
+
+
+def _of_jobs(jobs: Mapping[str, Any], cpu: Any, device: Any) -> dict[str, Any]:
+    """Job → what a run of it on both devices gave."""
     found: dict[str, Any] = {}
-    for method in METHODS:
-        job = small_job(method)
+    for name, job in jobs.items():
         expected, frame = cpu.upscale(job), device.upscale(job)
-        found[method.name] = {"apart": _apart(expected, frame), "steps": [expected.steps, frame.steps]}
+        found[name] = {"apart": _apart(expected, frame), "steps": [expected.steps, frame.steps]}
     return found
 
 
@@ -136,9 +166,20 @@ def _apart(one: Any, other: Any) -> float:
     return float((one.image - other.image).abs().max())
 
 
-def _of_metrics(cpu: Any, device: Any) -> dict[str, Any]:
-    """Metric → its values on both devices; not those that find faces: with onnxruntime, on the CPU."""
-    from gansr.metrics import METRICS
+class Session:
+    """In place of an onnxruntime session: an embedding made of what the network would get, on the CPU."""
+
+    def get_inputs(self) -> list[Any]:
+        return [SimpleNamespace(name="input")]
+
+    def run(self, outputs: None, given: Mapping[str, Any]) -> list[Any]:
+        return [given["input"].reshape(1, 448, -1).mean(2)]
+
+
+def values_of_metrics(cpu: Any, device: Any) -> dict[str, list[Any]]:
+    """Metric → its values on both devices; of those that find faces: of an embedding at given landmarks, because their
+    networks run on the CPU, with onnxruntime."""
+    from gansr.metrics import METRICS, identity
     from gansr.ops.resize import imresize
 
     def shrink(x: torch.Tensor) -> torch.Tensor:
@@ -149,12 +190,13 @@ def _of_metrics(cpu: Any, device: Any) -> dict[str, Any]:
     image, low = (truth + 0.1 * noise).clamp(0, 1), shrink(truth)
 
     def value(engine: Any, metric: Any) -> float | None:
+        if metric.faces:
+            embedding = identity.embed(image.to(engine.device), 1.7 * identity.TEMPLATE, Session())
+            return float(embedding[0])
         *_, last = engine.measuring(image, low, shrink, truth, metric)
         return last.value
 
-    return {
-        metric.name: [value(cpu, metric), value(device, metric)] for metric in METRICS if not metric.faces
-    }
+    return {metric.name: [value(cpu, metric), value(device, metric)] for metric in METRICS}
 
 
 def _refusals() -> dict[str, bool]:
@@ -177,17 +219,19 @@ def _refusals() -> dict[str, bool]:
 
 
 def main() -> None:
-    """Print {"methods": …, "metrics": …, "refused": …}."""
+    """Print {"methods": …, "paths": …, "metrics": …, "refused": …}."""
     from gansr.engine import Engine
-    from tests.papers.test_contract import random_net
+    from gansr.papers import METHODS
+    from tests.papers.test_contract import random_net, small_job
 
     register()
     torch.set_num_threads(1)
     with InPython():
         cpu, device = (Engine(name, load=random_net, pace=0.0) for name in ("cpu", NAME))
         found = {
-            "methods": _of_methods(cpu, device),
-            "metrics": _of_metrics(cpu, device),
+            "methods": _of_jobs({method.name: small_job(method) for method in METHODS}, cpu, device),
+            "paths": _of_jobs({name: job_of_path(name) for name in PATHS}, cpu, device),
+            "metrics": values_of_metrics(cpu, device),
             "refused": _refusals(),
         }
     json.dump(found, sys.stdout)

@@ -64,7 +64,7 @@ NOT_SHOWN = (
     "srgan, blend", "srgan, own", "eager ", "pulse gaussian", "smallest mse", "known answer", "temp-file cleanup",
     "GPU task aborted", "No GPU (was", "illegal duration|", "quota exceeded|", "[Ee]xpired", "no gpu", "zssr {}",
     "ZeroGPU", "layer {}", "the worker broke down",
-    "hub download", "VmHWM", "MemAvailable", "can't allocate memory", "%s",
+    "hub download", "VmHWM", "MemAvailable", "can't allocate memory", "CUDA error: out of memory", "%s",
     # for the command line, and errors in the program or its files
     "receipt: ", "name the files to import", "is made from {} files", "has no converter",
     "the published file begins", "python -m gansr weights import", "there is no file {}", "is not a link",
