@@ -87,7 +87,7 @@ def features(vgg: Vgg19, content: Content, x: Tensor) -> Tensor:
 
 def content_loss(ours: Tensor, true: Tensor) -> Tensor:
     """The mean squared difference of two `features`."""
-    return F.mse_loss(ours, true)
+    return F.mse_loss(ours.to(true.dtype), true)
 
 
 def adversarial_loss(logits: Tensor) -> Tensor:
