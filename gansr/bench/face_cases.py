@@ -109,6 +109,8 @@ CASES = (
     Case("glean", "glean", 256, enlargement(32), {"model": "glean-face-x8"}),
     Case("glean-x16", "glean", 256, enlargement(16), {"model": "glean-face-x16"}),
     Case("glean-robust", "glean", 256, photograph(32), {"model": "glean-robust-x8"}),
+    Case("glean-512", "glean", 512, enlargement(64), {"model": "glean-face-512"}),
+    Case("glean-robust-512", "glean", 512, photograph(64), {"model": "glean-robust-512"}),
     Case("kernelgan", "kernelgan", 1024, enlargement(256), {"scale": 4}),
     Case("srgan", "srgan", 1024, enlargement(256)),
     Case("esrgan", "esrgan", 1024, enlargement(256)),

@@ -1,9 +1,9 @@
 """Faces that nobody tuned on: python -m gansr bench faces --data DIR [--methods …] [--split …] [--json] [--out FOLDER].
 
 Every job of every method, and its trivial baseline, on a folder of photographs of faces: PSNR, LPIPS-VGG at the
-result's size and at 256 px, NIQE, identity, LR-consistency, grid energy, rare colours and AuC of a colourised face, the
-change of the skin's tone, PULSE's mean squared error, the distance between several samples, seconds; the mean over the
-faces and its 95 % interval (Student's t). The problems are in gansr.bench.face_cases.
+result's size and at 256 px, LPIPS-Alex, NIQE, identity, LR-consistency, grid energy, rare colours and AuC of a
+colourised face, the change of the skin's tone, PULSE's mean squared error, the distance between several samples,
+seconds; the mean over the faces and its 95 % interval (Student's t). The problems are in gansr.bench.face_cases.
 
 A photograph that is no face aligned as FFHQ's are is aligned first. The faces are sorted by the names of their files:
 the first half (rounded down) is for choosing defaults, the rest for reporting. No default may be chosen on the half
@@ -57,8 +57,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".avif")
 SMALL = 256  # px, at which LPIPS is measured too
 ALIGNED = 0.1  # of the side: how far the corners of FFHQ's square may be from the picture's
 MEASURES = (
-    "psnr", "lpips_vgg", "lpips_vgg_256", "niqe", "identity", "consistency", "grid", "rare", "auc", "tone", "mse",
-    "within", "spread", "seconds",
+    "psnr", "lpips_vgg", "lpips_vgg_256", "lpips_alex", "niqe", "identity", "consistency", "grid", "rare", "auc",
+    "tone", "mse", "within", "spread", "seconds",
 )  # fmt: skip
 TRUE_TONE = "true tone"  # of the photograph: kept with the measures, and what the faces are grouped by
 PRIOR = "mobilestylegan-ffhq-1024"  # whose faces say which colours are common
@@ -305,6 +305,7 @@ def measures(
     for name, metric in (
         ("psnr", PSNR_RGB),
         ("lpips_vgg", LPIPS_VGG),
+        ("lpips_alex", LPIPS_ALEX),
         ("niqe", NIQE),
         ("identity", IDENTITY),
     ):

@@ -153,7 +153,7 @@ def test_every_paper_fits_its_options_to_the_built_in_problems():
     expected = {
         "pulse": {"face-64-512": (64, 16), "face-32-256": (32, 32), "face-16-256": (16, 64)},
         "mganprior": {"face-64-512": (64, 16), "face-32-256": (32, 32), "face-16-256": (16, 64)},
-        "glean": {"face-64-512": (32, 8), "face-32-256": (32, 8), "face-16-256": (16, 16)},
+        "glean": {"face-64-512": (64, 8), "face-32-256": (32, 8), "face-16-256": (16, 16)},
         "kernelgan": dict.fromkeys(PROBLEMS, (0, 4)) | {"photo-x2": (0, 2)},
         "srgan": dict.fromkeys(PROBLEMS, (0, 4)),
         "esrgan": dict.fromkeys(PROBLEMS, (0, 4)),

@@ -6,7 +6,7 @@ to optimise: an encoder, a frozen face generator that serves as a latent bank (a
 Models: our own (gansr.papers.glean.own says where they differ from the paper's and why), and the four that the authors
 released, which you can import. Each takes its own input size and no other, because a fully connected layer computes the
 latent rows. Most were trained on MATLAB's bicubic downscaling: an input made by another downscaling gives a visibly
-worse picture. glean-robust-x8 and glean-blind-8x were trained on blur, noise and JPEG as well.
+worse picture. glean-robust-x8, glean-robust-512 and glean-blind-8x were trained on blur, noise and JPEG as well.
 
 The options `parts` and `fused` repeat the paper's ablations (its table 3, figure 8) on our own models. `parts` removes
 the bank or the encoder's features. `fused` gives the bank the encoder's features of the coarsest scales only, as the
@@ -41,6 +41,7 @@ class Model:
     side: int  # px: of its square input
     size: int  # px: of its result
     cost: Cost  # operations: torch's FLOP counter; memory: peak of a process, measured
+    robust: bool = False  # trained on blur, noise and JPEG as well
     ours: bool = False  # a gansr.papers.glean.own.GleanOwn, which needs BANK
 
     @property
@@ -49,12 +50,15 @@ class Model:
 
 
 OWN, ROBUST, LARGER = "glean-face-x8", "glean-robust-x8", "glean-face-x16"
+OWN_512, ROBUST_512 = "glean-face-512", "glean-robust-512"
 MODELS: Mapping[str, Model] = {
     OWN: Model(32, 256, Cost(40e9, 0.5e9), ours=True),
-    ROBUST: Model(32, 256, Cost(40e9, 0.5e9), ours=True),
+    ROBUST: Model(32, 256, Cost(40e9, 0.5e9), robust=True, ours=True),
     LARGER: Model(16, 256, Cost(40e9, 0.5e9), ours=True),
+    OWN_512: Model(64, 512, Cost(120e9, 1.0e9), ours=True),
+    ROBUST_512: Model(64, 512, Cost(120e9, 1.0e9), robust=True, ours=True),
     "glean-ffhq-16x": Model(64, 1024, Cost(1.5e12, 3.0e9)),
-    "glean-blind-8x": Model(128, 1024, Cost(2.5e12, 3.5e9)),
+    "glean-blind-8x": Model(128, 1024, Cost(2.5e12, 3.5e9), robust=True),
     "glean-cat-8x": Model(32, 256, Cost(0.6e12, 2.0e9)),
     "glean-cat-16x": Model(16, 256, Cost(0.5e12, 2.0e9)),
 }
@@ -74,8 +78,9 @@ class Options:
 
     model: str = option(
         OWN,
-        "The first three were trained by this project and come with it: for a cleanly shrunk face, for one with blur, "
-        "noise or JPEG, and for a face of 16×16 px; the authors' models must be imported first",
+        "The first five were trained by this project and come with it: for a cleanly shrunk face, for one with blur, "
+        "noise or JPEG, for a face of 16×16 px, and the first two again for 64 to 512 px; the authors' models must be "
+        "imported first",
         choices=tuple(MODELS),
         changes_input=True,
     )
@@ -125,13 +130,13 @@ def scale(method: Method, options: Options) -> int:
 
 
 def fit(options: Options, side: int, scale: int) -> Options:
-    """Of our models the one for this problem, where there is one; the authors' stay, as only the user can tell whether
-    they are there."""
+    """Of our models one for this problem, where there is one: if possible for the same kind of input (clean, or with
+    blur, noise and JPEG). The authors' stay, as only the user can tell whether they are there."""
     chosen = MODELS[options.model]
     fitting = [name for name, one in MODELS.items() if one.ours and (one.side, one.factor) == (side, scale)]
     if not chosen.ours or options.model in fitting or not fitting:
         return options
-    return replace(options, model=fitting[0])
+    return replace(options, model=min(fitting, key=lambda name: MODELS[name].robust != chosen.robust))
 
 
 def side(options: Options) -> int:
@@ -212,8 +217,8 @@ GLEAN = Method(
             "our code and weights: as this project; the banks of our model and of the authors' descend from StyleGAN2 "
             "and FFHQ: non-commercial research; the authors' code: Apache-2.0"
         ),
-        good_for="aligned faces enlarged 8 or 16 times in a fraction of a second; with the model glean-robust-x8 also "
-        "blurred, noisy and compressed ones",
+        good_for="aligned faces enlarged 8 or 16 times in a fraction of a second, to 256 or 512 px; with the models "
+        "glean-robust also blurred, noisy and compressed ones",
         not_for="identifying somebody (eyes, skin and teeth are plausible, not known); rotated faces",
     ),
     scales=tuple(sorted({model.factor for model in MODELS.values()})),
@@ -222,6 +227,8 @@ GLEAN = Method(
         "Clean face": {},
         "Blur, noise or JPEG": {"model": ROBUST},
         "16 times": {"model": LARGER},
+        "Clean face, 64 to 512": {"model": OWN_512},
+        "Blur, noise or JPEG, 64 to 512": {"model": ROBUST_512},
         "Without the face prior": {"parts": NO_BANK},
     },
     accepts=Accepts(side=side, face=True, faceless=draws_cats),

@@ -23,6 +23,9 @@ from gansr.papers.glean import (
     NO_BANK,
     NO_FEATURES,
     OWN,
+    OWN_512,
+    ROBUST,
+    ROBUST_512,
     ROW,
     Options,
     fit,
@@ -237,7 +240,11 @@ def test_a_comparison_takes_our_model_for_its_problem(other):
         (OWN, 32, 8, OWN),
         (OWN, 16, 16, OTHER),
         (OTHER, 32, 8, OWN),
-        (OWN, 64, 8, OWN),  # none is made for it
+        (OWN, 64, 8, OWN_512),
+        (ROBUST, 64, 8, ROBUST_512),  # the kind of input stays
+        (ROBUST_512, 32, 8, ROBUST),
+        (ROBUST_512, 16, 16, OTHER),
+        (OWN, 128, 8, OWN),  # none is made for it
         ("glean-cat-8x", 16, 16, "glean-cat-8x"),
         (OWN, 0, 4, OWN),
     ):
