@@ -55,6 +55,7 @@ from gansr.results.means import interval
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".avif")
 SMALL = 256  # px, at which LPIPS is measured too
+EXACT = 120.0  # dB, for a result that shrinks to its very input, so that a mean can be taken
 ALIGNED = 0.1  # of the side: how far the corners of FFHQ's square may be from the picture's
 MEASURES = (
     "psnr", "lpips_vgg", "lpips_vgg_256", "lpips_alex", "niqe", "identity", "consistency", "grid", "rare", "auc",
@@ -316,7 +317,8 @@ def measures(
         found["lpips_vgg_256"] = value(engine, LPIPS_VGG, small, truth, kept_small)
     if "consistency" in wanted and posed.enlarges:
         shrunk = resized(picture, posed.low.shape[-1])
-        found["consistency"] = value(engine, CONSISTENCY, shrunk, posed.low, None)
+        agrees = value(engine, CONSISTENCY, shrunk, posed.low, None)
+        found["consistency"] = None if agrees is None else min(agrees, EXACT)
     if "grid" in wanted:
         found["grid"] = grid_energy(picture)
     if "rare" in wanted and posed.coloured:

@@ -212,6 +212,13 @@ def test_sheets_show_the_results_of_an_earlier_run_beside(folder: Path, tmp_path
     assert new == pytest.approx(old * 5 / 4, abs=20)  # five pictures beside each other, not four
 
 
+def test_a_result_that_shrinks_to_its_very_input_has_a_finite_consistency():
+    engine = Engine("cpu", load=lambda name: None)
+    posed = enlargement(64)(torch.full((3, 128, 128), 0.5))
+    truth = posed.truth
+    assert faces.measures(engine, truth, posed, {}, ["consistency"]) == {"consistency": faces.EXACT}
+
+
 def test_only_what_chooses_colours_is_measured_for_rare_ones(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(faces, "_common", lambda engine: torch.zeros(64, 64, dtype=torch.bool))
     engine, truth = Engine("cpu", load=lambda name: None), torch.rand(3, 128, 128)
