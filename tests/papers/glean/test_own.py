@@ -31,6 +31,7 @@ from gansr.papers.glean import (
     fit,
 )
 from gansr.papers.glean.bench import ASTRONAUT, SEED, compared, of_one_size
+from gansr.papers.glean.degraded import degraded
 from gansr.papers.glean.own import GleanOwn, Window, blocks_of
 from gansr.papers.glean.report import psnr
 from gansr.papers.glean.synthetic import synthesise
@@ -326,6 +327,22 @@ def test_the_shipped_model_beats_bicubic_on_faces_it_never_saw_and_needs_its_ban
     whole, alone = (measured(shipped, truths, parts=parts) for parts in ("both", NO_BANK))
     assert whole["psnr_gain_db"] > 0.8 and whole["lpips_drop"] > 0.65 and whole["consistency"] > 43
     assert whole["lpips_alex"] < alone["lpips_alex"] - 0.03
+
+
+@pytest.mark.weights
+def test_the_shipped_models_of_512_beat_bicubic_on_a_face_they_never_saw(shipped):
+    bank = shipped.net(BANK)
+    (made,) = synthesise(bank, SEED, range(1), 512, False, bank.synthesis)
+    truth = made.permute(2, 0, 1).float() / 255
+    found = measured(shipped, [truth], model=OWN_512)
+    assert found["psnr_gain_db"] > 1 and found["lpips_drop"] > 0.65 and found["consistency"] > 60
+    low = degraded(truth, 8, 1.0, torch.Generator().manual_seed(0))
+    clean, robust = (
+        shipped.upscale(Job(GLEAN, low, Options(model=name))).image for name in (OWN_512, ROBUST_512)
+    )
+    plain, lpips = imresize(low, 8, rounded=True), shipped.net("lpips-alex")
+    worst, middle, best = (float(lpips(image[None], truth[None])) for image in (plain, clean, robust))
+    assert best < middle < worst and best < 0.6 * worst
 
 
 @pytest.mark.weights
