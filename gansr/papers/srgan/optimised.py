@@ -7,8 +7,8 @@
   written. Zero padding stays exact: a position outside the large picture is outside the small one too.
 - The other pixel shuffles copy whole runs of channels, because the convolution before them has its outputs in the
   order (row, column, channel) instead of (channel, row, column).
-- channels_last; the trunk works in strips and the tail in patches that stay in the processor's cache, written into
-  buffers that are used again.
+- channels_last; on a processor the trunk works in strips and the tail in patches that stay in its cache, written into
+  buffers that are used again. On a GPU both take the whole tile: 2.5 times faster on an H200 (512² in bfloat16).
 - The weights are in the dtype asked for. In bfloat16 the first convolution stays float32: 8 bits of mantissa cannot
   hold the input's 256 levels, and that alone would cost more (0.05 dB on Set5) than everything else. Weights and slopes
   are rounded so that their sums are kept (`round_with_error_feedback`).
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -26,10 +27,24 @@ from torch import Tensor, nn
 from gansr.ops.spans import Span, cut, pieces, relative, widened, without_margins
 from gansr.papers.srgan.network import SHUFFLES, Block, SRResNet, Upsample, finish
 
-STRIP = 8 * 2**20  # bytes of the trunk's features that are computed at once: they stay in the cache
-PATCH = 16384  # bytes of one channel of the features that pass through the tail at once
-PATCH_WIDTH = 128  # columns of the features, at most, that pass through the tail at once
 LANES = 16  # float32 lanes of a 512-bit register: any number of outputs up to a multiple of it costs the same
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """How much is computed at once."""
+
+    strip: int  # bytes of the trunk's features
+    patch: int  # bytes of one channel of the features that pass through the tail
+    patch_width: int  # columns of them at most
+
+
+CACHED, WHOLE = AtOnce(8 * 2**20, 16384, 128), AtOnce(2**30, 2**21, 2048)
+
+
+def at_once(device: torch.device) -> AtOnce:
+    """On a processor what stays in its cache, on a GPU a whole tile."""
+    return CACHED if device.type == "cpu" else WHOLE
 
 
 def optimise(net: SRResNet, dtype: torch.dtype = torch.float32) -> OptimisedSRResNet:
@@ -111,8 +126,9 @@ class OptimisedSRResNet(nn.Module):
         s = self.scale
         shape = (len(features), 3, s * (rows[1] - rows[0]), s * (columns[1] - columns[0]))
         out = torch.empty(shape, device=features.device)
-        pixels = PATCH // features.element_size()
-        for across in pieces(columns, PATCH_WIDTH):
+        size = at_once(features.device)
+        pixels = size.patch // features.element_size()
+        for across in pieces(columns, size.patch_width):
             for down in pieces(rows, max(8, pixels // (across[1] - across[0]))):
                 place = [relative(span, outer) for span, outer in ((down, rows), (across, columns))]
                 cut(out, *((s * a, s * b) for a, b in place)).copy_(self._patch(features, down, across))
@@ -146,7 +162,7 @@ def _in_strips(
 ) -> Tensor:
     """out ← work(source) (+ plus); `work` keeps the size and its outputs depend on `halo` rows around them."""
     height, row = out.shape[-2], out[:, :, :1].nbytes
-    for rows in pieces((0, height), max(16, STRIP // row)):
+    for rows in pieces((0, height), max(16, at_once(out.device).strip // row)):
         taken = widened(rows, halo, height)
         above = rows[0] - taken[0]
         computed = work(source[..., slice(*taken), :])[..., above : above + rows[1] - rows[0], :]

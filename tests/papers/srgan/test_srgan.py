@@ -11,7 +11,16 @@ from gansr.method import Heat, Nets
 from gansr.metrics.psnr import psnr_y
 from gansr.ops.resize import imresize
 from gansr.options import OptionError, parse_options
-from gansr.papers.srgan import LOSSES, SRGAN, TRAINED, Options, chosen_network, optimised_network, role_of
+from gansr.papers.srgan import (
+    LOSSES,
+    OURS,
+    SRGAN,
+    TRAINED,
+    Options,
+    chosen_network,
+    optimised_network,
+    role_of,
+)
 from gansr.papers.srgan.network import SRResNet, operations
 from gansr.papers.srgan.patches import PatchDiscriminator
 from tests.papers.srgan.random_nets import noise, random_net
@@ -181,7 +190,7 @@ def test_the_factor_in_a_name_is_that_of_its_network(name: str):
     options = parse_options(SRGAN.options, {"model": model, model: name})
     entry = weights.entries()[name]
     assert SRGAN.scale(SRGAN, options) == entry.config["scale"]
-    layout = "krasserm" if name in TRAINED.values() else name.split("-")[1]
+    layout = "krasserm" if name in OURS else name.split("-")[1]
     assert entry.config["layout"] == layout and entry.net == "gansr.papers.srgan.network:SRResNet"
     assert SRGAN.cost(100, 100, options).operations >= 1e4 * operations(**entry.config)
 
@@ -227,3 +236,15 @@ def _edges(side: int) -> Tensor:
     disc = torch.sigmoid(60 * (0.3 - ((x - 0.5) ** 2 + (y - 0.4) ** 2).sqrt()))
     stripes = torch.sigmoid(8 * torch.sin(18 * (x + 0.6 * y)))
     return torch.stack([disc, 0.6 * stripes + 0.2, (disc + stripes) / 2])
+
+
+def test_a_problem_gets_the_network_of_its_factor_where_there_is_one():
+    assert SRGAN.fit is not None
+    faithful, sharp = Options(model="srresnet"), Options(model="srgan")
+    eight = SRGAN.fit(faithful, 64, 8)
+    assert eight.srresnet == "srresnet-mse-x8" and SRGAN.scale(SRGAN, eight) == 8
+    assert SRGAN.fit(eight, 0, 4) == faithful
+    blended = Options(model="blend")
+    imported = Options(model="srresnet", srresnet="srresnet-basicsr-x4")
+    for options, scale in ((sharp, 8), (blended, 8), (imported, 8), (faithful, 4), (faithful, 2)):
+        assert SRGAN.fit(options, 0, scale) == options
