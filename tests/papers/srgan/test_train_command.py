@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
