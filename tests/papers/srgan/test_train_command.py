@@ -130,7 +130,7 @@ def test_sigterm_saves_and_the_same_command_goes_on(data, tmp_path, monkeypatch)
     assert command(data, whole, "--steps", "6") == 0
     do_step = train_command.Training.do_step
 
-    def signalled(training: train_command.Training) -> dict[str, torch.Tensor]:
+    def signalled(training: train_command.Training) -> Mapping[str, torch.Tensor]:
         if training.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
         return do_step(training)
