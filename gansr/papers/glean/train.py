@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gansr.nets.alexnet import LpipsAlex
 from gansr.nets.mobilestylegan import MobileStyleGAN
@@ -352,8 +353,9 @@ class Training:
         """Exponential average of the weights; its decay rises to `average` from the stage's start."""
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))
         pairs = zip(self.average.parameters(), self.net.parameters())
-        means, ours = zip(*((mean, ours) for mean, ours in pairs if ours.requires_grad))
-        torch._foreach_lerp_(means, ours, 1 - keep)  # pyright: ignore  # one kernel; torch's optimisers use it
+        learning = [(mean, ours) for mean, ours in pairs if ours.requires_grad]
+        update = get_ema_multi_avg_fn(keep)  # of all tensors at once
+        update([mean for mean, _ in learning], [ours for _, ours in learning], self.step)
 
     # -------------------------------------------------------------------------------------------- evaluation
 
