@@ -30,9 +30,6 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def serve(page: gr.Blocks, settings: Mapping[str, Any]) -> NoReturn:
     """Launch `page` with `settings` of launch, serve until a signal, drain and end the process. Main thread only."""
-    # Without _frontend Gradio does not ask itself for the page, and give up where a busy machine takes 3 s to answer.
-    launched: dict[str, Any] = {**settings, "prevent_thread_lock": True, "_frontend": False}
-    page.launch(**launched)
     received = threading.Event()
 
     def first(number: int, _: Any) -> None:
@@ -40,8 +37,11 @@ def serve(page: gr.Blocks, settings: Mapping[str, Any]) -> NoReturn:
             signal.signal(each, lambda again, _: leave(128 + again, tidy=False))
         received.set()
 
-    for each in SIGNALS:
+    for each in SIGNALS:  # before the launch says that the page is there
         signal.signal(each, first)
+    # Without _frontend Gradio does not ask itself for the page, and give up where a busy machine takes 3 s to answer.
+    launched: dict[str, Any] = {**settings, "prevent_thread_lock": True, "_frontend": False}
+    page.launch(**launched)
     received.wait()
     threading.Thread(target=lambda: (time.sleep(LIMIT), leave(0, tidy=False)), daemon=True).start()
     print("Ending: the running job may end its step.", flush=True)
