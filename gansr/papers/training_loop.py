@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gansr.weights import files
 
@@ -109,6 +110,15 @@ def loop(
             saved = time.monotonic()
     if checkpoint and not training.done:  # its last step has saved it
         save(training, checkpoint)
+
+
+@torch.no_grad()
+def move_averages(pairs: Iterable[tuple[Tensor, Tensor]], step: int, decay: float) -> None:
+    """Move averages of weights towards the weights, both of floating point: (average, weights) pairs, after step `step`
+    (from 0). The decay rises to `decay`."""
+    means, values = zip(*pairs)
+    update = get_ema_multi_avg_fn(min(decay, (1 + step) / (10 + step)))  # of all tensors at once
+    update(list(means), list(values), step)
 
 
 def save(training: Trainable, path: Path) -> None:

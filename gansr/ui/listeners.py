@@ -148,8 +148,7 @@ class Listeners:
     def close_idle(self) -> None:
         """Close the streams that have had no event for IDLE seconds, or all that have none where the server is about
         to end. Called on the queue's event loop."""
-        running = {event.session_hash for event in self._queue.event_ids_to_events.values()}
-        now = self.clock()
+        running, now = self._running(), self.clock()
         self._idle = {
             session: now if session in running else since
             for session, since in self._idle.items()
@@ -168,6 +167,10 @@ class Listeners:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.close_idle)
 
+    def _running(self) -> set[str]:
+        """The sessions that have an event that waits or runs."""
+        return {event.session_hash for event in self._queue.event_ids_to_events.values()}
+
     def _look(self) -> None:
         self._timer = None
         self.close_idle()
@@ -180,7 +183,7 @@ class Listeners:
         are waiting or running keep theirs. Called on the queue's event loop."""
         queue, now = self._queue, self.clock()
         pending, events = queue.pending_messages_per_session, queue.pending_event_ids_session
-        alive = {event.session_hash for event in queue.event_ids_to_events.values()}
+        alive = self._running()
         idle = {
             session for session in {*pending, *events} if session not in alive and not self._open[session]
         }

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gansr.ops.colour import to8bit
 from gansr.ops.projection import downscale_matrix
 from gansr.papers.glean.degraded import NOISE, QUALITY, WIDTHS
 
@@ -50,13 +51,13 @@ class Degrader:
         """share: of the pictures, degraded at random; the others are shrunk by MATLAB's bicubic. generator: on the
         device."""
         u = torch.rand(len(truths), 10, generator=generator, device=truths.device)[..., None, None, None]
-        clean = rounded(self.down @ truths @ self.down.T)
+        clean = to8bit(self.down @ truths @ self.down.T)
         area = F.avg_pool2d(truths, self.factor)
         kind = u[:, 0]
         low = torch.where(kind < 0.4, clean, torch.where(kind < 0.5, area, self.blurred(truths, u)))
-        low = rounded(low)
+        low = to8bit(low)
         noise = torch.randn(low.shape, generator=generator, device=low.device)
-        low = torch.where(u[:, 5] < 0.6, rounded(low + noise * (u[:, 6] * NOISE / 255)), low)
+        low = torch.where(u[:, 5] < 0.6, to8bit(low + noise * (u[:, 6] * NOISE / 255)), low)
         quality = (QUALITY[0] + (QUALITY[1] - QUALITY[0]) * u[:, 8]).round()
         low = torch.where(u[:, 7] < 0.6, self.jpeg(low, quality), low)
         return torch.where(u[:, 9] < share, low, clean)
@@ -103,7 +104,7 @@ class Jpeg:
         colour = self.coded(F.avg_pool2d(x[:, 1:], 2).round(), tables[:, 1])
         colour = F.interpolate(colour, scale_factor=2.0, mode="bilinear", align_corners=False)
         y = torch.einsum("ij,bjhw->bihw", self.back, torch.cat((light, colour), 1))
-        return rounded(y[..., :height, :width] / 255)
+        return to8bit(y[..., :height, :width] / 255)
 
     def coded(self, x: Tensor, table: Tensor) -> Tensor:
         """x (B,C,H,W), sides multiples of 8, through the quantised transform; table (B,8,8)."""
@@ -111,8 +112,3 @@ class Jpeg:
         steps = table[:, None, None, None]
         levels = ((self.wave @ blocks @ self.wave.T) / steps).round() * steps
         return (self.wave.T @ levels @ self.wave).transpose(-2, -3).flatten(-2).flatten(-3, -2)
-
-
-def rounded(x: Tensor) -> Tensor:
-    """To 8 bit: clamped to [0,1], in multiples of 1/255."""
-    return (x.clamp(0, 1) * 255).round() / 255

@@ -31,7 +31,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gansr.nets.alexnet import LpipsAlex
 from gansr.nets.mobilestylegan import MobileStyleGAN
@@ -43,6 +42,7 @@ from gansr.papers.glean.config import Config, Stage, learning_rate
 from gansr.papers.glean.degraded import degraded
 from gansr.papers.glean.own import GleanOwn, Window
 from gansr.papers.glean.synthetic import Codes, codes_of, face, mean_row, rows_behind
+from gansr.papers.training_loop import move_averages
 from gansr.weights.tensors import serialise
 
 CPU = torch.device("cpu")
@@ -351,11 +351,9 @@ class Training:
     @torch.no_grad()
     def update_average(self) -> None:
         """Exponential average of the weights; its decay rises to `average` from the stage's start."""
-        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
         pairs = zip(self.average.parameters(), self.net.parameters())
-        learning = [(mean, ours) for mean, ours in pairs if ours.requires_grad]
-        update = get_ema_multi_avg_fn(keep)  # of all tensors at once
-        update([mean for mean, _ in learning], [ours for _, ours in learning], self.step)
+        learning = ((mean, ours) for mean, ours in pairs if ours.requires_grad)
+        move_averages(learning, self.step, self.config.average)
 
     # -------------------------------------------------------------------------------------------- evaluation
 

@@ -61,7 +61,7 @@ from torch import Tensor
 
 from gansr.method import Accepts, Curve, Frame, Method, Nets, Paper, State, View
 from gansr.options import OptionError
-from gansr.papers.mganprior.baselines import baseline_of
+from gansr.papers.mganprior.baselines import search_of
 from gansr.papers.mganprior.cost import cost
 from gansr.papers.mganprior.edit import SWEEP as EDITED
 from gansr.papers.mganprior.edit import edit_frames
@@ -70,7 +70,6 @@ from gansr.papers.mganprior.how import HOW
 from gansr.papers.mganprior.known import NOTICES
 from gansr.papers.mganprior.mix import mix_frames
 from gansr.papers.mganprior.options import GENERATORS, SWEEP, Options, input_side
-from gansr.papers.mganprior.search import start_search
 from gansr.papers.mganprior.sweep import sweep_frames
 from gansr.papers.mganprior.tasks import reads, result_of
 from gansr.papers.mganprior.views import final_views
@@ -98,9 +97,7 @@ def run(
     if options.layer == SWEEP:
         yield from sweep_frames(low, options, nets, generator, state)
         return
-    search = start_search(low, options, nets, generator)
-    if options.searched != "codes":
-        search = baseline_of(search, nets, generator)
+    search = search_of(low, options, nets, generator)
     if state is not None:
         search.restore(state)
     last = search.plan.iterations

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from gansr.method import Nets
-from gansr.papers.mganprior.search import OFFSET_RATE, Search
+from gansr.papers.mganprior.options import Options
+from gansr.papers.mganprior.search import OFFSET_RATE, Search, start_search
 
 
 @dataclass
@@ -55,6 +56,12 @@ class Baseline(Search):
         if self.options.searched == "z":
             return self.codes.square().mean()
         return ((self.codes - self.generator.mean) / self.generator.deviation).square().mean()
+
+
+def search_of(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Search:
+    """The search that the options ask for, before its first step: the paper's N codes, or a baseline."""
+    search = start_search(low, options, nets, generator)
+    return search if options.searched == "codes" else baseline_of(search, nets, generator)
 
 
 def baseline_of(search: Search, nets: Nets, generator: torch.Generator) -> Baseline:

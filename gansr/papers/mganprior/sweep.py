@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gansr.method import Curve, Frame, Nets, State
-from gansr.papers.mganprior.baselines import baseline_of
+from gansr.papers.mganprior.baselines import search_of
 from gansr.papers.mganprior.options import SWEPT, Options, plan_of
-from gansr.papers.mganprior.search import Search, start_search
+from gansr.papers.mganprior.search import Search
 from gansr.papers.mganprior.tasks import result_of
 
 
@@ -28,7 +28,8 @@ def sweep_frames(
     for index, layer in enumerate(SWEPT):
         if layer in found:
             continue
-        search = _search(low, replace(options, layer=layer), nets, generator)
+        own = torch.Generator(generator.device).manual_seed(generator.initial_seed())
+        search = search_of(low, replace(options, layer=layer), nets, own)
         if state is not None and state["layer"] == layer:
             search.restore(state["search"])
         last = search.plan.iterations
@@ -40,33 +41,20 @@ def sweep_frames(
         for step in range(len(search.losses) + 1, last + 1):
             x, readings = search.step(step)
             image = result_of(x, low, search.options, search.hole, search.correct)
-            drawn = {f"{name} px": line for name, line in (losses | {layer: tuple(search.losses)}).items()}
-            curve = Curve(drawn, log=True)
+            lines = losses | {layer: tuple(search.losses)}
             at, steps = index * last + step, len(SWEPT) * last
-            if step < last:
-                yield Frame(
-                    image, at, steps, readings, {"loss": curve}, form=search.generator.form, save=save
-                )
-                continue
-            found[layer], losses[layer] = image, tuple(search.losses)
-            if at < steps:
-                yield Frame(image, at, steps, readings, {"loss": curve}, form=search.generator.form)
-                continue
+            if step == last:
+                found[layer], losses[layer] = image, lines[layer]
+            whole = at == steps
+            others = {f"composing layer {name} px": each for name, each in found.items() if name != shown}
             yield Frame(
-                found[shown],
+                found[shown] if whole else image,
                 at,
                 steps,
                 readings,
-                {"loss": curve},
-                answers={
-                    f"composing layer {name} px": picture for name, picture in found.items() if name != shown
-                },
-                notices=(f"The result is that of the composing layer of {shown} px.",),
+                {"loss": Curve({f"{name} px": line for name, line in lines.items()}, log=True)},
+                answers=others if whole else {},
+                notices=(f"The result is that of the composing layer of {shown} px.",) if whole else (),
                 form=search.generator.form,
+                save=save if step < last else None,
             )
-
-
-def _search(low: Tensor, options: Options, nets: Nets, generator: torch.Generator) -> Search:
-    own = torch.Generator(generator.device).manual_seed(generator.initial_seed())
-    search = start_search(low, options, nets, own)
-    return search if options.searched == "codes" else baseline_of(search, nets, own)

@@ -29,7 +29,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gansr.metrics.psnr import psnr_y
 from gansr.nets.vgg import Vgg19
@@ -39,6 +38,7 @@ from gansr.papers.srgan.discriminator import Discriminator
 from gansr.papers.srgan.losses import VARIANTS
 from gansr.papers.srgan.network import SRResNet
 from gansr.papers.srgan.pairs import Pairs, Resident
+from gansr.papers.training_loop import move_averages
 from gansr.weights.tensors import serialise
 
 CPU = torch.device("cpu")
@@ -236,11 +236,9 @@ class Training:
     @torch.no_grad()
     def update_average(self) -> None:
         """Exponential average of the weights and of batch norm's statistics; its decay rises to `average`."""
-        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
         pairs = [*zip(self.average.state_dict().values(), self.net.state_dict().values())]
-        floats = [pair for pair in pairs if pair[0].is_floating_point()]
-        update = get_ema_multi_avg_fn(keep)  # of all tensors at once
-        update([mean for mean, _ in floats], [ours for _, ours in floats], self.step)
+        floats = (pair for pair in pairs if pair[0].is_floating_point())
+        move_averages(floats, self.step, self.config.average)
         for mean, ours in pairs:
             if not mean.is_floating_point():
                 mean.copy_(ours)
