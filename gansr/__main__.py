@@ -21,7 +21,7 @@ from gansr.engine import MetricResult
 from gansr.method import Frame, Method
 from gansr.metrics.psnr import PSNR_RGB
 from gansr.ops.colour import to8bit
-from gansr.options import Option, OptionError, options_of
+from gansr.options import Option, OptionError
 from gansr.papers import training
 from gansr.picture import Picture, PictureError, open_picture, to_png
 from gansr.pipeline import USER_ERRORS, Pipeline, Update, local
@@ -284,7 +284,7 @@ def _build_gallery(parsed: argparse.Namespace) -> int:
 def _file_options(method: Method) -> dict[str, str]:
     return {
         name: described.help.replace("%", "%%")
-        for name, (described, _) in options_of(method.options).items()
+        for name, (described, _) in fields_of(method).items()
         if described.read is not None
     }
 

@@ -334,6 +334,8 @@ class Method:
     save: str = ""
     # A file of a result that can be given to the next run.
     reuse: Reuse | None = None
+    # Of Frame.files: a blur kernel for ×2, which the quality tests of all tabs can shrink with.
+    kernel: str = ""
     # Whether its small input may be painted on in its tab; for methods that take a square.
     retouch: bool = False
     # What the user must know about every result of this method; shown beside it.

@@ -26,7 +26,7 @@ from torch import Tensor
 from gansr import papers, weights
 from gansr.inputs import MethodInput
 from gansr.method import Frame
-from gansr.options import OptionError, options_of
+from gansr.options import OptionError
 from gansr.picture import PictureError, read_text, to_array, to_png
 from gansr.problem import Problem
 from gansr.request import PROBLEM, Request, decode, encode, fields_of
@@ -152,7 +152,7 @@ def request_of(receipt: Mapping[str, Any], given: Mapping[str, Any] | None = Non
             values[name] = _unpacked(recorded)
     request = decode(method, values)
     for name in given or {}:
-        _check_given(name, getattr(request.options, name, None), receipt["request"].get(name))
+        _check_given(name, encode(request).get(name), receipt["request"].get(name))
     return request
 
 
@@ -169,7 +169,7 @@ def missing_files(receipt: Mapping[str, Any]) -> tuple[str, ...]:
 
 def file_options(receipt: Mapping[str, Any]) -> tuple[str, ...]:
     """The options that were files, by name."""
-    described = options_of(papers.by_name(receipt["method"]).options)
+    described = fields_of(papers.by_name(receipt["method"]))
     return tuple(
         name
         for name, (option, _) in described.items()

@@ -63,6 +63,21 @@ def test_everything_survives_the_round_trip():
     assert receipt.notices_of(recorded) == given.notices != ()
 
 
+def test_the_kernel_that_a_quality_test_shrinks_with_is_stored():
+    values = {
+        "task": "known answer",
+        "shrink_operator": "kernel",
+        "shrink_kernel": torch.ones(3, 3),
+        "align": False,
+    }
+    request = decode(FAKE, values)
+    recorded, *_ = made(request)
+    assert receipt.file_options(recorded) == ("shrink_kernel",) and receipt.missing_files(recorded) == ()
+    assert receipt.request_of(recorded) == request
+    with pytest.raises(OptionError, match="not the file that the result was made with"):
+        receipt.request_of(recorded, {"shrink_kernel": torch.ones(5, 5)})
+
+
 def test_a_receipt_names_the_numerical_form():
     numerics = made(decode(FAKE, {"precision": "exact"}))[0]["numerics"]
     assert numerics["dtype"] == "float32" and numerics["threads"] == torch.get_num_threads()

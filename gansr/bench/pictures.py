@@ -36,7 +36,7 @@ from gansr.papers.srgan import LOSSES
 from gansr.picture import Picture, open_picture
 from gansr.pipeline import USER_ERRORS, Pipeline
 from gansr.problem import Problem
-from gansr.request import SHRINK, Request, decode, fields_of, from_texts
+from gansr.request import Request, decode, fields_of, from_texts
 from gansr.results import records
 from gansr.results.means import Series, series_of, value_of
 from gansr.results.records import BICUBIC, Record, RecordError
@@ -236,7 +236,7 @@ def _blank(pair: Pair, settings: Settings, truth: Picture, made_by: str) -> Reco
         version=made_by,
         dataset=pair.dataset,
         picture=pair.name,
-        degradation={"factor": settings.scale, **plain_values(Degradation())},
+        degradation={**records.ADDED, "factor": settings.scale, **plain_values(Degradation())},
         size=(width, height),
         metrics={},
         seconds=0.0,
@@ -251,15 +251,11 @@ def _blank(pair: Pair, settings: Settings, truth: Picture, made_by: str) -> Reco
 
 def _of(request: Request, blank: Record) -> Record:
     """The same with what is known of a method before it runs."""
-    shrinking = {name: value for name, value in receipt.flat(request).items() if name.startswith(SHRINK)}
     return replace(
         blank,
         method=request.method.name,
         variant=variant_of(request),
-        degradation={
-            "factor": blank.factor,
-            **{name.removeprefix(SHRINK): value for name, value in shrinking.items()},
-        },
+        degradation=records.degradation_of(blank.factor, receipt.flat(request)),
         weights={
             role: {"name": name, "sha256": weights.digest(name)} for role, name in request.weights.items()
         },

@@ -44,6 +44,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--known-answer", action="store_true", help="IN is the truth: shrink it first")
     parser.add_argument("--degradation", choices=DEGRADATIONS, default=next(iter(DEGRADATIONS)))
     parser.add_argument(
+        "--kernel",
+        type=Path,
+        metavar="FILE",
+        help="shrink IN with this blur kernel instead (.mat, .npy, .csv)",
+    )
+    parser.add_argument("--kernel-factor", type=int, default=2, help="the factor that the kernel is for (2)")
+    parser.add_argument(
         "--problem", choices=PROBLEMS, help="what every method is asked for; default: by the picture"
     )
     parser.add_argument("--no-align", action="store_true", help="use the middle square, look for no face")
@@ -100,7 +107,9 @@ def _requests(method: Method, parsed: argparse.Namespace) -> list[Request]:
     settings = (setting.partition("=")[::2] for setting in parsed.set)
     prefix = f"{method.name}."
     typed = {k.removeprefix(prefix): v for k, v in settings if k.startswith(prefix)}
-    shrinking = plain_values(DEGRADATIONS[parsed.degradation])
+    shrinking: dict[str, Any] = plain_values(DEGRADATIONS[parsed.degradation])
+    if parsed.kernel is not None:
+        shrinking |= {"operator": "kernel", "kernel": parsed.kernel, "kernel_factor": parsed.kernel_factor}
     known = parsed.known_answer and not parsed.truth
     common: dict[str, Any] = {
         "task": "known answer" if known else "enlarge",

@@ -3,36 +3,62 @@
 low = JPEG(lost(round(motion(shrink(truth)) + noise))): the classical model of the field (blur, sub-sampling, noise,
 JPEG), and what PULSE's figure on robustness has besides: motion blur, salt and pepper, missing pixels. The default is
 the operator of the benchmarks, MATLAB's bicubic on 8-bit pictures. Gaussian blurs are centred so that sub-sampling
-shifts nothing (gansr.ops.kernels), as in KernelGAN's benchmark. JPEG is Pillow's, with its default 4:2:0 colour.
+shifts nothing (gansr.ops.kernels), as in KernelGAN's benchmark; so is a kernel of one's own, KernelGAN's estimate for
+one. JPEG is Pillow's, with its default 4:2:0 colour.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from gansr.ops.colour import to8bit
-from gansr.ops.kernels import correlate, downscale_with_kernel, gaussian_kernel, motion_kernel
+from gansr.ops.kernel_files import KERNEL_SUFFIXES, read_kernel
+from gansr.ops.kernels import (
+    correlate,
+    downscale_with_kernel,
+    for_scale,
+    gaussian_kernel,
+    motion_kernel,
+    shift_kernel,
+    stretched,
+)
 from gansr.ops.resize import imresize
-from gansr.options import option
+from gansr.options import OptionError, option
 from gansr.picture import jpeg_round_trip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Degradation:
-    """How an original becomes the low-resolution input. The factor is the method's."""
+    """How an original becomes the low-resolution input. The factor is the method's. Equal by value."""
 
     operator: str = option(
         "bicubic",
-        "MATLAB's bicubic (as the benchmarks do), the mean of each square (area), every n-th pixel (nearest), or a "
-        "Gaussian blur and then every n-th pixel",
+        "MATLAB's bicubic (as the benchmarks do), the mean of each square (area), every n-th pixel (nearest), or that "
+        "after a Gaussian blur or your own kernel",
         title="shrink by",
-        choices=("bicubic", "area", "nearest", "gaussian"),
+        choices=("bicubic", "area", "nearest", "gaussian", "kernel"),
+        changes_input=True,
+    )
+    kernel: Tensor | None = option(
+        None,
+        "for shrinking by a kernel: a .mat, .npy or .csv file, at most 65×65; KernelGAN + ZSSR gives such files",
+        title="blur kernel",
+        read=read_kernel,
+        suffixes=KERNEL_SUFFIXES,
+        changes_input=True,
+    )
+    kernel_factor: int = option(
+        2,
+        "the factor that the kernel is for; where the method has another one, it is stretched to that",
+        title="factor of the kernel",
+        min=2,
+        max=32,
         changes_input=True,
     )
     width: float = option(
@@ -114,6 +140,16 @@ class Degradation:
         changes_input=True,
     )
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Degradation) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        values = (getattr(self, field.name) for field in fields(self))
+        return tuple(str(v.tolist()) if isinstance(v, Tensor) else v for v in values)
+
 
 PRESETS: Mapping[str, Degradation] = MappingProxyType(
     {
@@ -159,7 +195,8 @@ def mod_crop(x: Tensor, scale: int) -> Tensor:
 def degrade(truth: Tensor, scale: int, degradation: Degradation, generator: torch.Generator) -> Tensor:
     """The low-resolution input (3,H/s,W/s) of an original (3,H,W) in [0,1] whose sides are multiples of `scale`.
 
-    Values are multiples of 1/255. The noise is drawn from `generator` (CPU); a grey original gets grey noise.
+    Values are multiples of 1/255. The noise is drawn from `generator` (CPU); a grey original gets grey noise. Raises
+    OptionError where a kernel is wanted and none is given.
     """
     height, width = truth.shape[-2:]
     low = shrink(truth, (height // scale, width // scale), degradation)
@@ -191,6 +228,9 @@ def shrink(result: Tensor, size: tuple[int, int], degradation: Degradation) -> T
         low = imresize(result, size, rounded=True)  # MATLAB on uint8: rounded between the axes as well
     elif degradation.operator == "gaussian":
         low = to8bit(_blurred(result, size, degradation))
+    elif degradation.operator == "kernel":
+        scale = _factor(result, size)
+        low = to8bit(downscale_with_kernel(result, kernel_for(degradation, scale), scale, size))
     else:
         kernel = "box" if degradation.operator == "area" else "nearest"
         low = to8bit(imresize(result, size, kernel=kernel))
@@ -201,8 +241,21 @@ def shrink(result: Tensor, size: tuple[int, int], degradation: Degradation) -> T
 
 def _blurred(x: Tensor, size: tuple[int, int], degradation: Degradation) -> Tensor:
     """Gaussian blur and sub-sampling. The kernel reaches four standard deviations."""
-    scale = max(1, round(x.shape[-2] / size[0]))
+    scale = _factor(x, size)
     across = degradation.other or degradation.width
     side = 2 * math.ceil(4 * max(degradation.width, across)) + 1 + 2 * (scale // 2)
     kernel = gaussian_kernel(degradation.width, across, degradation.angle, scale, side)
     return downscale_with_kernel(x, kernel, scale, size)
+
+
+def kernel_for(degradation: Degradation, scale: int) -> Tensor:
+    """The user's kernel for a factor, of sum 1, moved so that it shifts nothing. Raises OptionError where there is
+    none."""
+    if degradation.kernel is None:
+        raise OptionError("shrinking by a kernel needs one: add a .mat, .npy or .csv file")
+    kernel, of = shift_kernel(degradation.kernel, degradation.kernel_factor), degradation.kernel_factor
+    return for_scale(kernel, scale) if of == 2 else stretched(kernel, of, scale)
+
+
+def _factor(x: Tensor, size: tuple[int, int]) -> int:
+    return max(1, round(x.shape[-2] / size[0]))

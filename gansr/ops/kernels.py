@@ -7,8 +7,9 @@ A kernel is a float64 tensor (h, w). It *correlates*: low[r, c] = Σ k[i, j] · 
 picture mirrored with its edge repeated. For an even factor the pixel of the small picture lies between two of
 the large one, so a kernel that shifts nothing has its centre of mass half a pixel right of and below h//2.
 
-How we differ from the authors: a shifted kernel is normalised again (`paper=False`), because the cubic spline
-leaves their kernels with a sum a few parts in ten thousand off 1, which changes the brightness of the result.
+How we differ from the authors (`paper=False`): a shifted kernel is normalised again, because the cubic spline leaves
+their kernels with a sum a few parts in ten thousand off 1, which changes the brightness of the result; and a kernel of
+even side, which can only come from a file, is put where it shifts nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
@@ -94,14 +96,14 @@ def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
 
 
 def shift_kernel(kernel: Tensor, scale: int, paper: bool = False) -> Tensor:
-    """The kernel with its centre of mass at side//2 + ½(s − side mod 2), where sub-sampling by `scale` shifts nothing.
+    """The kernel with its centre of mass at side//2 + ½(s − 1), where sub-sampling by `scale` shifts nothing.
 
-    Padded by ⌈largest shift⌉ + 1 px on every side, then moved by a cubic spline (zeros outside). The sum is
-    set to 1 again unless `paper`. Source: the authors' kernel_shift; they apply it to KernelGAN's kernel and once
-    more before ZSSR.
+    Padded by ⌈largest shift⌉ + 1 px on every side, then moved by a cubic spline (zeros outside). The sum is set to 1
+    again. With `paper` it is not, and the place is side//2 + ½(s − side mod 2), half a pixel off for even sides.
+    Source: the authors' kernel_shift; they apply it to KernelGAN's kernel and once more before ZSSR.
     """
     k = kernel.double().cpu().numpy()
-    wanted = [side // 2 + 0.5 * (scale - side % 2) for side in k.shape]
+    wanted = [side // 2 + 0.5 * (scale - (side % 2 if paper else 1)) for side in k.shape]
     shift = [w - m for w, m in zip(wanted, centre_of_mass(kernel))]
     pad = math.ceil(max(abs(s) for s in shift)) + 1
     moved = ndimage.shift(np.pad(k, pad), shift, order=3)
@@ -133,9 +135,33 @@ def quadruple(kernel: Tensor) -> Tensor:
     return big / big.sum()
 
 
+def stretched(kernel: Tensor, of: int, scale: int) -> Tensor:
+    """The kernel of factor `of` as that of another factor: stretched √((s² − 1)/(of² − 1)) times, of sum 1.
+
+    A picture that resembles its own smaller copies was blurred as they are, so P, the variance of its blur in px,
+    follows from s²P = P + v: the kernel of factor s has v = (s² − 1)·P. Hence v is 8/3 of ×2's for ×3 and 5 times that
+    for ×4, as that of `quadruple` is. A kernel that shifts nothing gives one that shifts nothing. Read between the
+    entries by a cubic spline, which keeps the variance.
+    """
+    if of == scale:
+        return kernel
+    stretch = math.sqrt((scale**2 - 1) / (of**2 - 1))
+    axes: list[NDArray[np.floating]] = []
+    for side in kernel.shape:
+        length = 2 * math.ceil(stretch * (side + 1) / 2) + 1 + 2 * (scale // 2)
+        centre = length // 2 + 0.5 * (scale - 1)
+        axes.append((np.arange(length, dtype=float) - centre) / stretch + side // 2 + 0.5 * (of - 1))
+    grid = np.meshgrid(*axes, indexing="ij")
+    read = ndimage.map_coordinates(kernel.double().cpu().numpy(), grid, order=3, mode="constant")
+    result = torch.from_numpy(read)
+    return result / result.sum()
+
+
 def for_scale(kernel: Tensor, scale: int) -> Tensor:
-    """A ×2 kernel as the kernel of factor 2 or 4."""
-    return kernel if scale == 2 else quadruple(kernel)
+    """A ×2 kernel as that of another factor: for ×4 the authors' analytic one, for others stretched."""
+    if scale == 4:
+        return quadruple(kernel)
+    return stretched(kernel, 2, scale)
 
 
 # --------------------------------------------------------------------------------------- making kernels
@@ -181,10 +207,10 @@ def div2krk_kernel(
 
 
 def random_kernel(generator: torch.Generator, scale: int = 2) -> Tensor:
-    """A random anisotropic blur for a factor of 2 or 4, of sum 1, that shifts nothing.
+    """A random anisotropic blur, of sum 1, that shifts nothing.
 
     The text of the paper on DIV2KRK: for ×2, 11×11, variances U(0.6, 5) px², angle U(−π, π), each entry times
-    1 + U(−0.25, 0.25); the ×4 kernel is the ×2 kernel applied twice.
+    1 + U(−0.25, 0.25); the ×4 kernel is the ×2 kernel applied twice. For other factors see `for_scale`.
     """
     first, second, turn = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
     factors = 1 + 0.25 * (2 * torch.rand(11, 11, generator=generator, dtype=torch.float64) - 1)
@@ -219,7 +245,8 @@ def motion_kernel(length: int, angle: float) -> Tensor:
 
 
 def bicubic_kernel(scale: int) -> Tensor:
-    """MATLAB's bicubic reduction by an even factor as a kernel (5s − 1)², of sum 1, shifting nothing.
+    """MATLAB's bicubic reduction by a whole factor as a kernel of sum 1, shifting nothing; of side 5s − 1 for an even
+    factor, 5s − 2 for an odd one.
 
     imresize(picture, 1/s) is exactly the correlation with this kernel away from the rim.
     """

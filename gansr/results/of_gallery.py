@@ -9,7 +9,6 @@ from typing import Any
 
 from gansr.gallery import COMPARED, Example, read
 from gansr.metrics import METRICS
-from gansr.request import SHRINK
 from gansr.results import records
 from gansr.results.records import BICUBIC, Record
 
@@ -42,7 +41,6 @@ def _plain(
     request, bicubic = receipt["request"], row["method"] == BICUBIC
     known = [metric.name for metric in METRICS]
     numbers = {name: value for name, value in row["values"].items() if name in known and _is_finite(value)}
-    shrinking = {name.removeprefix(SHRINK): request[name] for name in request if name.startswith(SHRINK)}
     return {
         "schema": records.SCHEMA,
         "method": row["method"],
@@ -50,7 +48,7 @@ def _plain(
         "version": receipt["gansr"],
         "dataset": DATASET,
         "picture": example.name,
-        "degradation": {"factor": factor, **shrinking},
+        "degradation": records.degradation_of(factor, request),
         "size": [side * factor for side in receipt["input"]["size"]],
         "metrics": numbers,
         "seconds": 0.0 if bicubic else receipt["seconds"]["computed"],

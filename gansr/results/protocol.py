@@ -26,6 +26,8 @@ def shrunk_by(record: Record) -> str:
     text = "MATLAB bicubic" if found["operator"] == "bicubic" else str(found["operator"])
     if found["operator"] == "gaussian":
         text += f" {found['width']}, {found['other']} px at {found['angle']}°"
+    if found["operator"] == "kernel":
+        text += f" {str(found['kernel'])[:12]} for ×{found['kernel_factor']}"
     text += f", motion {found['motion']} px at {found['angle']}°" if found["motion"] else ""
     text += f", noise {found['noise']}" if found["noise"] else ""
     text += f", salt and pepper {found['salt']} %" if found["salt"] else ""

@@ -20,6 +20,7 @@ from gansr import papers
 from gansr.method import Numerics
 from gansr.metrics import METRICS
 from gansr.ops.degrade import Degradation
+from gansr.request import SHRINK
 
 SCHEMA = 1
 BICUBIC = "bicubic"  # the baseline, which is no method
@@ -42,7 +43,9 @@ _LABEL = re.compile(
     r"(?:[A-Za-z0-9][^\x00-\x1f/\\<>&]{0,199})?"
 )  # of numerics: no formula of a spreadsheet either
 DEGRADATION = ("factor", *(field.name for field in fields(Degradation)))
-ADDED = {name: getattr(Degradation(), name) for name in ("motion", "salt", "missing")}  # not in older records
+ADDED = {  # not in older records
+    name: getattr(Degradation(), name) for name in ("motion", "salt", "missing", "kernel", "kernel_factor")
+}
 NUMERICS = tuple(field.name for field in fields(Numerics))
 FILE = ("sha256", "shape", "dtype")  # of an option that is a file
 
@@ -293,6 +296,17 @@ def _degradation(value: Any) -> dict[str, Scalar]:
     _integer("degradation factor", found["factor"], 1, 64)
     _matching("degradation operator", found["operator"], _NAME)
     return found
+
+
+def degradation_of(factor: int, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The field `degradation` of a record: of a request in its flat form, as receipts hold it. A kernel stands there
+    by its sha256."""
+    found = {
+        name.removeprefix(SHRINK): value["sha256"] if isinstance(value, dict) else value
+        for name, value in request.items()
+        if name.startswith(SHRINK)
+    }
+    return {**ADDED, "factor": factor, **found}
 
 
 def _completed(value: Any) -> Any:

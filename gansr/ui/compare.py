@@ -72,7 +72,7 @@ class CompareControls:
 
     def place(self) -> Place:
         """Where results come from and go to."""
-        return Place("compare", self.named["picture"], self.status, self.pictures, self.files)
+        return Place("compare", self.named["picture"], self.status, self.pictures, self.files, self.named)
 
     def all(self) -> list[Component]:
         """Every control, in the order in which handlers receive their values."""
@@ -80,7 +80,7 @@ class CompareControls:
 
     def addressed(self) -> Addressed:
         """What an address sets."""
-        named = {name: self.named[name] for name in names()[1:]}
+        named = {name: self.named[name] for name in defaults()}
         return Addressed(COMPARE, self.named["picture"], named, (self.rejoin,))
 
     def values(self, given: Sequence[Any]) -> dict[str, Any]:

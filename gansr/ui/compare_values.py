@@ -26,16 +26,21 @@ PROBLEM_TITLES = {AUTOMATIC: "Automatic: by the picture", **TITLES}
 LONGEST = 400  # characters of a method's options, and of one value of an address
 
 
+def shared_files() -> tuple[str, ...]:
+    """The request's fields that all methods of a comparison share and that are files: nothing restores those."""
+    return tuple(SHRINK + name for name, (described, _) in options_of(Degradation).items() if described.read)
+
+
 def shared_defaults() -> dict[str, Any]:
-    """name → default of the request's fields that all methods of a comparison share."""
+    """name → default of the other fields that all methods share."""
     plain = {
         name: default for name, (_, default) in PLAIN.items() if name not in ("paste_back", "robustness")
     }
-    return plain | {SHRINK + name: default for name, (_, default) in options_of(Degradation).items()}
+    return plain | {SHRINK + name: default for name, default in plain_values(Degradation()).items()}
 
 
 def defaults() -> dict[str, Any]:
-    """name → default of every control but the picture."""
+    """name → default of every control but the picture and files."""
     methods = papers.METHODS
     found: dict[str, Any] = {
         "methods": [method.name for method in methods if not method.baseline],
@@ -48,7 +53,7 @@ def defaults() -> dict[str, Any]:
 
 def names() -> tuple[str, ...]:
     """The names of the controls, in the order in which handlers receive their values."""
-    return ("picture", *defaults())
+    return ("picture", *shared_files(), *defaults())
 
 
 # -------------------------------------------------------------------------------------- values → requests
@@ -63,6 +68,7 @@ def requests_of(values: Mapping[str, Any]) -> list[Request]:
     if not chosen:
         raise OptionError("no method is chosen: tick at least one")
     common = {name: values[name] for name in shared_defaults()}
+    common |= {name: values.get(name) for name in shared_files()}
     return [
         decode(method, common | options)
         for method in papers.METHODS

@@ -25,7 +25,7 @@ from gansr.ui.listeners import middleware as listener_count
 from gansr.ui.middleware import middleware
 from gansr.ui.rate import draw_rate
 from gansr.ui.results_page import results_page
-from gansr.ui.reuse import link_results
+from gansr.ui.reuse import link_kernels, link_results
 from gansr.ui.strip import draw_strip
 from gansr.ui.tab import DrawnTab, draw_tab
 from gansr.ui.tab_links import link_comparison, link_plane, link_strip, link_tab
@@ -114,7 +114,9 @@ def build() -> gr.Blocks:
                 draw_rate()
             with gr.Tab("About", id="about"):
                 gr.HTML(_about())
-        link_results(tabs, [picked.place(), *(tab.place() for tab in drawn)])
+        places = [picked.place(), *(tab.place() for tab in drawn)]
+        link_results(tabs, places)
+        link_kernels(places)
         link_strip(draw_strip(), tabs, picked, drawn)
         connect_address(page, tabs, note, [picked.addressed(), *(tab.controls.addressed() for tab in drawn)])
         menus = [menu for tab in drawn for menu in weight_menus(tab.controls)]

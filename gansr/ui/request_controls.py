@@ -13,6 +13,7 @@ from gradio.components import Component
 from gansr.choices import menu, on_a_space, weight_choices
 from gansr.method import Method
 from gansr.ops.degrade import PRESETS as DEGRADATIONS
+from gansr.ops.degrade import Degradation
 from gansr.options import Option, OptionError, options_of, parse_options, plain_values
 from gansr.request import LARGE, PLAIN, SHRINK, Request, decode, encode, fields_of
 from gansr.ui.address import PRESET, Addressed, usual
@@ -101,14 +102,16 @@ def degradation_controls() -> tuple[gr.Accordion, dict[str, Component]]:
         with gr.Accordion("Its parameters", open=False):
             made = {
                 SHRINK + name: control(name, *described)
-                for name, described in options_of(type(next(iter(DEGRADATIONS.values())))).items()
+                for name, described in options_of(Degradation).items()
             }
+
+    settable = [made[SHRINK + name] for name in plain_values(Degradation())]
 
     def parameters_of(name: Any) -> Any:
         known = isinstance(name, str) and name in DEGRADATIONS
-        return list(plain_values(DEGRADATIONS[name]).values()) if known else [gr.skip()] * len(made)
+        return list(plain_values(DEGRADATIONS[name]).values()) if known else [gr.skip()] * len(settable)
 
-    preset.input(parameters_of, preset, list(made.values()), **QUIET)
+    preset.input(parameters_of, preset, settable, **QUIET)
     return group, made
 
 

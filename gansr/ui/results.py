@@ -25,7 +25,7 @@ from gansr.ui import files, gallery, render
 from gansr.ui.controls import HIDDEN
 from gansr.ui.live_picture import LivePicture
 from gansr.ui.replay import animation
-from gansr.ui.reuse import destinations, draw_reuse
+from gansr.ui.reuse import destinations, draw_kernel, draw_reuse
 from gansr.ui.run_state import CHOOSE
 from gansr.ui.strip import record_of
 from gansr.ui.viewer import address, contents, tile, viewer
@@ -46,6 +46,7 @@ class RunFiles:
     record: dict[str, str] = field(default_factory=dict)  # what the browser keeps with the result
     reused: str = ""  # the file of the method's `Reuse`
     reused_values: Mapping[str, Any] = field(default_factory=dict)  # and what is set with it
+    kernel: str = ""  # the file of the method's `kernel`
 
     @property
     def results(self) -> dict[str, tuple[str, str]]:
@@ -73,6 +74,7 @@ class Results:
         # Plain links: Gradio's download button sometimes does nothing.
         self.downloads = gr.HTML(elem_id=f"{name}-files")
         self.reuse = None if method.reuse is None else draw_reuse(name, method.reuse)
+        self.kernel = draw_kernel(name) if method.kernel else None
         # below: it grows while the buttons are in use
         self.measures = gr.HTML(first.get("measures", ""), elem_id=f"{name}-measures")
         gr.HTML(render.caution(method))
@@ -113,14 +115,16 @@ class Results:
         """Every component that a run changes."""
         return [
             self.status, self.verdict, self.pictures, self.measures, self.downloads, self.views, self.replay,
-            self.moment, self.files, *([] if self.reuse is None else [self.reuse]),
+            self.moment, self.files, *self._buttons(),
         ]  # fmt: skip
+
+    def _buttons(self) -> list[gr.Button]:
+        return [button for button in (self.reuse, self.kernel) if button is not None]
 
     def cleared(self) -> dict[Any, Any]:
         """What a new run begins with."""
         empty: dict[Any, Any] = dict.fromkeys((self.verdict, self.measures, self.views, self.downloads), "")
-        buttons = () if self.reuse is None else (self.reuse,)
-        hidden = dict.fromkeys((self.replay, self.moment, *buttons), gr.update(visible=HIDDEN))
+        hidden = dict.fromkeys((self.replay, self.moment, *self._buttons()), gr.update(visible=HIDDEN))
         shown = {self.status: render.message("Starting …"), self.pictures: contents()}
         return shown | empty | hidden | {self.files: RunFiles()}
 
@@ -159,7 +163,9 @@ class Results:
         if request.method.retouch:  # what it read, to be changed in any program and given again
             extra["input.png"] = files.save(to_png(given.for_method), "input.png")
         kept.reused, kept.reused_values = _reused(request, extra)
-        shown = {} if self.reuse is None else {self.reuse: gr.update(visible=bool(kept.reused) or HIDDEN)}
+        kept.kernel = extra.get(self.method.kernel, "")
+        there = {self.reuse: kept.reused, self.kernel: kept.kernel}
+        shown = {button: gr.update(visible=bool(there[button]) or HIDDEN) for button in self._buttons()}
         steps = len(kept.replay)
         visible = steps > 2 or HIDDEN
         if steps > 2:

@@ -1,4 +1,5 @@
-"""A result used again: as the picture of any tab, or, where the method says so, one of its files as an option.
+"""A result used again: as the picture of any tab, or, where the method says so, one of its files as an option, or as
+the blur kernel of the quality tests.
 
 The browser names a tile, never a file: the server looks up which file of this run, in this session, the tile shows.
 """
@@ -15,10 +16,16 @@ from gradio.components import Component
 
 from gansr import papers
 from gansr.method import Reuse
+from gansr.request import SHRINK
 from gansr.ui import render, service
 from gansr.ui.handlers import text_of
 from gansr.ui.request_controls import QUIET, RequestControls
 
+SHRINKS = (
+    "The quality tests of all tabs shrink with this kernel now. Choose “Test quality” in one of them, and give a sharp "
+    "picture."
+)
+_BY_KERNEL = ("operator", "kernel", "kernel_factor")
 GONE = "This result is no longer on the server. Run it again, or download it and give it as a picture."
 
 
@@ -40,6 +47,8 @@ class Place:
     status: gr.HTML
     pictures: gr.HTML  # a viewer
     files: gr.State  # of a HasResults
+    shrinking: Mapping[str, Component]  # how its quality test makes the input: SHRINK + field → control
+    kernel: gr.Button | None = None  # gives a kernel of its results to all quality tests
 
 
 def destinations() -> list[tuple[str, str]]:
@@ -92,3 +101,25 @@ def link_reuse(
 
     settable = [controls.fields[name] for name in (reuse.option, *reuse.sets)]
     button.click(use, files, [status, *settable], **QUIET)
+
+
+def draw_kernel(name: str) -> gr.Button:
+    """The button that gives a result's kernel to all quality tests. Hidden until there is one."""
+    return gr.Button(
+        "Use this kernel in quality tests", visible="hidden", size="sm", elem_id=f"{name}-kernel"
+    )
+
+
+def link_kernels(places: Sequence[Place]) -> None:
+    """Let the button of a result's kernel set how the quality tests of all places make their input."""
+    settable = [place.shrinking[SHRINK + name] for place in places for name in _BY_KERNEL]
+
+    def use(kept: Any) -> list[Any]:
+        if not kept.kernel or not Path(kept.kernel).is_file():
+            return [render.message(GONE), *(gr.skip() for _ in settable)]
+        values = {"operator": "kernel", "kernel": kept.kernel, "kernel_factor": 2}
+        return [render.message(SHRINKS), *(values[name] for _ in places for name in _BY_KERNEL)]
+
+    for place in places:
+        if place.kernel is not None:
+            place.kernel.click(use, place.files, [place.status, *settable], **QUIET)

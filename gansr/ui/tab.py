@@ -53,7 +53,13 @@ class DrawnTab:
         """Where results come from and go to."""
         results = self.results
         return Place(
-            results.method.name, self.controls.picture, results.status, results.pictures, results.files
+            results.method.name,
+            self.controls.picture,
+            results.status,
+            results.pictures,
+            results.files,
+            self.controls.fields,
+            results.kernel,
         )
 
 

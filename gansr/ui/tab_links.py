@@ -3,7 +3,7 @@ settings are restored in its own tab or, where the method received something els
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from gansr.method import Method
 from gansr.results.of_gallery import DATASET
 from gansr.ui import render
 from gansr.ui.compare import CompareControls
-from gansr.ui.compare_values import defaults, requests_of, updates, values_for
+from gansr.ui.compare_values import defaults, requests_of, shared_files, updates, values_for
 from gansr.ui.files import is_upload
 from gansr.ui.gallery import settings_of
 from gansr.ui.handlers import text_of
@@ -141,16 +141,18 @@ def _restored(controls: RequestControls, compared: CompareControls, picture: Any
 
 
 def _to_compare(controls: RequestControls, values: Sequence[Any]) -> list[Any]:
-    picture, request = controls.request(values)
-    found = values_for(request)
+    found = values_for(controls.request(values)[1])
     found.pop("methods")  # the user wants to see it beside the others
-    return [gr.update(selected="compare"), *updates(found | _path(picture))]
+    given = dict(zip(controls.names(), values, strict=True))
+    return [gr.update(selected="compare"), *updates(found | _paths(given))]
 
 
 def _to_tab(controls: RequestControls, values: dict[str, Any]) -> list[Any]:
     request, *_ = requests_of({**values, "methods": [controls.method.name]})
-    return [gr.update(selected=controls.method.name), *controls.updates(request, _path(values["picture"]))]
+    return [gr.update(selected=controls.method.name), *controls.updates(request, _paths(values))]
 
 
-def _path(picture: Any) -> dict[str, str]:
-    return {"picture": picture} if isinstance(picture, str) else {}
+def _paths(values: Mapping[str, Any]) -> dict[str, str]:
+    """The picture, and the other files that both tabs have."""
+    found = {name: values[name] for name in ("picture", *shared_files())}
+    return {name: path for name, path in found.items() if isinstance(path, str)}

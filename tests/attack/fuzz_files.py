@@ -28,8 +28,8 @@ from torch import Tensor
 
 from gansr import papers, receipt
 from gansr.ops.holes import read_mask
+from gansr.ops.kernel_files import read_kernel
 from gansr.options import OptionError
-from gansr.papers.kernelgan.kernel_files import read_kernel
 from gansr.papers.mganprior.files import read_boundary
 from gansr.picture import PictureError
 from gansr.request import decode, encode

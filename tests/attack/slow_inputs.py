@@ -28,8 +28,8 @@ import torch
 from PIL import Image
 
 from gansr import receipt
+from gansr.ops.kernel_files import read_kernel
 from gansr.options import OptionError
-from gansr.papers.kernelgan.kernel_files import read_kernel
 from gansr.picture import PictureError, open_picture
 from gansr.ui import address, controls
 from tests.support.bad_inputs import SIGNATURE, chunk, ihdr, photo, png, saved, segment, with_segment

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from gansr.picture import read_text
 from tests.conftest import ROOT
 from tests.support.browser import served, visits
 
@@ -98,3 +100,37 @@ def test_an_estimated_kernel_becomes_the_kernel_file(visit):
     page.locator("#kernelgan-run").click()
     page.locator("#kernelgan-status", has_text="Done").wait_for()
     assert not button.is_visible()  # no kernel was estimated
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_estimated_kernel_shrinks_the_pictures_of_other_tabs_quality_tests(visit, width):
+    page = visit("kernelgan", width)
+    button = page.locator("#kernelgan-kernel")
+    assert not button.is_visible()
+    run(page, "kernelgan")
+    button.click()
+    page.locator(
+        "#kernelgan-status", has_text="The quality tests of all tabs shrink with this kernel"
+    ).wait_for()
+    page.get_by_role("tab", name="SRGAN", exact=True).click()
+    page.locator("#srgan-task label", has_text="Test quality").click()
+    page.set_input_files("#srgan-picture input[type=file]", str(CAT))
+    page.locator("#srgan-seen", has_text="Input used").wait_for()
+    page.locator("#srgan-run").click()
+    page.locator("#srgan-status", has_text="Done").wait_for()
+    path = page.locator("#srgan-download").get_attribute("href")
+    settings = json.loads(text_of(page.request.get(f"{page.url.split('?')[0]}{path}").body()))["request"]
+    assert settings["shrink_operator"] == "kernel" and settings["shrink_kernel_factor"] == 2
+    assert settings["shrink_kernel"]["shape"] == [9, 9]
+    page.get_by_role("tab", name="Compare", exact=True).click()
+    page.locator("#compare-task label", has_text="Test quality").click()
+    page.set_input_files("#compare-picture input[type=file]", str(CAT))
+    page.locator("#compare-status", has_text="Ready").wait_for()
+    page.get_by_text("Test quality: how the input is made").filter(visible=True).click()
+    page.get_by_text("Its parameters").filter(visible=True).click()
+    page.get_by_text("kernel_x2").filter(visible=True).first.wait_for()
+
+
+def text_of(png: bytes) -> str:
+    """The receipt in a result's PNG."""
+    return read_text(png)["gansr"]

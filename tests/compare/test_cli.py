@@ -7,12 +7,14 @@ import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gansr.__main__ import main
 from gansr.metrics import METRICS
-from gansr.picture import to_png
+from gansr.picture import open_picture, to_png
 from gansr.picture.strip import GAP, TILE
 from tests.conftest import ROOT
 from tests.support.comparing import picture
@@ -99,6 +101,20 @@ def test_a_method_that_does_not_suit_is_no_failure_and_a_missing_one_is(
     monkeypatch.setattr("gansr.weights.availability.ready", lambda name: "glean" not in name)
     assert run_command(*common, "--problem", "face-32-256") == 1
     assert "GLEAN: needs a file: glean-face-x8 is missing from this checkout" in capsys.readouterr().err
+
+
+def test_the_input_is_made_with_a_kernel_from_a_file(plain, tmp_path):
+    source, out, kernel = tmp_path / "in.png", tmp_path / "out", tmp_path / "kernel_x4.npy"
+    source.write_bytes(to_png(picture(48, 64).rgb))
+    np.save(kernel, np.ones((4, 4)))  # the mean of each square
+    asked = ("--methods", "quick", "--no-align", "--problem", "photo-x4", "--known-answer", "--device", "cpu")
+    assert run_command("compare", source, *asked, "--kernel", kernel, "--kernel-factor", 4, "-o", out) == 0
+    means = torch.nn.functional.avg_pool2d(picture(48, 64).rgb[None], 4)[0]
+    low = open_picture(out / "input.png").rgb
+    torch.testing.assert_close(low, means, atol=1.01 / 255, rtol=0)
+    document = json.loads((out / "table.json").read_text("utf-8"))
+    request = document["methods"][1]["receipt"]["request"]
+    assert request["shrink_operator"] == "kernel" and request["shrink_kernel"]["shape"] == [4, 4]
 
 
 def test_several_values_of_an_option_are_several_results(plain, tmp_path, capsys):

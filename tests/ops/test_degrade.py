@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from gansr.ops.degrade import PRESETS, Degradation, degrade, mod_crop, shrink
+from gansr.ops.kernels import gaussian_kernel
 from gansr.ops.resize import imresize
-from gansr.options import options_of, parse_options
+from gansr.options import OptionError, options_of, parse_options
 from tests.support.golden import array
 
 
@@ -160,3 +161,34 @@ def test_missing_pixels_are_black():
 def test_what_is_random_does_not_change_how_a_result_is_compared():
     random = Degradation(noise=10.0, salt=5.0, missing=10.0, jpeg=50)
     assert torch.equal(shrink(_truth(), (12, 16), random), shrink(_truth(), (12, 16), Degradation()))
+
+
+def test_a_kernel_of_one_s_own_shrinks_with_it_at_its_factor():
+    box = Degradation(operator="kernel", kernel=torch.ones(2, 2))
+    area = degrade(_truth(), 2, Degradation(operator="area"), _generator())
+    torch.testing.assert_close(degrade(_truth(), 2, box, _generator()), area, atol=1.01 / 255, rtol=0)
+    four = Degradation(operator="kernel", kernel=torch.ones(4, 4), kernel_factor=4)
+    area = degrade(_truth(), 4, Degradation(operator="area"), _generator())
+    torch.testing.assert_close(degrade(_truth(), 4, four, _generator()), area, atol=1.01 / 255, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [3, 4, 8])
+def test_a_kernel_for_two_is_made_one_of_the_method_s_factor(scale):
+    # the variance grows with s² − 1 (gansr.ops.kernels.stretched)
+    widening = math.sqrt((scale**2 - 1) / 3)
+    own = Degradation(operator="kernel", kernel=gaussian_kernel(1.4, 0.9, 20.0, side=17))
+    as_gaussian = Degradation(operator="gaussian", width=1.4 * widening, other=0.9 * widening, angle=20.0)
+    truth = _truth(48, 96)
+    low, expected = (degrade(truth, scale, one, _generator()) for one in (own, as_gaussian))
+    torch.testing.assert_close(low, expected, atol=2.01 / 255, rtol=0)
+
+
+def test_a_kernel_that_is_not_there_is_asked_for():
+    with pytest.raises(OptionError, match="shrinking by a kernel needs one"):
+        degrade(_truth(), 2, Degradation(operator="kernel"), _generator())
+
+
+def test_degradations_are_equal_by_value():
+    one, same, other = (Degradation(kernel=torch.full((3, 3), value)) for value in (0.1, 0.1, 0.2))
+    assert one == same and hash(one) == hash(same) and one != other and one != Degradation()
+    assert Degradation(kernel=torch.ones(1, 4)) != Degradation(kernel=torch.ones(2, 2))

@@ -59,9 +59,9 @@ def test_strided_and_full_shrinking_agree():
     torch.testing.assert_close(K.downscale_with_kernel(x, kernel, 2), K.correlate(x, kernel)[:, ::2, ::2])
 
 
-@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_bicubic_kernel_is_the_bicubic_reduction(scale):
-    x = torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.rand(3, 48, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(
         K.downscale_with_kernel(x, K.bicubic_kernel(scale), scale), imresize(x, 1 / scale), atol=1e-12, rtol=0
     )
@@ -116,6 +116,29 @@ def test_the_fourfold_kernel_is_two_shrinkings_by_two():
     # entry (n//2)·3 of the uncut kernel is on the kept pixel, n//2 are cut: the rest stands at n − 1
     once = K.downscale_with_kernel(x, K.crop_or_pad(K.quadruple(k), 2 * n - 1), 4)
     assert (twice - once)[:, 8:-8, 8:-8].abs().max() < 3e-3  # only the cut-off tails are missing
+
+
+@pytest.mark.parametrize(("scale", "widening"), [(3, 8 / 3), (4, 5), (8, 21)])
+def test_a_stretched_kernel_has_the_variance_of_its_factor_and_shifts_nothing(scale, widening):
+    # s²P = P + v, so v grows with s² − 1: from ×2 by 8/3, 15/3 and 63/3
+    two = K.gaussian_kernel(1.6, 1.0, 30.0, side=13)
+    ours = K.stretched(two, 2, scale)
+    side = ours.shape[0]
+    assert K.centre_of_mass(ours) == pytest.approx((side // 2 + 0.5 * (scale - 1),) * 2, abs=5e-3)
+    for axis in ("wide axis σ (px)", "narrow axis σ (px)"):
+        assert K.describe(ours)[axis] == pytest.approx(K.describe(two)[axis] * math.sqrt(widening), rel=0.01)
+    assert K.describe(ours)["angle of the wide axis (°)"] == pytest.approx(30, abs=0.5)
+    wide = K.gaussian_kernel(1.6 * math.sqrt(widening), math.sqrt(widening), 30.0, scale, side)
+    assert float((ours - wide).abs().sum()) < 0.02
+
+
+def test_stretching_to_four_is_nearly_two_shrinkings_by_two():
+    k = K.shift_kernel(K.anisotropic_kernel(11, (3.0, 1.0), 0.5, 5.0), 2)
+    four = K.crop_or_pad(K.quadruple(k), 45)
+    assert K.describe(four)["wide axis σ (px)"] == pytest.approx(math.sqrt(15), rel=0.01)  # √(5·3)
+    assert float((K.crop_or_pad(K.stretched(k, 2, 4), 45) - four).abs().sum()) < 0.05
+    assert K.for_scale(k, 2) is k
+    assert torch.equal(K.for_scale(k, 4), K.quadruple(k))
 
 
 @pytest.mark.parametrize("seed", [0, 7])

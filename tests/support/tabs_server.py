@@ -23,8 +23,8 @@ import gansr.metrics
 import gansr.papers
 import gansr.results.contents  # keeps all metrics and methods, which the records name
 from gansr.method import Frame, Method, Nets
+from gansr.ops.kernel_files import kernel_files
 from gansr.options import OptionError
-from gansr.papers.kernelgan.kernel_files import kernel_files
 from gansr.papers.kernelgan.options import estimates_kernel
 
 STEPS = 3
@@ -34,7 +34,11 @@ def estimated(method: Method, options: Any) -> Mapping[str, bytes]:
     """The kernel files of a run that estimates one."""
     if method.name != "kernelgan" or not estimates_kernel(options):
         return {}
-    return kernel_files(f"kernel_x{options.scale}", torch.ones(9, 9) / 81)
+    return {
+        name: content
+        for scale in {2, options.scale}
+        for name, content in kernel_files(f"kernel_x{scale}", torch.ones(9, 9) / 81).items()
+    }
 
 
 def quick(method: Method) -> Method:

@@ -70,8 +70,10 @@ def test_a_preset_brings_its_options_and_those_named_besides_override_it():
 
 @pytest.mark.parametrize("method", papers.METHODS, ids=lambda method: method.name)
 def test_files_of_the_user_are_no_settings_of_an_address(method):
-    assert not {"mask", "kernel_file", "boundary", "picture"} & set(usual(method.name))
-    assert values_of(method.name, {"mask": "/etc/passwd", "kernel_file": "/etc/passwd"}) == ({}, [])
+    files = ("mask", "kernel_file", "boundary", "picture", "shrink_kernel")
+    for tab in (method.name, "compare"):
+        assert not set(files) & set(usual(tab))
+        assert values_of(tab, dict.fromkeys(files, "/etc/passwd")) == ({}, [])
 
 
 @pytest.mark.parametrize("method", papers.METHODS, ids=lambda method: method.name)

@@ -23,7 +23,7 @@ def used() -> Callable[[Any, Any], dict[str, Any]]:
     async def made() -> tuple[Any, list[Place], gr.Tabs]:
         with gr.Blocks(analytics_enabled=False) as page:
             tabs = gr.Tabs()
-            places = [Place(n, gr.Image(), gr.HTML(), gr.HTML(), gr.State()) for n in ("one", "two")]
+            places = [Place(n, gr.Image(), gr.HTML(), gr.HTML(), gr.State(), {}) for n in ("one", "two")]
             link_results(tabs, places)
         return page, places, tabs
 

@@ -1,17 +1,20 @@
-"""DIP's figures. DATA holds Set5/x4/001_HR.png and 001_LR.png, …, as `bench pictures` takes them.
+"""DIP's figures. DATA holds Set5/x4/001_HR.png, … and Set14/x4/001_HR.png, …, as `bench pictures` takes them.
 
-On the middle 128×128 px of the pictures 001 and 002 of Set5: PSNR-Y (dB) after the usual steps, and seconds of
-processor time.
+On the middle 128×128 px of every picture: PSNR-Y (dB) after the usual steps, and seconds of processor time.
 
 - x4: shrunk by MATLAB's bicubic. "bicubic"; "bicubic, corrected": the nearest picture to it that downscales to the
   input, so what the correction does alone; "dip".
 - denoise: noise of σ 25/255 added. "noisy"; "mean of 3×3 px"; "dip".
-- inpaint: half of the pixels missing, at random, of the first picture alone. "smooth filling": each missing pixel is
-  the mean of its neighbours (gansr.ops.membrane); "dip".
+- dots, pieces, middle: half of the pixels missing, at random; eight small rectangles; a rectangle half as wide and high
+  as the picture. "smooth filling": the harmonic one, each missing pixel is the mean of its neighbours
+  (gansr.ops.membrane); "dip". The PSNR is that of the whole picture.
+
+Last the means over the pictures, and in how many of them DIP is better than the best of the others.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,38 +35,62 @@ from gansr.papers.dip import DIP, Options
 from gansr.papers.dip.options import hole_for
 from gansr.picture import open_picture
 
-NAMES, SIDE, SCALE, SIGMA = ("001", "002"), 128, 4, 25 / 255
+SETS, SIDE, SCALE, SIGMA = ("Set5", "Set14"), 128, 4, 25 / 255
+HOLES = ("dots", "pieces", "middle")
 
 
 def run(data: Path | None, side: int = SIDE, changed: Mapping[str, Any] | None = None) -> Iterator[Row]:
-    """The rows; changed: options of all runs. Raises BenchError where a picture is missing."""
+    """The rows; changed: options of all runs. Raises BenchError where there are no pictures."""
     if data is None:
-        raise BenchError("give --data: a folder with Set5/x4/001_HR.png and 002_HR.png")
-    engine, options = Engine(), changed or {}
-    for name in NAMES:
-        truth = middle(data / "Set5" / "x4" / f"{name}_HR.png", side)
-        low = imresize(truth, 1 / SCALE, rounded=True)
-        bicubic = imresize(low, SCALE).clamp(0, 1)
-        projection = DownscaleProjection(downscale_matrix(low.shape[-1], SCALE))
-        case = f"x4 {name}"
-        yield Row(case, "bicubic", "psnr_y", psnr_y(bicubic, truth, SCALE))
-        corrected = projection.project(bicubic, low).clamp(0, 1)
-        yield Row(case, "bicubic, corrected", "psnr_y", psnr_y(corrected, truth, SCALE))
-        yield from of_run(engine, case, "dip", low, truth, Options(**options))
-        noisy = truth + SIGMA * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
-        noisy = noisy.clamp(0, 1)
-        case = f"denoise {name}"
-        yield Row(case, "noisy", "psnr_y", psnr_y(noisy, truth, 0))
-        blurred = F.avg_pool2d(F.pad(noisy, (1, 1, 1, 1), mode="reflect"), 3, stride=1)
-        yield Row(case, "mean of 3×3 px", "psnr_y", psnr_y(blurred, truth, 0))
-        yield from of_run(engine, case, "dip", noisy, truth, Options(job="denoise", **options))
-        if name == NAMES[0]:
-            case, filled = f"inpaint {name}", Options(job="inpaint", hole="dots", **options)
-            hole = hole_for(filled, side, side, 0)
-            assert hole is not None
-            smooth = torch.where(hole > 0, Membrane(hole > 0)(truth), truth).clamp(0, 1)
-            yield Row(case, "smooth filling", "psnr_y", psnr_y(smooth, truth, 0))
-            yield from of_run(engine, case, "dip", truth, truth, filled)
+        raise BenchError("give --data: a folder with Set5/x4/001_HR.png, … and Set14/x4/001_HR.png, …")
+    paths = [path for name in SETS for path in sorted((data / name / "x4").glob("*_HR.png"))]
+    if not paths:
+        raise BenchError(f"{data} has no Set5/x4/001_HR.png, … nor Set14/x4/001_HR.png, …")
+    engine, found = Engine(), dict[str, dict[str, list[float]]]()
+    for path in paths:
+        name = f"{path.parent.parent.name} {path.name.removesuffix('_HR.png')}"
+        for job, row in of_picture(engine, middle(path, side), changed or {}):
+            yield Row(f"{job}, {name}", row.model, row.metric, row.value)
+            if row.metric == "psnr_y":
+                found.setdefault(job, {}).setdefault(row.model, []).append(row.value)
+    for job, values in found.items():
+        for model, each in values.items():
+            yield Row(f"{job}, mean", model, "psnr_y", statistics.fmean(each))
+        others = zip(*(each for model, each in values.items() if model != "dip"))
+        better = sum(ours > max(theirs) for ours, theirs in zip(values["dip"], others))
+        yield Row(f"{job}, all", "dip", "pictures_better", float(better))
+
+
+def of_picture(engine: Engine, truth: Tensor, changed: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
+    """(job, row) of one picture (3,side,side)."""
+    low = imresize(truth, 1 / SCALE, rounded=True)
+    bicubic = imresize(low, SCALE).clamp(0, 1)
+    projection = DownscaleProjection(downscale_matrix(low.shape[-1], SCALE))
+    corrected = projection.project(bicubic, low).clamp(0, 1)
+    enlarged = {"bicubic": bicubic, "bicubic, corrected": corrected}
+    yield from beside("x4", engine, low, truth, enlarged, Options(**changed))
+    noisy = truth + SIGMA * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+    noisy = noisy.clamp(0, 1)
+    blurred = F.avg_pool2d(F.pad(noisy, (1, 1, 1, 1), mode="reflect"), 3, stride=1)
+    others = {"noisy": noisy, "mean of 3×3 px": blurred}
+    yield from beside("denoise", engine, noisy, truth, others, Options(job="denoise", **changed))
+    for kind in HOLES:
+        filled = Options(job="inpaint", hole=kind, **changed)
+        hole = hole_for(filled, truth.shape[-1], truth.shape[-1], 0)
+        assert hole is not None
+        smooth = torch.where(hole > 0, Membrane(hole > 0)(truth), truth).clamp(0, 1)
+        yield from beside(kind, engine, truth, truth, {"smooth filling": smooth}, filled)
+
+
+def beside(
+    job: str, engine: Engine, low: Tensor, truth: Tensor, others: Mapping[str, Tensor], options: Options
+) -> Iterator[tuple[str, Row]]:
+    """(job, row): the PSNR-Y of `others`, then of DIP."""
+    border = SCALE if options.job == "sr" else 0
+    for model, image in others.items():
+        yield job, Row(job, model, "psnr_y", psnr_y(image, truth, border))
+    for row in of_run(engine, job, "dip", low, truth, options):
+        yield job, row
 
 
 def of_run(
@@ -78,9 +105,7 @@ def of_run(
 
 
 def middle(path: Path, side: int) -> Tensor:
-    """The middle (3,side,side) of a picture. Raises BenchError where there is none."""
-    if not path.is_file():
-        raise BenchError(f"{path} is missing")
+    """The middle (3,side,side) of a picture."""
     rgb = open_picture(path).rgb
     top, left = ((size - side) // 2 for size in rgb.shape[1:])
     return rgb[:, top : top + side, left : left + side].contiguous()

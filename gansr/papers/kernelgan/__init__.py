@@ -63,7 +63,7 @@ def cost(height: int, width: int, options: Options) -> Cost:
 
 def fit(options: Options, side: int, scale: int) -> Options:
     """The factor that is nearest to a problem's."""
-    return replace(options, scale=2 if scale <= 2 else 4)
+    return replace(options, scale=min(4, max(2, scale)))
 
 
 def scale(method: Method, options: Options) -> int:
@@ -88,7 +88,7 @@ KERNELGAN = Method(
             "from), strong noise or compression"
         ),
     ),
-    scales=(2, 4),
+    scales=(2, 3, 4),
     options=Options,
     presets=PRESETS,
     accepts=Accepts(min_side=MIN_SIDE, max_pixels=1024 * 1024),
@@ -110,6 +110,7 @@ KERNELGAN = Method(
         sets=("mode", "kernel", "scale", "lab"),
         values=lambda o: {"mode": "ZSSR only", "kernel": "file", "scale": o.scale, "lab": "off"},
     ),
+    kernel="kernel_x2.npy",
     how=HOW,
     caution=(
         "The estimated kernel differs from seed to seed: look at it, and try another seed or several random starts. "

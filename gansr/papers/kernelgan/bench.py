@@ -11,7 +11,9 @@ first seed.
 Measured: bicubic 26.75, ZSSR with the bicubic kernel 27.21, with the estimate 28.66, 28.55, 28.69 (three seeds;
 gain 1.42, spread 0.07), with the kernel of the authors' settings at twice the iterations 28.74 (gain 1.53), with the
 true kernel 30.13 dB. An iteration takes 4.3 to 5 ms of one core, layer by layer 65 to 69 (14 to 15 times, on a
-machine busy with other work).
+machine busy with other work). GANSR_BENCH_SCALE=3 or 4 with GANSR_BENCH_ONLY=recovery measures this table alone at
+that factor: the kernels of the recipe, and the estimates, are those of ×2 made that of the factor
+(ops.kernels.for_scale).
 
 Sharp pictures: the same pictures and, where `data` has a folder faces (square JPEG files), those faces at half size
 but the first nine, on which the check was tuned. They are shrunk by 2 with MATLAB's bicubic, and enlarged by bicubic
@@ -29,6 +31,7 @@ of it runs in one thread, so that the result does not depend on the machine.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import statistics
@@ -42,13 +45,16 @@ from torch import Tensor
 
 from gansr.bench import BenchError, Row
 from gansr.engine import Engine
+from gansr.method import Nets
 from gansr.metrics.niqe import niqe
 from gansr.metrics.psnr import psnr_y
 from gansr.ops.colour import to8bit
+from gansr.ops.degrade import mod_crop
 from gansr.ops.kernels import (
     bicubic_kernel,
     compare_kernels,
     degrade_with_kernel,
+    for_scale,
     random_kernel,
     shift_kernel,
 )
@@ -56,11 +62,11 @@ from gansr.ops.resize import imresize
 from gansr.papers.kernelgan import Options
 from gansr.papers.kernelgan.bench_plain import PlainTrainer
 from gansr.papers.kernelgan.crops import trim_border
+from gansr.papers.kernelgan.enlarge import Kernels, enlarge_with_kernels, estimated_kernels
 from gansr.papers.kernelgan.estimate import finish_kernel
 from gansr.papers.kernelgan.networks import D_CROP, G_CROP
-from gansr.papers.kernelgan.sharpness import check, limit_overshoot, mixed_kernel, mixed_result
+from gansr.papers.kernelgan.sharpness import check, limit_overshoot
 from gansr.papers.kernelgan.trainer import Trainer
-from gansr.papers.kernelgan.zssr import Zssr
 from gansr.picture import open_picture
 
 KERNELS, SEED = 12, 1000  # how many random kernels, the seed of the first
@@ -79,15 +85,15 @@ def run(data: Path | None) -> Iterator[Row]:
     try:
         torch.set_num_threads(1)
         only = os.environ.get("GANSR_BENCH_ONLY")
-        if only is None:
+        if only in (None, "speed"):
             yield from speed()
-        if data is not None:
-            if only != "sharp":
-                yield from depth(data / "Set14" / "x2")
-            if only == "depth":
-                return
-            if only is None:
-                yield from recovery(data / "Set14" / "x2")
+        if data is None:
+            return
+        if only in (None, "depth"):
+            yield from depth(data / "Set14" / "x2")
+        if only in (None, "recovery"):
+            yield from recovery(data / "Set14" / "x2")
+        if only in (None, "sharp"):
             yield from sharp_pictures("sharp Set14", _truths(data / "Set14" / "x2"))
             if faces := sorted((data / "faces").glob("*.jpg"))[TUNED_ON:]:
                 yield from sharp_pictures(SHARP_FACES, faces)
@@ -141,12 +147,14 @@ def recovery(folder: Path) -> Iterator[Row]:
     models += [f"zssr-estimate-{seed}" for seed in range(seeds)]
     models += ["zssr-checked"]
     models += ["zssr-estimate-paper"] * (os.environ.get("GANSR_BENCH_PAPER", "1") == "1")
+    scale = int(os.environ.get("GANSR_BENCH_SCALE", "2"))
     found: dict[str, list[float]] = {model: [] for model in models}
     kernel_psnrs: list[float] = []
     for model in models:  # the outer loop, so that the first models are complete first
         for i, path in enumerate(truths):
             case = f"Set14 {path.name[:3]}"
-            value, kernel_psnr, *_ = cached(f"{path.name} {model}", partial(restored, path, i, model))
+            key = f"{path.name} {model}" + f" ×{scale}" * (scale != 2)
+            value, kernel_psnr, *_ = cached(key, partial(restored, path, i, model, scale))
             found[model].append(value)
             kernel_psnrs += [kernel_psnr] * model.startswith("zssr-estimate-0")
             yield Row(case, model, "psnr_y", value)
@@ -168,15 +176,16 @@ def depth(folder: Path) -> Iterator[Row]:
 
 def kernel_psnr(path: Path, i: int, model: str) -> tuple[float]:
     """Of the kernel estimated from picture `i`, in dB."""
-    true, low = blurred(open_picture(path).rgb, i)
+    _, true, low = blurred(open_picture(path).rgb, i)
     return (compare_kernels(true, estimate(low, "0", model == "six layers"))["kernel PSNR (dB)"],)
 
 
-def blurred(truth: Tensor, i: int) -> tuple[Tensor, Tensor]:
-    """The kernel of picture `i`, and the small picture that it makes of the truth, 8 bit."""
-    truth = truth[:, : truth.shape[1] // 4 * 4, : truth.shape[2] // 4 * 4]
-    true = random_kernel(torch.Generator().manual_seed(SEED + i % KERNELS))
-    return true, to8bit(degrade_with_kernel(truth, true, 2))
+def blurred(truth: Tensor, i: int, scale: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    """The truth cut to a multiple of the factor (of 4 for ×2), the kernel of picture `i` for ×2, and the small picture
+    that its kernel of the factor makes of the truth, 8 bit."""
+    truth = mod_crop(truth, 4 if scale == 2 else scale)
+    two = random_kernel(torch.Generator().manual_seed(SEED + i % KERNELS))
+    return truth, two, to8bit(degrade_with_kernel(truth, for_scale(two, scale), scale))
 
 
 def _truths(folder: Path) -> list[Path]:
@@ -209,20 +218,23 @@ def means(found: dict[str, list[float]], seeds: int) -> Iterator[Row]:
         yield Row("mean", "gain-over-bicubic-kernel, paper", "psnr_y", gain)
 
 
-def restored(path: Path, i: int, model: str) -> tuple[float, float]:
-    """PSNR-Y of a model's result on picture `i`, and the kernel's PSNR (0 where none is estimated), in dB."""
-    truth = open_picture(path).rgb
-    truth = truth[:, : truth.shape[1] // 4 * 4, : truth.shape[2] // 4 * 4]
-    true, low = blurred(truth, i)
+def restored(path: Path, i: int, model: str, scale: int) -> tuple[float, float]:
+    """PSNR-Y of a model's result on picture `i`, and the ×2 kernel's PSNR (0 where none is estimated), in dB."""
+    truth, true, low = blurred(open_picture(path).rgb, i, scale)
+    options = dataclasses.replace(QUICK, scale=scale)
     if model == "bicubic":
-        return psnr_y(imresize(low, 2), truth, BORDER), 0.0
-    kernel = {"zssr-bicubic-kernel": bicubic_kernel(2), "zssr-true-kernel": true}.get(model)
-    if kernel is not None:
-        return psnr_y(enlarged(low, kernel), truth, BORDER), 0.0
+        return psnr_y(imresize(low, scale), truth, BORDER), 0.0
+    kernels = {
+        "zssr-bicubic-kernel": Kernels(bicubic_kernel(2), bicubic_kernel(scale)),
+        "zssr-true-kernel": Kernels(true, for_scale(true, scale)),
+    }.get(model)
+    if kernels is not None:
+        return psnr_y(enlarged(low, kernels, options), truth, BORDER), 0.0
     if model == "zssr-checked":
-        return psnr_y(enlarged_with_check(low, lambda: estimate(low, "0")), truth, BORDER), 0.0
+        return psnr_y(enlarged_with_check(low, lambda: estimate(low, "0"), options), truth, BORDER), 0.0
     kernel = estimate(low, model.removeprefix("zssr-estimate-"))
-    return psnr_y(enlarged(low, kernel), truth, BORDER), compare_kernels(true, kernel)["kernel PSNR (dB)"]
+    result = enlarged(low, Kernels(kernel, for_scale(kernel, scale)), options)
+    return psnr_y(result, truth, BORDER), compare_kernels(true, kernel)["kernel PSNR (dB)"]
 
 
 def estimate(low: Tensor, which: str, deep: bool = True) -> Tensor:
@@ -237,23 +249,19 @@ def estimate(low: Tensor, which: str, deep: bool = True) -> Tensor:
     return shift_kernel(kernel, 2, paper=True) if paper else kernel
 
 
-def enlarged(low: Tensor, kernel: Tensor) -> Tensor:
-    """(3,H,W) → (3,2H,2W) by ZSSR with the settings of the Quick preset, always from the same seed."""
-    generator = torch.Generator().manual_seed(0)
-    dtype = torch.bfloat16 if Engine().fast_bf16 else torch.float32
-    zssr = Zssr(low, kernel, 2, generator, steps=QUICK.zssr_iterations, crop=QUICK.crop, dtype=dtype)
-    while not zssr.ended:
-        zssr.step()
-    return zssr.result(QUICK.back_projections)
+def enlarged(low: Tensor, kernels: Kernels, options: Options, share: float = 1.0) -> Tensor:
+    """(3,H,W) → (3,sH,sW) by ZSSR as on the page, always from the same seed. share: see `enlarge_with_kernels`."""
+    nets = Nets(dtype=torch.bfloat16 if Engine().fast_bf16 else torch.float32)
+    generator, total = torch.Generator().manual_seed(0), options.zssr_iterations
+    *_, last = enlarge_with_kernels(low, kernels, options, nets, generator, 0, total, {}, share)
+    return last.image
 
 
-def enlarged_with_check(low: Tensor, estimated: Callable[[], Tensor]) -> Tensor:
+def enlarged_with_check(low: Tensor, estimated: Callable[[], Tensor], options: Options) -> Tensor:
     """The same with the kernel that the check decides on; `estimated` is called where it wants some of the estimate."""
     share = check(low).share
-    kernel = (
-        mixed_kernel(estimated(), share) if 0 < share < 1 else estimated() if share else bicubic_kernel(2)
-    )
-    return mixed_result(enlarged(low, kernel), low, 2, share)
+    kernels = estimated_kernels(estimated() if share else bicubic_kernel(2), options, share)
+    return enlarged(low, kernels, options, share)
 
 
 # ----------------------------------------------------------------------------------------- sharp pictures
@@ -287,7 +295,7 @@ def sharp(path: Path, case: str) -> tuple[float, ...]:
     truth = truth[:, : truth.shape[1] // 4 * 4, : truth.shape[2] // 4 * 4]
     low = imresize(truth, 0.5, rounded=True)
     values = [check(low).share]
-    for result in (imresize(low, 2).clamp(0, 1), enlarged_with_check(low, lambda: estimate(low, "0"))):
+    for result in (imresize(low, 2).clamp(0, 1), enlarged_with_check(low, lambda: estimate(low, "0"), QUICK)):
         ringing = 255 * float((result - limit_overshoot(result, low, 2, 0.0)).abs().mean())
         values += [psnr_y(result, truth, BORDER), niqe(result), ringing]
     return tuple(values)

@@ -1,8 +1,8 @@
 """The second half of a run: ZSSR enlarges the picture with a given kernel.
 
-×4 goes over ×2, as the authors' does: the network trained for ×2 goes on with the analytic ×4 kernel. `gradual`
-puts further factors in between, of bicubic reduction (theirs in the original ZSSR, without changing the picture
-learned from).
+×4 goes over ×2, as the authors' does: the network trained for ×2 goes on with the analytic ×4 kernel. ×3, which they
+do not have, is one training with the kernel that `stretched` gives (ops/kernels.py). `gradual` puts further factors in
+between, of bicubic reduction (theirs in the original ZSSR, without changing the picture learned from).
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def estimated_kernels(estimate: Tensor, options: Options, share: float = 1.0) ->
 def stages(kernels: Kernels, options: Options) -> list[Stage]:
     """The trainings that follow each other; the last has the factor wanted."""
     factors: list[tuple[float, Tensor | None]] = [(float(options.scale), kernels.wanted)]
-    if options.scale == 4 and (kernels.two is not None or options.gradual):
+    if (options.scale == 4 and kernels.two is not None) or (options.scale > 2 and options.gradual):
         factors.insert(0, (2.0, kernels.two))
     if options.gradual:
-        between = (1.5,) if options.scale == 2 else (1.5, 3.0)
+        between = (1.5, 3.0) if options.scale == 4 else (1.5,)
         factors = sorted([*factors, *((factor, None) for factor in between)], key=lambda stage: stage[0])
     each = options.zssr_iterations // len(factors)
     steps = [each] * (len(factors) - 1)
@@ -179,6 +179,7 @@ def _new_zssr(
         noise=REAL_NOISE * options.noise_scale if options.photo == "real" else 0.0,
         net=None if previous is None else previous.net,
         dtype=nets.dtype,
+        augment=options.augment,
         paper=options.paper,
     )
 

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansr.method import Frame, Heat, MethodError, State
+from gansr.ops.kernel_files import kernel_files, kernel_png
 from gansr.ops.kernels import crop_or_pad, describe, drop_small, for_scale, shift_kernel
 from gansr.ops.plain import copied
 from gansr.papers.kernelgan.crops import crop_sides, trim_border
-from gansr.papers.kernelgan.kernel_files import kernel_files, kernel_png
 from gansr.papers.kernelgan.networks import G_CROP
 from gansr.papers.kernelgan.nonlinear import NonLinearTrainer
 from gansr.papers.kernelgan.options import Options, kernel_weights
@@ -28,12 +28,14 @@ from gansr.papers.kernelgan.views import (
     History,
     bicubic,
     implied_small_picture,
+    kernel_map,
     kernel_views,
     loss_readings,
     taken_for_real,
 )
 
 AGREEMENT = "agreement of the starts"  # of Frame.readings
+SPREAD = "Spread of the starts"  # of Frame.views
 ITERATIONS_PER_FRAME = 10  # about 50 ms; to show each iteration would cost a fifth of the time
 
 
@@ -99,14 +101,18 @@ def estimate_kernel(
     notices = (f"{failure}; this is the last good kernel",) if failure else kernel_warnings(raw)
     notices = (*small_picture_notice(low, picture), *notices)
     files = dict(kernel_files("kernel_x2", kernel))
-    if options.scale == 4:
-        files |= kernel_files("kernel_x4", for_scale(kernel, 4))
+    if options.scale > 2:
+        files |= kernel_files(f"kernel_x{options.scale}", for_scale(kernel, options.scale))
     files["kernel_x2.png"] = kernel_png(kernel)
     views = kernel_views(kernel) | {
         "Losses": losses.curve(log=True),
         "Implied small picture": implied_small_picture(low, kernel),
     }
-    readings = {**describe(kernel), **({AGREEMENT: agreement(finished)} if len(finished) > 1 else {})}
+    readings = dict(describe(kernel))
+    if len(finished) > 1:
+        readings[AGREEMENT] = agreement(finished)
+        views[SPREAD] = kernel_map(spread(finished), float(kernel.max()))
+        notices = (*notices, agreement_notice(finished))
     last = Frame(image, total, total, readings, views, files=files, notices=notices)
     return (None if failure else kernel), last
 
@@ -171,6 +177,22 @@ def agreement(kernels: list[Tensor]) -> float:
     rows = F.normalize(torch.stack([crop_or_pad(k, side).flatten() for k in kernels]).double())
     number = len(kernels)
     return float(((rows @ rows.T).sum() - number) / (number * (number - 1)))
+
+
+def agreement_notice(kernels: list[Tensor]) -> str:
+    """How far the kernels of several starts may be trusted."""
+    return (
+        f"{len(kernels)} random starts agree to {agreement(kernels):.2f} (1: the same kernel each time); the kernel is "
+        "their mean"
+    )
+
+
+@torch.no_grad()
+def spread(kernels: list[Tensor]) -> Tensor:
+    """The standard deviation of each entry over finished kernels, at least two, of different sides, on the largest
+    grid."""
+    side = max(max(k.shape) for k in kernels)
+    return torch.stack([crop_or_pad(k, side) for k in kernels]).std(0)
 
 
 def average_kernels(kernels: list[Tensor]) -> Tensor:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from gansr.ops.kernel_files import KERNEL_SUFFIXES, read_kernel
 from gansr.options import OptionError, option
-from gansr.papers.kernelgan.kernel_files import read_kernel
 from gansr.papers.kernelgan.schedule import Weights
 
 
@@ -20,9 +20,7 @@ class Options:
         "find the blur kernel and enlarge with it, only find it, or only enlarge with a kernel that you choose",
         choices=("kernel + ZSSR", "kernel only", "ZSSR only"),
     )
-    scale: int = option(
-        2, "how many times larger the result is: 2 or 4", min=2, max=4, step=2, changes_input=True
-    )
+    scale: int = option(2, "how many times larger the result is: 2, 3 or 4", min=2, max=4, changes_input=True)
     photo: str = option(
         "synthetic",
         "synthetic for a picture that was shrunk by a program, real for one as a camera took it, with noise",
@@ -143,7 +141,12 @@ class Options:
         None,
         "your own kernel: a .mat file with the variable Kernel, a .npy or a .csv file, at most 65×65",
         read=read_kernel,
-        suffixes=(".mat", ".npy", ".csv"),
+        suffixes=KERNEL_SUFFIXES,
+    )
+    augment: bool = option(
+        False,
+        "the crops are also turned, mirrored, shrunk and sheared, as in the ZSSR paper; KernelGAN's ZSSR does not",
+        title="Vary the crops",
     )
     back_projections: int = option(
         2, "how often the result is corrected so that it shrinks to your picture", min=0, max=12

@@ -13,7 +13,7 @@ from gansr.method import Frame, Nets, State
 from gansr.ops.kernels import describe
 from gansr.ops.plain import copied
 from gansr.papers.kernelgan.enlarge import chosen_kernels, enlarge_with_kernels, estimated_kernels
-from gansr.papers.kernelgan.estimate import estimate_kernel
+from gansr.papers.kernelgan.estimate import SPREAD, estimate_kernel
 from gansr.papers.kernelgan.options import Options, kernelgan_steps, total_steps
 from gansr.papers.kernelgan.sharpness import check
 from gansr.papers.kernelgan.views import kernel_map
@@ -49,7 +49,8 @@ def restore(
         yield last
         return
     kernels = estimated_kernels(estimate, options, share)
-    views = {name: last.views[name] for name in ("Estimated kernel", "Cross-sections")}
+    kept = ("Estimated kernel", "Cross-sections", SPREAD)
+    views = {name: view for name, view in last.views.items() if name in kept}
     if share < 1:
         views |= {"Kernel used": kernel_map(kernels.wanted)}
     done = kernelgan_steps(options)

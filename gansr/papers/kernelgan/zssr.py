@@ -16,7 +16,8 @@ How we differ; `paper=True` undoes each (it then gives the authors' numbers, gol
 4. Weights begin at He's spread, the last layer at a hundredth of it, so the network begins as the cubic and its
    gradients do not vanish. Theirs, N(0, 0.1/(9·c_in)), spend the first hundred steps on a plateau (on one picture
    of Set14 34.8 dB after 100 steps instead of 35.3).
-5. The reduction and enlargement mirror on all sides (see ops/resize).
+5. The reduction and enlargement mirror on all sides (see ops/resize). Crops, and what the reconstruction error is
+   measured on, have sides that are multiples of the factor.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gansr.method import State
+from gansr.ops.degrade import mod_crop
 from gansr.ops.kernels import downscale_with_kernel
 from gansr.ops.plain import copied
 from gansr.ops.resize import imresize
+from gansr.papers.kernelgan.augment import augmented, transform, transform_back
 from gansr.papers.kernelgan.crops import crop_at
 
 CROP = 128  # px, side of the authors' father
@@ -102,18 +105,6 @@ def back_project(large: Tensor, low: Tensor, kernel: Tensor, scale: int, paper: 
     return (large + enlarge(missing, scale, size, paper)).clamp(0, 1)
 
 
-def transform(picture: Tensor, which: int) -> Tensor:
-    """One of the eight symmetries: `which` quarter turns, from 4 on mirrored left to right after turning."""
-    picture = torch.rot90(picture, which % 4, (-2, -1))
-    return picture if which < 4 else picture.flip(-1)
-
-
-def transform_back(picture: Tensor, which: int) -> Tensor:
-    """The inverse of `transform`."""
-    picture = picture if which < 4 else picture.flip(-1)
-    return torch.rot90(picture, -(which % 4), (-2, -1))
-
-
 # -------------------------------------------------------------------------------------- learning rate
 
 
@@ -171,7 +162,8 @@ class Zssr:
     to a larger one). generator: all randomness comes from it. steps: of the training, with `paper` at most. crop:
     the largest side of a father; the authors pad smaller pictures with black, ours takes a smaller crop. noise:
     standard deviation of what is added to the sons. net: weights to go on from (of a smaller factor). dtype: of the
-    convolutions, float32 or bfloat16. paper: see the module's top.
+    convolutions, float32 or bfloat16. augment: fathers are also turned, mirrored and warped, see `augmented`. paper:
+    see the module's top.
     """
 
     def __init__(
@@ -187,10 +179,12 @@ class Zssr:
         net: ZssrNet | None = None,
         dtype: torch.dtype = torch.float32,
         numpy115: bool = True,
+        augment: bool = False,
         paper: bool = False,
     ):
         self.low, self.kernel, self.scale = low, kernel, scale
         self.generator, self.steps, self.noise, self.dtype, self.paper = generator, steps, noise, dtype, paper
+        self.augment = augment
         net = ZssrNet(generator, paper).to(low.device) if net is None else net
         for weight in net.parameters():
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -201,9 +195,13 @@ class Zssr:
         self.done, self.ended, self.error = 0, False, math.nan
         height, width = low.shape[-2:]
         whole = math.ceil(scale)
-        self.crop = crop if paper else min(crop, *(side - side % whole - whole for side in (height, width)))
-        self.son = enlarge(make_son(low, kernel, scale), scale, (height, width), paper)
-        self._phases = [] if paper or noise or kernel is None else self._enlarged_sons()
+        # A father of a whole number of cells: otherwise rows are picked unevenly (ops.kernels.downscale_with_kernel).
+        largest = min(crop, *(side - side % whole - whole for side in (height, width)))
+        self.crop = crop if paper else largest - largest % whole
+        self._tested = low if paper or kernel is None else mod_crop(low, int(scale))
+        size = (int(self._tested.shape[-2]), int(self._tested.shape[-1]))
+        self.son = enlarge(make_son(self._tested, kernel, scale), scale, size, paper)
+        self._phases = [] if paper or noise or augment or kernel is None else self._enlarged_sons()
         self._pad_to_crop()
 
     def state(self) -> State:
@@ -293,14 +291,16 @@ class Zssr:
                 son,
                 crop_at(self.loss_weights, row, column, self.crop),
             )
-        father = crop_at(self._source, row, column, self.crop)
+        father, weight = (crop_at(x, row, column, self.crop) for x in (self._source, self._source_weights))
+        if self.augment:
+            father, weight = augmented(self._source, self._source_weights, (father, weight), self.generator)
         noise: Tensor | float = 0.0
         if self.noise:
             side = math.ceil(self.crop / self.scale - 1e-9)
             noise = self.noise * torch.randn(3, side, side, generator=self.generator).to(father)
         son = make_son(father, self.kernel, self.scale, noise)
         son = enlarge(son, self.scale, (self.crop, self.crop), self.paper)
-        return father, son, crop_at(self._source_weights, row, column, self.crop)
+        return father, son, weight
 
     def corner(self, draw: Sequence[float]) -> tuple[int, int]:
         """Two uniform numbers of [0,1) → the upper left corner (row, column) of a father."""
@@ -330,7 +330,7 @@ class Zssr:
     def test(self) -> float:
         """The reconstruction error: the mean squared error of the picture restored from its own son."""
         restored = self._restore(self.son)
-        self.error = float((restored - self.low).square().mean())
+        self.error = float((restored - self._tested).square().mean())
         return self.error
 
     @torch.no_grad()

@@ -60,6 +60,7 @@ import torch
 from torch import Tensor
 
 from gansr.method import Accepts, Curve, Frame, Method, Nets, Paper, State, View
+from gansr.nets import encoder
 from gansr.options import OptionError
 from gansr.papers.mganprior.baselines import search_of
 from gansr.papers.mganprior.cost import cost
@@ -134,8 +135,11 @@ def fit(options: Options, side: int, scale: int) -> Options:
 
 
 def needs(method: Method, options: Options) -> Mapping[str, str]:
-    """role → weights: the generator; VGG16 only where the loss has it (the trunk of LPIPS-VGG is ImageNet's VGG16)."""
-    return {"generator": options.generator} | ({"vgg": "lpips-vgg"} if options.vgg else {})
+    """role → weights: the generator; VGG16 only where the loss has it (the trunk of LPIPS-VGG is ImageNet's VGG16); the
+    encoder where the search begins at its rows."""
+    found = {"generator": options.generator} | ({"vgg": "lpips-vgg"} if options.vgg else {})
+    encoded = options.searched == "encoded" and options.job != "mix"
+    return found | ({"encoder": encoder.ENCODER} if encoded else {})
 
 
 def degrades(options: Options) -> Mapping[str, float]:
@@ -194,7 +198,7 @@ MGANPRIOR = Method(
     cost=cost,
     run=run,
     resume=run,
-    weights={"generator": tuple(GENERATORS), "vgg": ("lpips-vgg",)},
+    weights={"generator": tuple(GENERATORS), "vgg": ("lpips-vgg",), "encoder": (encoder.ENCODER,)},
     needs=needs,
     scale=scale,
     outputs_colour=adds_colours,

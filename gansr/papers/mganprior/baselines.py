@@ -1,8 +1,9 @@
 """What the paper compares itself with (§4.1, table 1 and figure 3): one code instead of many, or free features.
 
 "z": one code, drawn by F1 and F2 alike; a StyleGAN's goes through its mapping at each step. "w": one code after the
-mapping, equal in all style rows. "w+": a row of its own for each layer (Abdal et al., ICCV 2019). "features": no code;
-the feature map at the composing layer is searched, from that of the mean code on, and F2's styles stay the mean's.
+mapping, equal in all style rows. "w+": a row of its own for each layer (Abdal et al., ICCV 2019). "encoded": ours, the
+same begun at the rows that our GLEAN finds in the input, shrunk to what it reads. "features": no code; the feature map
+at the composing layer is searched, from that of the mean code on, and F2's styles stay the mean's.
 
 None has weights α or an offset. Losses, jobs, corrections and the decay of the rate are those of `search`, so that a
 comparison shows the difference of what is searched. The pull holds a code to the prior; free features have none.
@@ -17,14 +18,16 @@ import torch
 from torch import Tensor
 
 from gansr.method import Nets
+from gansr.nets import encoder
+from gansr.ops.resize import imresize
 from gansr.papers.mganprior.options import Options
 from gansr.papers.mganprior.search import OFFSET_RATE, Search, start_search
 
 
 @dataclass
 class Baseline(Search):
-    """The search for one code, `codes` (1,style), its rows (1,style_rows,style) for "w+", or for features (1,C,s,s) in
-    units of `unit`."""
+    """The search for one code, `codes` (1,style), for a row for each layer (1,style_rows,style), or for features
+    (1,C,s,s) in units of `unit`."""
 
     unit: Tensor | None = None  # (1,C,1,1), the root mean square of each channel of the mean code's features
 
@@ -96,6 +99,10 @@ def _start(search: Search, nets: Nets, generator: torch.Generator) -> tuple[Tens
         return features / unit, unit
     if searched == "z":
         return torch.randn(code.shape, generator=generator).to(code.device), None
+    if searched == "encoded":
+        low = (search.target[0] / 2 + 0.5).clamp(0, 1)
+        small = imresize(low, (encoder.SIDE, encoder.SIDE)).clamp(0, 1)
+        return encoder.encoded_rows(nets["encoder"], small, nets["generator"].style_rows), None
     if searched == "w+":
         code = code[:, None].repeat(1, nets["generator"].style_rows, 1)
     return code, None

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from torch import Tensor
 
+from gansr.nets import encoder
 from gansr.ops.holes import PAINTED, check_mask, read_mask
 from gansr.options import OptionError, option
 from gansr.papers.mganprior import directions
@@ -35,6 +36,7 @@ SEARCHED: Mapping[str, str] = MappingProxyType(
         "z": "One code in z (baseline)",
         "w": "One code in w (baseline)",
         "w+": "One code per layer, w+ (baseline)",
+        "encoded": "One code per layer, from GLEAN's rows (ours)",
         "features": "Features (baseline)",
     }
 )
@@ -124,7 +126,8 @@ class Options:
     searched: str = option(
         "codes",
         "The paper's N codes with their weights, or what it compares itself with: one code before the mapping (z), "
-        "after it (w), one for each layer (w+), or the features at the composing layer without any code.",
+        "after it (w), one for each layer (w+), the same begun at what our GLEAN finds in the picture, or the features "
+        "at the composing layer without any code.",
         title="What is searched",
         choices=tuple(SEARCHED),
         labels=SEARCHED,
@@ -314,6 +317,15 @@ class Options:
             check_mask(self.mask, int(self.side), int(self.side))
         if self.searched in ("w", "w+") and self.generator.startswith("pggan"):
             raise OptionError(f"{self.generator} has no {self.searched}: its codes are z. Choose z")
+        if self.searched == "encoded" and self.job != "mix":
+            if self.generator != encoder.GENERATOR:
+                raise OptionError(
+                    f"GLEAN's rows are those of {encoder.GENERATOR}: choose it, or another search"
+                )
+            if self.job in ("colour", "inpaint"):
+                raise OptionError(
+                    "GLEAN reads a whole picture in colour: to colour one or to fill a hole, choose another search"
+                )
         if self.job == "mix" and self.generator.startswith("pggan"):
             raise OptionError(f"{self.generator} has no code for each layer: choose a StyleGAN to mix faces")
         if self.job == "edit":

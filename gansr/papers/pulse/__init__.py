@@ -34,11 +34,11 @@ import torch
 from torch import Tensor
 
 from gansr.method import Accepts, Cost, Frame, Method, Nets, Paper, State, Steps
+from gansr.nets import encoder
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.papers.pulse.how import HOW
 from gansr.papers.pulse.options import (
     CAREFUL,
-    ENCODER,
     GENERATORS,
     GLEAN_ROWS,
     PAPER,
@@ -50,10 +50,6 @@ from gansr.papers.pulse.search import Search, optimised
 from gansr.papers.pulse.views import frame_of
 
 __all__ = ["PULSE", "Options"]
-
-ENCODER_MEMORY = (
-    0.1e9  # bytes, of the network whose rows a search begins at: its weights in float32 are half of them
-)
 
 
 def run(
@@ -92,8 +88,8 @@ def fit(options: Options, side: int, scale: int) -> Options:
 
 def needs(method: Method, options: Options) -> Mapping[str, str]:
     """role → weights; the encoder where the search begins at its rows."""
-    encoder = {"encoder": ENCODER} if options.start == GLEAN_ROWS else {}
-    return {"generator": options.generator} | encoder
+    begun_at = {"encoder": encoder.ENCODER} if options.start == GLEAN_ROWS else {}
+    return {"generator": options.generator} | begun_at
 
 
 def scale(method: Method, options: Options) -> int:
@@ -106,7 +102,7 @@ def cost(height: int, width: int, options: Options) -> Cost:
     downscaling = 2 * 3 * height * 1024 * (1024 + width)
     operations = options.steps * options.samples * (generator.operations + downscaling)
     memory = generator.memory + 60e6 * options.samples + downscaling / 1e3
-    memory += ENCODER_MEMORY if options.start == GLEAN_ROWS else 0
+    memory += encoder.MEMORY if options.start == GLEAN_ROWS else 0
     return Cost(operations, memory, (Steps("step", options.steps, options.samples),))
 
 
@@ -142,7 +138,7 @@ PULSE = Method(
     cost=cost,
     run=run,
     resume=run,
-    weights={"generator": tuple(GENERATORS), "encoder": (ENCODER,)},
+    weights={"generator": tuple(GENERATORS), "encoder": (encoder.ENCODER,)},
     needs=needs,
     scale=scale,
     smaller=smaller,

@@ -41,14 +41,6 @@ def random_start(net: Any, options: Options, seed: int) -> tuple[Tensor, list[Te
     return v, maps, [i for i in range(trainable) if i not in zero]
 
 
-def encoded_rows(encoder: Any, low: Tensor, count: int) -> Tensor:
-    """The latent rows (1, count, style) that a GLEAN (gansr.papers.glean.own) finds in low (3,s,s) in [0,1]: those that
-    it has, and for the finer layers above, which it does not draw, the mean of them."""
-    _, rows = encoder.encode(encoder.finest(low[None] * 2 - 1))
-    rest = count - rows.shape[1]
-    return torch.cat([rows, rows.mean(1, keepdim=True).expand(-1, rest, -1)], 1)
-
-
 def begun_at(given: Tensor, v: Tensor) -> Tensor:
     """Latents given (1,R,S) on the spheres of the random start v (1,R,S): their directions, its radii."""
     return given * (sphere.radius(v) / sphere.radius(given))

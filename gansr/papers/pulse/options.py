@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gansr.nets import encoder
 from gansr.ops import sphere
 from gansr.options import OptionError, option
 
@@ -25,8 +26,6 @@ GENERATORS: Mapping[str, Generator] = {
     "stylegan2-car": Generator(512, 240e9, 2.4e9),
     "stylegan2-horse": Generator(256, 181e9, 1.5e9),
 }
-ENCODER = "glean-face-x8"  # whose rows are those of its bank
-ENCODER_BANK, ENCODER_SIDE = "mobilestylegan-ffhq-1024", "32"
 GLEAN_ROWS = "glean"
 SIDES = ("8", "16", "32", "64", "128", "256")  # of the input, px
 
@@ -136,9 +135,9 @@ class Options:
             raise OptionError(str(error)) from None
         if (drawn := GENERATORS[self.generator].side) <= int(self.side):
             raise OptionError(f"{self.generator} draws {drawn}×{drawn} px: the input side must be smaller")
-        if self.start == GLEAN_ROWS and (self.generator, self.side) != (ENCODER_BANK, ENCODER_SIDE):
+        if self.start == GLEAN_ROWS and (self.generator, self.side) != (encoder.GENERATOR, str(encoder.SIDE)):
             raise OptionError(
-                f"GLEAN's rows are known for {ENCODER_BANK} and an input of {ENCODER_SIDE} px only: "
+                f"GLEAN's rows are known for {encoder.GENERATOR} and an input of {encoder.SIDE} px only: "
                 "choose these, or a random start"
             )
         if self.zero_maps and not all(

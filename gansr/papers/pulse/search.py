@@ -13,10 +13,11 @@ from torch import Tensor
 
 from gansr.method import MethodError, Nets, State
 from gansr.nets.compiled import KIND, OptimisedMobileStyleGAN, Snapshot
+from gansr.nets.encoder import encoded_rows
 from gansr.nets.mobilestylegan import MobileStyleGAN
 from gansr.ops import sphere
 from gansr.ops.plain import copied
-from gansr.papers.pulse.latent import begun_at, encoded_rows, latent_gaussian, random_start
+from gansr.papers.pulse.latent import begun_at, latent_gaussian, random_start
 from gansr.papers.pulse.options import GLEAN_ROWS, Options
 
 BF16_EPS = 0.95  # of eps: the threshold of a bfloat16 search, so that the result is within eps in float32 too

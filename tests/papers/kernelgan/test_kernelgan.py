@@ -14,13 +14,20 @@ from scipy import io as scipy_io
 
 from gansr.engine import Job
 from gansr.method import Curve, Heat, InputError, MethodError, Nets, refusal
-from gansr.ops.kernels import bicubic_kernel, centre_of_mass, gaussian_kernel, quadruple
+from gansr.ops.kernel_files import kernel_files
+from gansr.ops.kernels import bicubic_kernel, centre_of_mass, gaussian_kernel, quadruple, stretched
 from gansr.ops.resize import imresize
 from gansr.options import OptionError, options_of, parse_options
 from gansr.papers.kernelgan import KERNELGAN, Options, cost, run
 from gansr.papers.kernelgan.enlarge import Kernels, stages
-from gansr.papers.kernelgan.estimate import AGREEMENT, agreement, kernel_warnings, small_picture_notice
-from gansr.papers.kernelgan.kernel_files import kernel_files
+from gansr.papers.kernelgan.estimate import (
+    AGREEMENT,
+    SPREAD,
+    agreement,
+    kernel_warnings,
+    small_picture_notice,
+    spread,
+)
 from gansr.papers.kernelgan.trainer import Trainer
 from gansr.papers.kernelgan.zssr import Zssr
 from tests.papers.kernelgan.pictures import SHORT, frames, textured
@@ -111,9 +118,28 @@ def test_four_times_goes_over_two():
     assert [s for s, *_ in stages(own, options)] == [4]
 
 
+def test_three_times_is_one_training_unless_gradual():
+    found = Kernels(bicubic_kernel(2), bicubic_kernel(3))
+    options = Options(scale=3, zssr_iterations=101)
+    assert [(s, n) for s, _, n in stages(found, options)] == [(3, 101)]
+    gradual = stages(found, dataclasses.replace(options, gradual=True))
+    assert [s for s, *_ in gradual] == [1.5, 2, 3] and gradual[1][1] is found.two
+
+
+def test_three_times_hands_out_the_stretched_kernel():
+    last = frames(textured(85, 92), mode="kernel + ZSSR", scale=3)[-1]
+    two, three = (torch.from_numpy(np.load(io.BytesIO(last.files[f"kernel_x{s}.npy"]))) for s in (2, 3))
+    torch.testing.assert_close(three, stretched(two, 2, 3))
+    assert last.image.shape == (3, 255, 276) and torch.isfinite(last.image).all()
+
+
 def test_gradual_ensemble_real_and_four_times_run():
     low = textured(84, 90)
-    for values in ({"gradual": True, "ensemble": True}, {"scale": 4, "photo": "real", "noise_scale": 2.0}):
+    for values in (
+        {"gradual": True, "ensemble": True},
+        {"scale": 4, "photo": "real", "noise_scale": 2.0},
+        {"scale": 3, "photo": "real", "gradual": True},
+    ):
         last = frames(low, zssr_iterations=24, **{"mode": "kernel + ZSSR", **values})[-1]
         assert last.image.shape == (3, 84 * values.get("scale", 2), 90 * values.get("scale", 2))
         assert last.step == last.steps == 84 and torch.isfinite(last.image).all()
@@ -201,10 +227,11 @@ def test_the_agreement_of_the_starts_is_the_mean_cosine_of_their_kernels():
     assert agreement([one, apart]) == 0.0
     assert agreement([one, wider]) == pytest.approx(0.5**0.5)
     assert agreement([one, wider, apart]) == pytest.approx(0.5**0.5 / 3)
-    two, alone = (
-        frames(textured(84, 84), mode="kernel only", iterations=200, seeds=seeds)[-1].readings
-        for seeds in (2, 1)
-    )
+    assert spread([one, apart])[1, 1] == pytest.approx(0.5**0.5)  # 1 and 0: the deviation of two is ½·√2
+    last = [frames(textured(84, 84), mode="kernel only", iterations=200, seeds=seeds)[-1] for seeds in (2, 1)]
+    assert "2 random starts agree to" in " ".join(last[0].notices) and not last[1].notices
+    assert SPREAD in last[0].views and SPREAD not in last[1].views
+    two, alone = (each.readings for each in last)
     assert 0.5 < two[AGREEMENT] <= 1 and AGREEMENT not in alone
 
 

@@ -73,7 +73,7 @@ def test_a_mixed_kernel_shifts_nothing_and_ends_at_either_kernel():
     torch.testing.assert_close(S.mixed_kernel(estimate, 0.0), crop_or_pad(bicubic_kernel(2), 15))
 
 
-@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("scale", [2, 3, 4])
 def test_a_sharp_picture_is_enlarged_with_the_bicubic_kernel_and_told_so(scale):
     low = imresize(discs(192), 0.5, rounded=True)
     last = frames(low, scale=scale)[-1]

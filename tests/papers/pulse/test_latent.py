@@ -16,25 +16,12 @@ from gansr.options import OptionError
 from gansr.papers import pulse
 from gansr.papers.glean.own import GleanOwn
 from gansr.papers.pulse import PULSE, Options
-from gansr.papers.pulse.latent import begun_at, encoded_rows
+from gansr.papers.pulse.latent import begun_at
 from gansr.papers.pulse.search import Search
+from tests.support.encoder import Encoder
 
 START = Options(start="glean", steps=2)
 LOW = torch.full((3, 32, 32), 0.25)
-
-
-class Encoder:
-    """Stands for a GLEAN that finds these rows."""
-
-    def __init__(self, rows: Tensor):
-        self.rows, self.given = rows, torch.empty(0)
-
-    def finest(self, x: Tensor) -> Tensor:
-        self.given = x
-        return x
-
-    def encode(self, finest: Tensor) -> tuple[list[Tensor], Tensor]:
-        return [finest], self.rows
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +43,6 @@ def nets_of(mobile: MobileStyleGAN, rows: Tensor) -> Nets:
 
 def begun(mobile: MobileStyleGAN, rows: Tensor, options: Options = START, seed: int = 3) -> Search:
     return Search(LOW, options, nets_of(mobile, rows), seed)
-
-
-def test_the_encoder_sees_minus_one_to_one_and_finer_layers_get_the_mean_of_its_rows():
-    encoder = Encoder(torch.tensor([[[1.0, 2.0], [3.0, 6.0]]]))
-    assert encoded_rows(encoder, LOW, 4).tolist() == [[[1, 2], [3, 6], [2, 4], [2, 4]]]
-    assert encoder.given.shape == (1, 3, 32, 32) and encoder.given.unique().tolist() == [-0.5]
-    assert encoded_rows(encoder, LOW, 2).tolist() == [[[1, 2], [3, 6]]]
 
 
 def test_a_row_keeps_its_direction_and_gets_the_radius_of_the_random_one():

@@ -20,11 +20,12 @@ from torch import Tensor
 
 from gansr.ops.files import read_bytes, read_npy
 from gansr.ops.kernels import MAX_SIDE
+from gansr.ops.mat_reader import read_matrix
 from gansr.options import OptionError
-from gansr.papers.kernelgan.mat_reader import read_matrix
 from gansr.picture import to_png
 
 MAX_BYTES = 1_000_000  # of a kernel file: 65×65 numbers have 34 kB, or 106 kB as text
+KERNEL_SUFFIXES = (".mat", ".npy", ".csv")  # of the files that are read
 MAX_DIGITS = 40  # characters of one number in a .csv
 # A MATLAB 5 file begins with 116 bytes of text. SciPy writes the time there, so that no two files would be equal.
 MAT_TEXT = b"MATLAB 5.0 MAT-file, written by gansr".ljust(116)

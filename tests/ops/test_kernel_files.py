@@ -10,9 +10,9 @@ import pytest
 import torch
 from scipy import io as scipy_io
 
+from gansr.ops import kernel_files
 from gansr.ops.kernels import random_kernel
 from gansr.options import OptionError
-from gansr.papers.kernelgan import kernel_files
 
 
 @pytest.mark.parametrize("suffix", [".mat", ".npy"])

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy import io as scipy_io
 
+from gansr.ops import mat_reader
+from gansr.ops.kernel_files import MAT_TEXT, check_shape
+from gansr.ops.mat_reader import read_matrix
 from gansr.options import OptionError
-from gansr.papers.kernelgan import mat_reader
-from gansr.papers.kernelgan.kernel_files import MAT_TEXT, check_shape
-from gansr.papers.kernelgan.mat_reader import read_matrix
 
 
 def saved(packed: bool = False, **variables) -> bytes:
