@@ -5,8 +5,8 @@ the DIV2KRK recipe, shrunk by 2, rounded to 8 bit, and restored by ZSSR with the
 and with the true kernel. PSNR on MATLAB's Y, 8-bit pictures, without a border of 4 px. Rows: one for each picture
 and model; their means; the gain of the estimate over the bicubic kernel and its distance to the true one; three
 seeds with their spread. "zssr-checked" is seed 0 with the check whether the picture is blurred, as on the page; the
-other estimates are used as they are. "paper" is KernelGAN exactly as the authors' (3000 iterations), with our ZSSR,
-first seed.
+other estimates are used as they are. "varied" trains on varied crops (the option `augment`). "paper" is KernelGAN
+exactly as the authors' (3000 iterations), with our ZSSR, first seed.
 
 Measured: bicubic 26.75, ZSSR with the bicubic kernel 27.21, with the estimate 28.66, 28.55, 28.69 (three seeds;
 gain 1.42, spread 0.07), with the kernel of the authors' settings at twice the iterations 28.74 (gain 1.53), with the
@@ -143,7 +143,7 @@ def recovery(folder: Path) -> Iterator[Row]:
     """The rows of the pictures in `folder`, then their means."""
     truths = _truths(folder)
     seeds = int(os.environ.get("GANSR_BENCH_SEEDS", "3"))
-    models = ["bicubic", "zssr-bicubic-kernel", "zssr-true-kernel"]
+    models = ["bicubic", "zssr-bicubic-kernel", "zssr-true-kernel", "zssr-true-kernel-varied"]
     models += [f"zssr-estimate-{seed}" for seed in range(seeds)]
     models += ["zssr-checked"]
     models += ["zssr-estimate-paper"] * (os.environ.get("GANSR_BENCH_PAPER", "1") == "1")
@@ -221,13 +221,13 @@ def means(found: dict[str, list[float]], seeds: int) -> Iterator[Row]:
 def restored(path: Path, i: int, model: str, scale: int) -> tuple[float, float]:
     """PSNR-Y of a model's result on picture `i`, and the ×2 kernel's PSNR (0 where none is estimated), in dB."""
     truth, true, low = blurred(open_picture(path).rgb, i, scale)
-    options = dataclasses.replace(QUICK, scale=scale)
+    options = dataclasses.replace(QUICK, scale=scale, augment=model.endswith("-varied"))
     if model == "bicubic":
         return psnr_y(imresize(low, scale), truth, BORDER), 0.0
     kernels = {
         "zssr-bicubic-kernel": Kernels(bicubic_kernel(2), bicubic_kernel(scale)),
         "zssr-true-kernel": Kernels(true, for_scale(true, scale)),
-    }.get(model)
+    }.get(model.removesuffix("-varied"))
     if kernels is not None:
         return psnr_y(enlarged(low, kernels, options), truth, BORDER), 0.0
     if model == "zssr-checked":

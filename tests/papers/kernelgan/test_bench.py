@@ -62,10 +62,11 @@ def test_every_model_restores_a_picture_and_is_remembered(tmp_path, monkeypatch)
         "bicubic",
         "zssr-bicubic-kernel",
         "zssr-true-kernel",
+        "zssr-true-kernel-varied",
         "zssr-estimate-0",
         "zssr-checked",
     }
-    assert len(json.loads((tmp_path / "cache.json").read_text())) == 5
+    assert len(json.loads((tmp_path / "cache.json").read_text())) == 6
     monkeypatch.setattr(B, "restored", lambda *given: pytest.fail("measured again"))
     assert list(B.recovery(tmp_path)) == first
 
