@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -20,6 +21,7 @@ from gansr.ui.address import PRESET, Addressed, usual
 from gansr.ui.controls import HIDDEN, choices, control, mask_of, picture_input
 from gansr.ui.run_state import hidden_button
 
+BELOW = "as set below"  # of no preset
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 # Of what looks at the picture while settings change: four at a time, and the last change counts.
 LOOK: dict[str, Any] = {
@@ -94,7 +96,7 @@ def degradation_controls() -> tuple[gr.Accordion, dict[str, Component]]:
     (`shown_for_task`)."""
     with gr.Accordion("Test quality: how the input is made", open=False, visible=HIDDEN) as group:
         preset = gr.Dropdown(
-            list(DEGRADATIONS),
+            [*DEGRADATIONS, BELOW],
             value=next(iter(DEGRADATIONS)),
             label="Degradation",
             info="Sets the parameters below",
@@ -112,7 +114,17 @@ def degradation_controls() -> tuple[gr.Accordion, dict[str, Component]]:
         return list(plain_values(DEGRADATIONS[name]).values()) if known else [gr.skip()] * len(settable)
 
     preset.input(parameters_of, preset, settable, **QUIET)
+    gr.on([one.change for one in settable], None, settable, preset, js=_preset_of(), **QUIET)  # type: ignore[attr-defined]
     return group, made
+
+
+def _preset_of() -> str:
+    """JavaScript: the parameters' values → the preset that they are, or BELOW."""
+    known = {name: list(plain_values(one).values()) for name, one in DEGRADATIONS.items()}
+    return (
+        f"(...values) => Object.entries({json.dumps(known)}).find(([, known]) => known.every((one, i) => "
+        f"one === values[i]))?.[0] ?? {json.dumps(BELOW)}"
+    )
 
 
 def shown_for_task(task: Component, group: gr.Accordion | gr.Group) -> None:

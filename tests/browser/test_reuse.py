@@ -127,6 +127,8 @@ def test_an_estimated_kernel_shrinks_the_pictures_of_other_tabs_quality_tests(vi
     page.set_input_files("#compare-picture input[type=file]", str(CAT))
     page.locator("#compare-status", has_text="Ready").wait_for()
     page.get_by_text("Test quality: how the input is made").filter(visible=True).click()
+    degradation = page.get_by_label("Degradation", exact=True).filter(visible=True)
+    assert degradation.input_value() == "as set below"
     page.get_by_text("Its parameters").filter(visible=True).click()
     page.get_by_text("kernel_x2").filter(visible=True).first.wait_for()
 

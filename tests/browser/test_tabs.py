@@ -202,6 +202,27 @@ def test_a_test_of_denoising_adds_noise_which_the_user_may_change(visit, cat):
 # ------------------------------------------------------------------------------------------- the mask
 
 
+def test_the_degradation_named_is_the_one_that_is_set(visit):
+    page = visit("srgan")
+    page.locator("#srgan-task label", has_text="Test quality").click()
+    page.get_by_text("Test quality: how the input is made").filter(visible=True).click()
+    named = page.get_by_label("Degradation", exact=True).filter(visible=True)
+    assert named.input_value() == "bicubic"
+    page.get_by_text("Its parameters").filter(visible=True).click()
+    noise = page.get_by_label("number input for Noise (1/255)").filter(visible=True)
+    for value, name in (("7", "as set below"), ("10", "noise"), ("0", "bicubic")):
+        noise.fill(value)
+        noise.press("Tab")
+        page.wait_for_function("([one, name]) => one.value === name", arg=[named.element_handle(), name])
+    named.click()
+    page.get_by_role("option", name="motion blur").click()
+    page.wait_for_function(
+        "one => one.value === '5'",
+        arg=page.get_by_label("number input for Motion blur (px)").filter(visible=True).element_handle(),
+    )
+    assert named.input_value() == "motion blur"
+
+
 def test_inpainting_by_the_natural_route(visit, cat):
     page = visit("mganprior")
     page.get_by_label("Align the face").filter(visible=True).uncheck()
