@@ -70,7 +70,7 @@ from gansr.papers.mganprior.holes import hole_for
 from gansr.papers.mganprior.how import HOW
 from gansr.papers.mganprior.known import NOTICES
 from gansr.papers.mganprior.mix import mix_frames
-from gansr.papers.mganprior.options import GENERATORS, SWEEP, Options, input_side
+from gansr.papers.mganprior.options import GENERATORS, SWEEP, Options, begins_encoded, input_side
 from gansr.papers.mganprior.sweep import sweep_frames
 from gansr.papers.mganprior.tasks import reads, result_of
 from gansr.papers.mganprior.views import final_views
@@ -138,8 +138,7 @@ def needs(method: Method, options: Options) -> Mapping[str, str]:
     """role → weights: the generator; VGG16 only where the loss has it (the trunk of LPIPS-VGG is ImageNet's VGG16); the
     encoder where the search begins at its rows."""
     found = {"generator": options.generator} | ({"vgg": "lpips-vgg"} if options.vgg else {})
-    encoded = options.searched == "encoded" and options.job != "mix"
-    return found | ({"encoder": encoder.ENCODER} if encoded else {})
+    return found | ({"encoder": encoder.ENCODER} if begins_encoded(options) else {})
 
 
 def degrades(options: Options) -> Mapping[str, float]:

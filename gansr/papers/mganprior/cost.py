@@ -9,7 +9,7 @@ from gansr.method import Cost, Steps
 from gansr.nets import encoder
 from gansr.nets.mobilestylegan import FFHQ_CHANNELS
 from gansr.nets.pggan import shapes_of as pggan_shapes
-from gansr.papers.mganprior.options import GENERATORS, SWEEP, SWEPT, Options, plan_of
+from gansr.papers.mganprior.options import GENERATORS, SWEEP, SWEPT, Options, begins_encoded, plan_of
 
 USUAL_CODES = 20  # of the runs that times are given for
 VGG_PRODUCTS = 12.3e9  # VGG16 up to ReLU 3_3 at 256×256 px
@@ -28,7 +28,7 @@ def cost(height: int, width: int, options: Options) -> Cost:
     count = plan.iterations * (2 if options.job == "mix" else 1)
     operations = 4.0 * count * (plan.codes * f1 + f2 + vgg)
     weights = 3 * (1e8 if not options.generator.startswith("mobile") else 4e7) + (3e8 if options.vgg else 0)
-    weights += encoder.MEMORY if options.searched == "encoded" else 0
+    weights += encoder.MEMORY if begins_encoded(options) else 0
     pictures = 4.0 * 3 * (6 * side**2 + 8 * height * width)
     steps = Steps(f"layer {plan.layer}", count, (plan.codes * f1 + f2) / (USUAL_CODES * f1 + f2))
     return Cost(operations, 4.0 * (plan.codes * kept_f1 + kept_f2) + weights + pictures, (steps,))

@@ -5,6 +5,10 @@ them. Each face is inverted with one code for each layer (w+ of `baselines`): su
 row by row, which N codes do not. The mixed face has the first face's rows, and from one layer on
 
     (1 − t) · first + t · second
+
+The inversions begin at the rows that our GLEAN finds in each face, with a small rate and ten times the pull to the
+generator's own faces. From the mean on, with the usual rate, the rows leave what the generator draws well: each face
+comes nearer, but what lies between two of them was orange and grey, and no face. Other generators have no encoder here.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from gansr.ops.resize import imresize
 from gansr.options import OptionError
 from gansr.papers.mganprior.baselines import Baseline, baseline_of
 from gansr.papers.mganprior.edit import SWEEP, animation
-from gansr.papers.mganprior.options import Options
+from gansr.papers.mganprior.options import Options, begins_encoded
 from gansr.papers.mganprior.search import start_search
 from gansr.papers.mganprior.tasks import result_of
 from gansr.papers.mganprior.views import THUMBNAIL
@@ -36,7 +40,7 @@ def mix_frames(
     second = options.second
     if second is None:
         raise OptionError("mixing needs a second face: give a square picture of an aligned face")
-    options = replace(options, searched="w+")
+    options = replace(options, searched="encoded" if begins_encoded(options) else "w+")
     side = low.shape[-1]
     pictures = low, imresize(second, (side, side)).clamp(0, 1).to(low.device)
     searches = [

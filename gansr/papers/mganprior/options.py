@@ -40,7 +40,10 @@ SEARCHED: Mapping[str, str] = MappingProxyType(
         "features": "Features (baseline)",
     }
 )
-MIX_MORE = 5  # times the iterations: one code for each layer comes near slowly; after 60 faces are blurred
+MIX_MORE = (
+    5  # times the iterations, without an encoder: one code for each layer comes near slowly from the mean
+)
+ENCODED_RATE, ENCODED_PULL = 0.02, 10  # Adam's rate from an encoder's rows on, and times the pull, see `mix`
 STARTS = ("4", "8", "16", "32", "64", "128", "256", "512")  # px, of the layers from which faces are mixed
 SWEEP = "sweep"  # several composing layers, one after the other
 SWEPT = ("4", "8", "16", "32", "64")  # px, of the layers of a sweep
@@ -153,7 +156,8 @@ class Options:
     )
     iterations: int = option(
         60,
-        "Optimisation steps; 0 takes the paper's number. Mix takes five times as many for each face.",
+        "Optimisation steps; 0 takes the paper's number. Mix takes as many for each face, five times as many with "
+        "another generator than the first.",
         title="Iterations",
         min=0,
         max=5000,
@@ -167,7 +171,8 @@ class Options:
     )
     lr: float = option(
         0.0,
-        "0 takes the optimiser's own: 0.05 for Adam, 1 for Adam with the authors' settings and for gradient descent.",
+        "0 takes the optimiser's own: 0.05 for Adam (0.02 from GLEAN's rows on, as in Mix), 1 for Adam with the "
+        "authors' settings and for gradient descent.",
         title="Learning rate",
         min=0,
         max=10,
@@ -184,8 +189,8 @@ class Options:
     )
     pull: float = option(
         0.003,
-        "Weight of the codes' distance from the generator's own faces, in the loss; ten times as much to fill a hole; "
-        "0 as in the paper.",
+        "Weight of the codes' distance from the generator's own faces, in the loss; ten times as much to fill a hole, "
+        "and from GLEAN's rows on, as in Mix; 0 as in the paper.",
         title="Pull to the face prior",
         min=0,
         max=1,
@@ -372,6 +377,11 @@ class Plan:
     pull: float  # weight of the distance to the prior
 
 
+def begins_encoded(options: Options) -> bool:
+    """Whether the search begins at an encoder's rows."""
+    return options.searched == "encoded" or (options.job == "mix" and options.generator == encoder.GENERATOR)
+
+
 def plan_of(options: Options) -> Plan:
     """Fill in the numbers where an option is 0, and the composing layer where it is "auto"."""
     layer, codes, iterations = PAPER_SETTINGS[options.job]
@@ -382,12 +392,15 @@ def plan_of(options: Options) -> Plan:
     elif not options.generator.startswith("pggan"):
         layer = min(STYLEGAN_LAYERS[options.job], GENERATORS[options.generator] // 4)
     one = options.searched != "codes" or options.job == "mix"
+    encoded = begins_encoded(options)
+    rate = ENCODED_RATE if encoded and options.optimiser == "adam" else RATES[options.optimiser]
+    pull = HOLE_PULL if options.job == "inpaint" else ENCODED_PULL if encoded else 1
     return Plan(
         1 if one else options.codes or codes,
-        options.iterations * (MIX_MORE if options.job == "mix" else 1) or iterations,
+        options.iterations * (MIX_MORE if options.job == "mix" and not encoded else 1) or iterations,
         layer,
-        options.lr or RATES[options.optimiser],
-        options.pull * (HOLE_PULL if options.job == "inpaint" else 1),
+        options.lr or rate,
+        options.pull * pull,
     )
 
 

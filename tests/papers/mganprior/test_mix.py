@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -15,11 +16,14 @@ from gansr.papers.mganprior import MGANPRIOR, Options
 from gansr.papers.mganprior.mix import mixed
 from gansr.papers.mganprior.options import plan_of
 from gansr.picture import to_png
+from tests.support.encoder import Encoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 FIRST, SECOND = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(4))
-MIX = Options(job="mix", layer="8", iterations=1, second=SECOND, share=1.0)
+MIX = Options(
+    job="mix", generator="stylegan2-ffhq-1024", layer="8", iterations=1, second=SECOND, share=1.0
+)  # without an encoder
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,21 @@ def test_a_run_inverts_both_faces_and_goes_from_one_to_the_other(nets: Nets):
     assert {name: len(line) for name, line in loss.lines.items()} == {"face 1": 5, "face 2": 5}  # type: ignore[union-attr]
 
 
+def test_the_inversions_begin_at_the_encoder_s_rows_where_there_is_one(nets: Nets):
+    rows = torch.randn(1, 8, 10, generator=torch.Generator().manual_seed(3))
+    encoder: Any = Encoder(rows)
+    both = Nets({"generator": nets["generator"], "encoder": encoder})
+    options = dataclasses.replace(MIX, generator="mobilestylegan-ffhq-1024")
+    frames = run(both, options)
+    assert frames[-1].steps == 2 + 10, "one iteration for each face, not five"
+    drawn = nets["generator"].synthesis(rows)[0].clamp(-1, 1) / 2 + 0.5
+    torch.testing.assert_close(frames[0].image, drawn, atol=1e-4, rtol=0)
+    assert torch.equal(encoder.given[0] / 2 + 0.5, SECOND)
+    assert MGANPRIOR.needs(MGANPRIOR, options) == {"generator": options.generator, "encoder": "glean-face-x8"}
+    plan, other = plan_of(options), plan_of(MIX)
+    assert (plan.lr, plan.pull) == (0.02, pytest.approx(10 * other.pull)) and other.lr == 0.05
+
+
 def test_beyond_the_finest_layer_nothing_is_mixed(nets: Nets):
     last = run(nets, dataclasses.replace(MIX, start="64"))[-1]
     assert near(last.image, last.answers["face 1, inverted"])
@@ -99,7 +118,8 @@ def test_what_cannot_be_mixed_is_refused_with_the_reason(nets: Nets, tmp_path):
 
 def test_a_second_face_of_another_size_is_resized(nets: Nets, tmp_path):
     (tmp_path / "face.png").write_bytes(to_png(torch.rand(3, 40, 40)))
-    values = {"job": "mix", "layer": "8", "iterations": 1, "second": str(tmp_path / "face.png")}
+    values = {"job": "mix", "generator": MIX.generator, "layer": "8", "iterations": 1}
+    values |= {"second": str(tmp_path / "face.png")}
     options = parse_options(Options, values)
     assert options.second.shape == (3, 40, 40) and plan_of(options).codes == 1
     assert run(nets, options)[-1].image.shape == (3, 32, 32)
