@@ -7,11 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-ENCODER, GENERATOR, SIDE = (
-    "glean-face-x8",
-    "mobilestylegan-ffhq-1024",
-    32,
-)  # its weights, its generator, its input (px)
+ENCODER = "glean-face-x8"  # its weights
+GENERATOR = "mobilestylegan-ffhq-1024"  # that draws its rows
+SIDE = 32  # px, of what it reads
 MEMORY = 0.1e9  # bytes that it takes: its weights in float32 are half of them
 
 

@@ -32,6 +32,8 @@ from gansr.ops.resize import imresize
 from gansr.options import OptionError, option
 from gansr.picture import jpeg_round_trip
 
+LARGEST_KERNEL = 2048  # px, once it is stretched to the method's factor
+
 
 @dataclass(frozen=True, eq=False)
 class Degradation:
@@ -250,10 +252,14 @@ def _blurred(x: Tensor, size: tuple[int, int], degradation: Degradation) -> Tens
 
 def kernel_for(degradation: Degradation, scale: int) -> Tensor:
     """The user's kernel for a factor, of sum 1, moved so that it shifts nothing. Raises OptionError where there is
-    none."""
+    none, or where it would be too large."""
     if degradation.kernel is None:
         raise OptionError("shrinking by a kernel needs one: add a .mat, .npy or .csv file")
     kernel, of = shift_kernel(degradation.kernel, degradation.kernel_factor), degradation.kernel_factor
+    if scale * max(kernel.shape) > LARGEST_KERNEL * of:
+        raise OptionError(
+            f"for a factor of {scale} the blur kernel would be wider than {LARGEST_KERNEL} px: give a smaller one"
+        )
     return for_scale(kernel, scale) if of == 2 else stretched(kernel, of, scale)
 
 

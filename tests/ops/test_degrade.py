@@ -188,6 +188,12 @@ def test_a_kernel_that_is_not_there_is_asked_for():
         degrade(_truth(), 2, Degradation(operator="kernel"), _generator())
 
 
+def test_a_kernel_that_would_be_too_large_at_the_factor_is_refused():
+    own = Degradation(operator="kernel", kernel=torch.ones(65, 65))
+    with pytest.raises(OptionError, match="wider than 2048 px"):
+        degrade(torch.zeros(3, 256, 256), 64, own, _generator())
+
+
 def test_degradations_are_equal_by_value():
     one, same, other = (Degradation(kernel=torch.full((3, 3), value)) for value in (0.1, 0.1, 0.2))
     assert one == same and hash(one) == hash(same) and one != other and one != Degradation()

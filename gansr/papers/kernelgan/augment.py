@@ -46,9 +46,8 @@ def augmented(
     axis = torch.arange(crop[0].shape[-1]) - (crop[0].shape[-1] - 1) / 2
     offsets = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1) @ matrix.T
     middle = torch.tensor([(picture.shape[-1] - 1) / 2, (picture.shape[-2] - 1) / 2])
-    room = (middle - offsets.abs().amax((0, 1))).clamp_min(
-        0
-    )  # a view that is too large is mirrored at the rim
+    # A view that is larger than the picture is mirrored at the rim.
+    room = (middle - offsets.abs().amax((0, 1))).clamp_min(0)
     place = 2 * torch.rand(2, generator=generator) - 1
     grid = ((offsets + room * place) / middle)[None].to(picture)
     father, weight = (
