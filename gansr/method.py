@@ -309,6 +309,8 @@ class Method:
     smaller: Callable[[Any], Any] | None = None
     # Options → whether they give a grey picture colours; otherwise its result is made grey.
     outputs_colour: Callable[[Any], bool] | None = None
+    # Options → why a result is not to agree with the input, so that this is not measured; "" where it is to.
+    departs: Callable[[Any], str] | None = None
     # The command's own flags → option values.
     cli_flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # Not one of the five papers, but what people compare them with: Compare leaves it unticked at first.

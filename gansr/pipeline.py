@@ -291,6 +291,8 @@ class Pipeline:
     ) -> Generator[Update, None, MetricResult]:
         """The metric of a picture; `so_far` again whenever it has waited for the device. known: values that were
         measured where the job was computed."""
+        if metric.against == "input" and aim.request.departs:
+            return MetricResult(metric, None, aim.request.departs)
         if metric.name in known:
             return MetricResult(metric, known[metric.name])
         for found in self.engine.measuring(image, aim.read, aim.shrink, aim.given.truth, metric, owner):

@@ -113,6 +113,11 @@ class Request:
         """Whether these options give a grey picture colours; otherwise its result is made grey."""
         return self.method.outputs_colour is not None and self.method.outputs_colour(self.options)
 
+    @property
+    def departs(self) -> str:
+        """Why a result is not to agree with the input; empty where it is to."""
+        return self.method.departs(self.options) if self.method.departs is not None else ""
+
     def reads(self, picture: Tensor) -> tuple[str, Tensor]:
         """What a run reads of a picture (3,h,w) in [0,1], as `Method.reads` says, and its title."""
         reads = self.method.reads

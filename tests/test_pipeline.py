@@ -13,6 +13,7 @@ from gansr import metrics
 from gansr.engine import Engine
 from gansr.method import MethodError
 from gansr.ops.resize import imresize
+from gansr.papers.mganprior import MGANPRIOR
 from gansr.picture import Picture
 from gansr.pipeline import CUT_SHORT, RESTARTS, Pipeline, Update
 from gansr.request import decode
@@ -102,6 +103,16 @@ def test_a_comparison_of_a_picture_with_itself_is_left_out_with_its_reason():
     assert last.baseline is not None and not {"psnr_y", "ssim_rgb", "consistency"} & set(last.baseline)
     assert set(last.baseline_reasons.values()) == {"it would be compared with itself"}
     assert {row.metric.name: row.value for row in last.measured}["psnr_y"] is not None
+
+
+def test_a_result_that_is_changed_on_purpose_is_not_measured_against_its_input():
+    changed = dataclasses.replace(FAKE, departs=lambda options: f"changed in {options.steps} steps")
+    last = list(pipeline().run(PICTURE, decode(changed, {"steps": 2, "task": "enlarge"})))[-1]
+    reasons = {row.metric.name: row.reason for row in last.measured if row.value is None}
+    assert reasons["consistency"] == "changed in 2 steps"
+    assert MGANPRIOR.departs is not None
+    said = {job: MGANPRIOR.departs(MGANPRIOR.options(job=job)) for job in ("mix", "edit", "sr", "invert")}
+    assert said == dict.fromkeys(("mix", "edit"), "the face is changed on purpose") | {"sr": "", "invert": ""}
 
 
 def test_a_picture_that_the_method_shrinks_itself_is_the_truth():

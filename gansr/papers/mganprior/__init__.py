@@ -151,6 +151,11 @@ def draws_no_faces(options: Options) -> bool:
     return not any(dataset in options.generator for dataset in ("ffhq", "celeba"))
 
 
+def departs(options: Options) -> str:
+    """Why a result is another face than the input's; empty where it is to be the same."""
+    return "the face is changed on purpose" if options.job in ("edit", "mix") else ""
+
+
 def adds_colours(options: Options) -> bool:
     """Whether a grey picture gets colours."""
     return options.job == "colour"
@@ -201,6 +206,7 @@ MGANPRIOR = Method(
     needs=needs,
     scale=scale,
     outputs_colour=adds_colours,
+    departs=departs,
     reads=reads,
     degrades=degrades,
     fit=fit,
