@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
+import torch
 
 from gansr.engine import MetricResult
 from gansr.gallery import Example
@@ -40,6 +41,7 @@ class RunFiles:
     result: str = ""
     others: dict[str, str] = field(default_factory=dict)  # title → path: what the result is compared with
     answers: dict[str, str] = field(default_factory=dict)  # title → path, where there are several
+    same: str = ""  # the title of the answer that is the result, which is shown once
     replay: list[str] = field(default_factory=list)
     live: LivePicture = field(default_factory=LivePicture)
     title: str = ""  # of the method
@@ -187,7 +189,15 @@ class Results:
         """The viewer's tiles: what went in and the result, which are compared; then the other answers. Two and more are
         there to be compared with each other, and begin side by side."""
         made = [tile(title.lower(), title, "done", picture=path) for title, path in kept.others.items()]
-        result = tile("result", self.method.title, "done", picture=kept.result, use=True, record=kept.record)
+        result = tile(
+            "result",
+            f"{self.method.title}: {kept.same}" if kept.same else self.method.title,
+            "done",
+            picture=kept.result,
+            note=render.metrics_line(measured.get(kept.same, ())),
+            use=True,
+            record=kept.record,
+        )
         made.insert(1, result)
         made[2:2] = [
             tile(
@@ -199,7 +209,7 @@ class Results:
                 use=True,
             )
             for title, path in kept.answers.items()
-            if _headed(title) not in kept.others
+            if _headed(title) not in kept.others and title != kept.same
         ]
         start = "grid" if len(kept.answers) > 1 else None
         return contents(made, truth=kept.others.get("Original"), start=start)
@@ -225,6 +235,8 @@ def _write(kept: RunFiles, request: Request, given: MethodInput, frame: Frame) -
     kept.answers = {
         title: files.save(to_png(answer), f"{title}.png") for title, answer in frame.answers.items()
     }
+    equal = (title for title, answer in frame.answers.items() if torch.equal(answer, frame.image))
+    kept.same = next(equal, "") if len(frame.answers) > 1 else ""
     if given.truth is not None and given.truth.shape == frame.image.shape:
         kept.others["Original"] = files.save(to_png(given.truth), "original.png")
 

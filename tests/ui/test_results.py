@@ -34,13 +34,26 @@ def finished(monkeypatch: pytest.MonkeyPatch, method: Method) -> tuple[Drawn, di
 def test_several_answers_begin_side_by_side_and_one_result_over_the_input(monkeypatch, names, start):
     def answering(low, options, nets, generator):
         for frame in run(low, options, nets, generator):
-            answers = dict.fromkeys(names, frame.image) if frame.step == frame.steps else {}
-            yield replace(frame, answers=answers)
+            answers = {name: frame.image / i for i, name in enumerate(names, 2)}
+            yield replace(frame, answers=answers if frame.step == frame.steps else {})
 
     page, last = finished(monkeypatch, replace(FAKE, run=answering))
     shown = last[page.results.pictures]
     assert [tile["id"] for tile in shown["tiles"]] == ["bicubic", "result", *names, "nearest"]
     assert shown.get("start") == start
+
+
+def test_an_answer_that_is_the_result_is_shown_once_and_named(monkeypatch):
+    def answering(low, options, nets, generator):
+        for frame in run(low, options, nets, generator):
+            answers = {"calm": frame.image / 2, "sharp": frame.image.clone()}
+            yield replace(frame, answers=answers if frame.step == frame.steps else {})
+
+    page, last = finished(monkeypatch, replace(FAKE, run=answering))
+    tiles = {tile["id"]: tile["title"] for tile in last[page.results.pictures]["tiles"]}
+    assert list(tiles) == ["bicubic", "result", "calm", "nearest"]
+    assert tiles["result"] == f"{FAKE.title}: sharp"
+    assert set(last[page.results.files].results) == {"result", "calm", "sharp"}
 
 
 def test_steps_are_replayed_and_parts_or_other_networks_are_not(monkeypatch):
