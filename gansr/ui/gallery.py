@@ -74,7 +74,7 @@ def example_for(values: Mapping[str, Any], usual: Mapping[str, Any]) -> Example 
         return None
     name = names_of_copies().get("/".join(Path(picture).parts[-2:]))
     found = [each for each in COMPARED if each.picture == name and read(each.name)]
-    settings = {key: value for key, value in values.items() if key != "picture"}
+    settings = {key: value for key, value in values.items() if key in usual}  # without files
     return next((each for each in found if _same(settings, {**usual, **each.settings})), None)
 
 

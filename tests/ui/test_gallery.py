@@ -25,6 +25,7 @@ def values_of(example: Example) -> dict[str, Any]:
 @pytest.mark.parametrize("example", COMPARED, ids=lambda example: example.name)
 def test_a_click_on_an_example_leads_to_what_was_computed_of_it(example):
     assert gallery.example_for(values_of(example), defaults()) == example
+    assert gallery.example_for(values_of(example) | {"shrink_kernel": None}, defaults()) == example
 
 
 def test_the_order_of_the_methods_does_not_matter():
