@@ -11,7 +11,7 @@ from gansr.papers.kernelgan.losses import bicubic_target, centre_crop, constrain
 from gansr.papers.kernelgan.networks import Discriminator, Downscale, Generator, kernel_rows
 from gansr.papers.kernelgan.schedule import Schedule
 from gansr.papers.kernelgan.trainer import Trainer
-from tests.papers.kernelgan.pictures import golden_picture, noise_picture
+from tests.papers.kernelgan.pictures import golden_picture, noise_picture, textured
 from tests.support.golden import Golden, array
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -185,3 +185,25 @@ def test_the_first_crops_are_the_authors_with_the_noise_written_back(monkeypatch
     golden.check("crop_G0", seen[0][None])
     golden.check("crop_D0_seed5", seen[2][None])
     golden.check("image_changed", (trainer.picture - before).abs().max() / 2)
+
+
+@pytest.mark.parametrize("paper", [False, True])
+def test_a_generator_that_stays_zero_begins_anew_unless_paper(paper, monkeypatch):
+    monkeypatch.setattr("gansr.papers.kernelgan.trainer.PATIENCE", 4)
+
+    def made() -> Trainer:
+        return Trainer(textured(84, 84), torch.Generator().manual_seed(0), 20, paper)
+
+    trainer = made()
+    with torch.no_grad():
+        for layer in trainer.g.layers:
+            layer.zero_()
+    trainer.advance(4)
+    assert trainer.begun == (0 if paper else 4) and trainer.done == 4
+    assert all(bool(layer.any()) is not paper for layer in trainer.g.layers)
+    assert trainer.schedule.steps == (20 if paper else 16)
+    other, state, random = made(), trainer.state(), trainer.rng.get_state()
+    other.restore(state)
+    other.rng.set_state(random)
+    assert torch.equal(trainer.step().kernel, other.step().kernel)
+    assert torch.equal(trainer.kernel(), other.kernel())
