@@ -151,8 +151,9 @@ def request_of(receipt: Mapping[str, Any], given: Mapping[str, Any] | None = Non
         if values[name] is None:
             values[name] = _unpacked(recorded)
     request = decode(method, values)
+    checked = encode(request)
     for name in given or {}:
-        _check_given(name, encode(request).get(name), receipt["request"].get(name))
+        _check_given(name, checked.get(name), receipt["request"].get(name))
     return request
 
 

@@ -49,10 +49,10 @@ def run(data: Path | None, side: int = SIDE, changed: Mapping[str, Any] | None =
     engine, found = Engine(), dict[str, dict[str, list[float]]]()
     for path in paths:
         name = f"{path.parent.parent.name} {path.name.removesuffix('_HR.png')}"
-        for job, row in of_picture(engine, middle(path, side), changed or {}):
-            yield Row(f"{job}, {name}", row.model, row.metric, row.value)
+        for row in of_picture(engine, middle(path, side), changed or {}):
+            yield Row(f"{row.case}, {name}", row.model, row.metric, row.value)
             if row.metric == "psnr_y":
-                found.setdefault(job, {}).setdefault(row.model, []).append(row.value)
+                found.setdefault(row.case, {}).setdefault(row.model, []).append(row.value)
     for job, values in found.items():
         for model, each in values.items():
             yield Row(f"{job}, mean", model, "psnr_y", statistics.fmean(each))
@@ -61,8 +61,8 @@ def run(data: Path | None, side: int = SIDE, changed: Mapping[str, Any] | None =
         yield Row(f"{job}, all", "dip", "pictures_better", float(better))
 
 
-def of_picture(engine: Engine, truth: Tensor, changed: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
-    """(job, row) of one picture (3,side,side)."""
+def of_picture(engine: Engine, truth: Tensor, changed: Mapping[str, Any]) -> Iterator[Row]:
+    """The rows of one picture (3,side,side); their case is the job."""
     low = imresize(truth, 1 / SCALE, rounded=True)
     bicubic = imresize(low, SCALE).clamp(0, 1)
     projection = DownscaleProjection(downscale_matrix(low.shape[-1], SCALE))
@@ -84,13 +84,12 @@ def of_picture(engine: Engine, truth: Tensor, changed: Mapping[str, Any]) -> Ite
 
 def beside(
     job: str, engine: Engine, low: Tensor, truth: Tensor, others: Mapping[str, Tensor], options: Options
-) -> Iterator[tuple[str, Row]]:
-    """(job, row): the PSNR-Y of `others`, then of DIP."""
+) -> Iterator[Row]:
+    """The PSNR-Y of `others`, then of DIP."""
     border = SCALE if options.job == "sr" else 0
     for model, image in others.items():
-        yield job, Row(job, model, "psnr_y", psnr_y(image, truth, border))
-    for row in of_run(engine, job, "dip", low, truth, options):
-        yield job, row
+        yield Row(job, model, "psnr_y", psnr_y(image, truth, border))
+    yield from of_run(engine, job, "dip", low, truth, options)
 
 
 def of_run(

@@ -110,9 +110,13 @@ def estimate_kernel(
     }
     readings = dict(describe(kernel))
     if len(finished) > 1:
-        readings[AGREEMENT] = agreement(finished)
+        readings[AGREEMENT] = alike = agreement(finished)
         views[SPREAD] = kernel_map(spread(finished), float(kernel.max()))
-        notices = (*notices, agreement_notice(finished))
+        count = len(finished)
+        notices = (
+            *notices,
+            f"{count} random starts agree to {alike:.2f} (1: the same kernel each time); the kernel is their mean",
+        )
     last = Frame(image, total, total, readings, views, files=files, notices=notices)
     return (None if failure else kernel), last
 
@@ -173,31 +177,23 @@ def agreement(kernels: list[Tensor]) -> float:
 
     1 where all are equal, 0 where no two have a pixel in common.
     """
-    side = max(max(k.shape) for k in kernels)
-    rows = F.normalize(torch.stack([crop_or_pad(k, side).flatten() for k in kernels]).double())
+    rows = F.normalize(on_one_grid(kernels).flatten(1))
     number = len(kernels)
     return float(((rows @ rows.T).sum() - number) / (number * (number - 1)))
 
 
-def agreement_notice(kernels: list[Tensor]) -> str:
-    """How far the kernels of several starts may be trusted."""
-    return (
-        f"{len(kernels)} random starts agree to {agreement(kernels):.2f} (1: the same kernel each time); the kernel is "
-        "their mean"
-    )
-
-
 @torch.no_grad()
 def spread(kernels: list[Tensor]) -> Tensor:
-    """The standard deviation of each entry over finished kernels, at least two, of different sides, on the largest
-    grid."""
-    side = max(max(k.shape) for k in kernels)
-    return torch.stack([crop_or_pad(k, side) for k in kernels]).std(0)
+    """The standard deviation of each entry over finished kernels, at least two, on the largest grid."""
+    return on_one_grid(kernels).std(0)
 
 
 def average_kernels(kernels: list[Tensor]) -> Tensor:
     """The mean of finished kernels of different sides, on the largest grid. One kernel alone stays as it is."""
-    if len(kernels) == 1:
-        return kernels[0]
+    return kernels[0] if len(kernels) == 1 else on_one_grid(kernels).mean(0)
+
+
+def on_one_grid(kernels: list[Tensor]) -> Tensor:
+    """Finished kernels of different sides → (count, side, side) float64, on the grid of the largest."""
     side = max(max(k.shape) for k in kernels)
-    return torch.stack([crop_or_pad(k, side) for k in kernels]).mean(0)
+    return torch.stack([crop_or_pad(k, side) for k in kernels])
