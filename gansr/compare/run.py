@@ -88,7 +88,8 @@ class _Measure:
         comparison = self.comparison
         image = comparison.bicubic if entry is None else entry.frame and entry.frame.image
         assert image is not None
-        for found in self._values(metric, image):
+        departs = entry.request.departs if entry is not None else ""
+        for found in self._values(metric, image, departs):
             if found is None:
                 yield None
             elif entry is None:
@@ -99,9 +100,13 @@ class _Measure:
         comparison.measurements = (there + 1, of)
         yield entry
 
-    def _values(self, metric: Metric, image: Tensor) -> Iterator[MetricResult | None]:
+    def _values(self, metric: Metric, image: Tensor, departs: str) -> Iterator[MetricResult | None]:
+        """departs: why the result is not to agree with the input, as `Request.departs`."""
         given = self.comparison.given
         assert given is not None
+        if metric.against == "input" and departs:
+            yield MetricResult(metric, None, departs)
+            return
         if metric.weights and image.shape[-2] * image.shape[-1] > EXPENSIVE_PIXELS:
             limit = f"{EXPENSIVE_PIXELS / 1e6:.1f} megapixels"
             yield MetricResult(metric, None, f"the pictures have more than {limit}, which would take minutes")

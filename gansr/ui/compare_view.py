@@ -183,7 +183,7 @@ def verdicts(comparison: Comparison, kept: RunFiles) -> Any:
         found = verdict(given.shrink(entry.frame.image), given.low, given.aligned)
         kept.verdicts[entry.name] = (
             f"<figure>{render.heat_html(found.heat)}<figcaption><b>{escape(entry.title)}</b> "
-            f"{escape(found.sentence)}</figcaption></figure>"
+            f"{escape(entry.request.departs or found.sentence)}</figcaption></figure>"
         )
     figures = "".join(kept.verdicts[e.name] for e in comparison if e.name in kept.verdicts)
     return (

@@ -15,6 +15,7 @@ from gansr.engine import Engine
 from gansr.pipeline import Pipeline
 from gansr.problem import Problem
 from gansr.turns import Turn
+from gansr.ui import compare_view
 from tests.support.comparing import BROKEN, EXPENSIVE, LARGE, QUICK, picture, requests
 
 DOUBLE = Problem(0, 2)
@@ -55,6 +56,15 @@ def test_a_result_has_the_size_that_the_problem_asks_for_and_keeps_its_own(plain
             "psnr_y",
             "ssim_y",
         }
+
+
+def test_a_result_that_is_changed_on_purpose_gets_no_verdict_of_agreement(plain):
+    changed = replace(QUICK, departs=lambda options: "changed on purpose")
+    made, _ = compared(changed, EXPENSIVE)
+    reasons = [{r.metric.name: r.reason for r in e.measured if r.value is None} for e in made]
+    assert reasons[0]["consistency"] == "changed on purpose" and "consistency" not in reasons[1]
+    found = compare_view.verdicts(made, compare_view.RunFiles())
+    assert "Quick</b> changed on purpose<" in found and found.count("agrees") == 2  # the heading's, the other's
 
 
 def test_expensive_metrics_come_after_all_results_one_metric_after_the_other(plain, monkeypatch):

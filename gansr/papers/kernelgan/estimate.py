@@ -1,6 +1,7 @@
 """The first half of a run: KernelGAN estimates the blur kernel.
 
 How we differ from the authors' program besides the training (see `trainer`), each undone by `paper`:
+- where no start learned a kernel, ZSSR uses the bicubic one; theirs uses what is there;
 - the kernel is shifted to its place once; theirs is shifted again before ZSSR, and rings a little more each time;
 - its sum stays 1; theirs changes by the spline's rounding, and with it the brightness;
 - kernels of several seeds may be averaged (the authors average the results of five runs in their table).
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -39,14 +41,21 @@ SPREAD = "Spread of the starts"  # of Frame.views
 ITERATIONS_PER_FRAME = 10  # about 50 ms; to show each iteration would cost a fifth of the time
 
 
+class Estimate(NamedTuple):
+    """What the first half of a run hands to the second."""
+
+    kernel: Tensor | None  # for ×2, shifting nothing; None if training broke down
+    learned: bool  # whether a start learned a kernel at all
+    last: Frame  # hands the kernel out
+
+
 def estimate_kernel(
     low: Tensor, options: Options, generator: torch.Generator, total: int, state: State | None = None
-) -> Generator[Frame, None, tuple[Tensor | None, Frame]]:
+) -> Generator[Frame, None, Estimate]:
     """low (3,H,W) in [0,1] → frames while the kernel is learned; `total` is the number of steps of the whole run.
     state: of an earlier frame, to go on after it.
 
-    Returns the kernel for ×2, shifting nothing (None if training broke down), and the frame that hands it out.
-    Raises MethodError if there was no finite step at all.
+    Returns the estimate. Raises MethodError if there was no finite step at all.
     """
     image = bicubic(low, options.scale)
     losses = History("generator", "discriminator", "bicubic")
@@ -118,7 +127,7 @@ def estimate_kernel(
             f"{count} random starts agree to {alike:.2f} (1: the same kernel each time); the kernel is their mean",
         )
     last = Frame(image, total, total, readings, views, files=files, notices=notices)
-    return (None if failure else kernel), last
+    return Estimate(None if failure else kernel, bool(learned), last)
 
 
 def _state(

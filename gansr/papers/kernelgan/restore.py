@@ -13,10 +13,12 @@ from gansr.method import Frame, Nets, State
 from gansr.ops.kernels import describe
 from gansr.ops.plain import copied
 from gansr.papers.kernelgan.enlarge import chosen_kernels, enlarge_with_kernels, estimated_kernels
-from gansr.papers.kernelgan.estimate import SPREAD, estimate_kernel
+from gansr.papers.kernelgan.estimate import SPREAD, Estimate, estimate_kernel
 from gansr.papers.kernelgan.options import Options, kernelgan_steps, total_steps
 from gansr.papers.kernelgan.sharpness import check
 from gansr.papers.kernelgan.views import kernel_map
+
+NOT_LEARNED = "the picture was enlarged with the bicubic kernel instead"
 
 
 def restore(
@@ -36,19 +38,21 @@ def restore(
         )
         return
     if "zssr" in state:
-        estimate, last = copied(state["estimate"], low.device)
+        estimate = copied(state["estimate"], low.device)
     else:
-        estimate, last = yield from estimate_kernel(low, options, generator, total, state or None)
-    estimated = estimate, last
+        estimate = yield from estimate_kernel(low, options, generator, total, state or None)
+    last = estimate.last
     found = check(low) if options.check and not options.paper else None
     share = 1.0 if found is None else found.share
     if found is not None:
         readings, notices = {**last.readings, **found.readings}, (*found.notices, *last.notices)
         last = dataclasses.replace(last, readings=readings, notices=notices)
-    if estimate is None or options.mode == "kernel only":
+    if estimate.kernel is None or options.mode == "kernel only":
         yield last
         return
-    kernels = estimated_kernels(estimate, options, share)
+    if not estimate.learned and not options.paper:
+        share, last = 0.0, dataclasses.replace(last, notices=(*last.notices, NOT_LEARNED))
+    kernels = estimated_kernels(estimate.kernel, options, share)
     kept = ("Estimated kernel", "Cross-sections", SPREAD)
     views = {name: view for name, view in last.views.items() if name in kept}
     if share < 1:
@@ -59,7 +63,7 @@ def restore(
     )
     for frame in frames:
         if frame.save is not None:
-            yield dataclasses.replace(frame, save=partial(_state, estimated, frame.save))
+            yield dataclasses.replace(frame, save=partial(_state, estimate, frame.save))
         else:
             measured = {} if found is None else found.readings
             yield dataclasses.replace(
@@ -70,6 +74,6 @@ def restore(
             )
 
 
-def _state(estimated: tuple[Tensor | None, Frame], save: Callable[[], State]) -> State:
+def _state(estimate: Estimate, save: Callable[[], State]) -> State:
     """What `restore` goes on from in its second half: what the first gave, and ZSSR's own state."""
-    return {"estimate": copied(estimated), "zssr": save()}
+    return {"estimate": copied(estimate), "zssr": save()}

@@ -19,6 +19,7 @@ from gansr.ops.kernels import (
     gaussian_kernel,
 )
 from gansr.ops.resize import imresize
+from gansr.papers.kernelgan import estimate
 from gansr.papers.kernelgan import sharpness as S
 from gansr.papers.kernelgan.options import Options
 from tests.papers.kernelgan.pictures import discs, frames
@@ -92,6 +93,7 @@ def test_without_the_check_and_as_the_authors_the_estimate_is_used(values, monke
         "gansr.papers.kernelgan.restore"
     )  # the package has a function of that name
     monkeypatch.setattr(restore, "check", lambda low: pytest.fail("checked"))
+    monkeypatch.setattr(estimate, "is_learned", lambda kernel: True)  # 20 iterations learn nothing
     last = frames(imresize(discs(192), 0.5, rounded=True), **{"iterations": 20, **values})[-1]
     assert "Kernel used" not in last.views and "share of the estimated kernel" not in last.readings
 
