@@ -64,7 +64,9 @@ def test_a_result_that_is_changed_on_purpose_gets_no_verdict_of_agreement(plain)
     reasons = [{r.metric.name: r.reason for r in e.measured if r.value is None} for e in made]
     assert reasons[0]["consistency"] == "changed on purpose" and "consistency" not in reasons[1]
     found = compare_view.verdicts(made, compare_view.RunFiles())
-    assert "Quick</b> changed on purpose<" in found and found.count("agrees") == 2  # the heading's, the other's
+    assert (
+        "Quick</b> changed on purpose<" in found and found.count("agrees") == 2
+    )  # the heading's, the other's
 
 
 def test_expensive_metrics_come_after_all_results_one_metric_after_the_other(plain, monkeypatch):

@@ -18,6 +18,7 @@ from torch import Tensor
 from gansr.method import Frame, InputError, Nets, State, View
 from gansr.ops.kernels import bicubic_kernel, for_scale, gaussian_kernel, shift_kernel
 from gansr.ops.plain import copied
+from gansr.papers.kernelgan.match import fitted_gaussian
 from gansr.papers.kernelgan.options import Options
 from gansr.papers.kernelgan.sharpness import mixed_kernel, mixed_result
 from gansr.papers.kernelgan.views import History, bicubic
@@ -41,9 +42,11 @@ class Stage(NamedTuple):
     steps: int
 
 
-def chosen_kernels(options: Options) -> Kernels:
-    """The kernels of the mode “ZSSR only”. Raises InputError if a file is chosen and none is given."""
+def chosen_kernels(options: Options, low: Tensor) -> Kernels:
+    """The kernels of the mode “ZSSR only” for low (3,H,W). Raises InputError if a file is chosen and none is given."""
     s = options.scale
+    if options.kernel == "fitted":
+        return Kernels(two := fitted_gaussian(low), for_scale(two, s))
     if options.kernel == "bicubic":
         return Kernels(bicubic_kernel(2), bicubic_kernel(s))
     if options.kernel == "gaussian":

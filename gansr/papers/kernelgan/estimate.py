@@ -1,7 +1,8 @@
 """The first half of a run: KernelGAN estimates the blur kernel.
 
 How we differ from the authors' program besides the training (see `trainer`), each undone by `paper`:
-- where no start learned a kernel, ZSSR uses the bicubic one; theirs uses what is there;
+- its kernel is stretched to the edges of the picture, see `match`;
+- where no start learned a kernel, ZSSR uses a Gaussian that is stretched likewise; theirs uses what is there;
 - the kernel is shifted to its place once; theirs is shifted again before ZSSR, and rings a little more each time;
 - its sum stays 1; theirs changes by the spline's rounding, and with it the brightness;
 - kernels of several seeds may be averaged (the authors average the results of five runs in their table).
@@ -22,6 +23,7 @@ from gansr.ops.kernel_files import kernel_files, kernel_png
 from gansr.ops.kernels import crop_or_pad, describe, drop_small, for_scale, shift_kernel
 from gansr.ops.plain import copied
 from gansr.papers.kernelgan.crops import crop_sides, trim_border
+from gansr.papers.kernelgan.match import match
 from gansr.papers.kernelgan.networks import G_CROP
 from gansr.papers.kernelgan.nonlinear import NonLinearTrainer
 from gansr.papers.kernelgan.options import Options, kernel_weights
@@ -109,6 +111,9 @@ def estimate_kernel(
     kernel = average_kernels(finished)
     notices = (f"{failure}; this is the last good kernel",) if failure else kernel_warnings(raw)
     notices = (*small_picture_notice(low, picture), *notices)
+    matched = match(kernel, low) if learned and not failure and options.matches_edges else None
+    if matched is not None:
+        kernel, notices = matched.kernel, (*notices, matched.notice)
     files = dict(kernel_files("kernel_x2", kernel))
     if options.scale > 2:
         files |= kernel_files(f"kernel_x{options.scale}", for_scale(kernel, options.scale))

@@ -88,6 +88,12 @@ class Options:
         max=10.0,
         step=0.1,
     )
+    match_edges: bool = option(
+        True,
+        "stretch the learned kernel until your picture, shrunk by it, keeps the strength of its edges; the paper does "
+        "not",
+        title="Match the edges",
+    )
     check: bool = option(
         True,
         "if your picture is already sharp, enlarge it with the bicubic kernel instead of the estimated one",
@@ -110,9 +116,10 @@ class Options:
     )
     kernel: str = option(
         "bicubic",
-        "the blur kernel that the mode “ZSSR only” assumes; gaussian uses the widths and the angle below",
+        "the blur kernel that the mode “ZSSR only” assumes; gaussian uses the widths and the angle below, fitted is a "
+        "Gaussian that is stretched as “Match the edges” does, in a moment and without learning",
         title="Kernel",
-        choices=("bicubic", "gaussian", "file"),
+        choices=("bicubic", "gaussian", "fitted", "file"),
     )
     width: float = option(
         1.5,
@@ -175,6 +182,11 @@ class Options:
     def __post_init__(self) -> None:
         if self.relu and not self.deep:
             raise OptionError("ReLUs stand between layers: with them the generator must be deep")
+
+    @property
+    def matches_edges(self) -> bool:
+        """Whether the learned kernel is stretched."""
+        return self.match_edges and not self.paper
 
 
 PRESETS: Mapping[str, Mapping[str, object]] = {

@@ -14,11 +14,12 @@ from gansr.ops.kernels import describe
 from gansr.ops.plain import copied
 from gansr.papers.kernelgan.enlarge import chosen_kernels, enlarge_with_kernels, estimated_kernels
 from gansr.papers.kernelgan.estimate import SPREAD, Estimate, estimate_kernel
+from gansr.papers.kernelgan.match import fitted_gaussian
 from gansr.papers.kernelgan.options import Options, kernelgan_steps, total_steps
 from gansr.papers.kernelgan.sharpness import check
 from gansr.papers.kernelgan.views import kernel_map
 
-NOT_LEARNED = "the picture was enlarged with the bicubic kernel instead"
+NOT_LEARNED = "the picture was enlarged with a Gaussian instead, fitted to its edges"
 
 
 def restore(
@@ -31,7 +32,7 @@ def restore(
     """
     total, state = total_steps(options), state or {}
     if options.mode == "ZSSR only":
-        kernels = chosen_kernels(options)
+        kernels = chosen_kernels(options, low)
         views = {"Kernel": kernel_map(kernels.wanted)}
         yield from enlarge_with_kernels(
             low, kernels, options, nets, generator, 0, total, views, state=state or None
@@ -50,12 +51,13 @@ def restore(
     if estimate.kernel is None or options.mode == "kernel only":
         yield last
         return
-    if not estimate.learned and not options.paper:
-        share, last = 0.0, dataclasses.replace(last, notices=(*last.notices, NOT_LEARNED))
-    kernels = estimated_kernels(estimate.kernel, options, share)
+    kernel = estimate.kernel
+    if instead := not estimate.learned and not options.paper:
+        kernel, last = fitted_gaussian(low), dataclasses.replace(last, notices=(*last.notices, NOT_LEARNED))
+    kernels = estimated_kernels(kernel, options, share)
     kept = ("Estimated kernel", "Cross-sections", SPREAD)
     views = {name: view for name, view in last.views.items() if name in kept}
-    if share < 1:
+    if share < 1 or instead:
         views |= {"Kernel used": kernel_map(kernels.wanted)}
     done = kernelgan_steps(options)
     frames = enlarge_with_kernels(

@@ -24,14 +24,14 @@ def test_gain_distance_and_spread_by_hand():
         "zssr-true-kernel": [24.0, 33.0],
         "zssr-estimate-0": [22.0, 31.0],
         "zssr-estimate-1": [23.0, 32.0],
-        "zssr-checked": [25.0, 32.0],
+        "zssr-page": [25.0, 32.0],
         "zssr-estimate-paper": [21.0, 30.0],
     }
     rows = {row.model: row.value for row in B.means(found, 2)}
     assert rows["gain-over-bicubic-kernel"] == 2.0
     assert rows["left-to-true-kernel"] == 1.5
     assert rows["spread-of-seeds"] == rows["spread-of-seeds-a-picture"] == pytest.approx(math.sqrt(0.5))
-    assert rows["gain-over-bicubic-kernel, checked"] == 3.5
+    assert rows["gain-over-bicubic-kernel, page"] == 3.5
     assert rows["gain-over-bicubic-kernel, paper"] == 0.5
 
 
@@ -64,9 +64,11 @@ def test_every_model_restores_a_picture_and_is_remembered(tmp_path, monkeypatch)
         "zssr-true-kernel",
         "zssr-true-kernel-varied",
         "zssr-estimate-0",
-        "zssr-checked",
+        "zssr-matched",
+        "zssr-page",
+        "zssr-fitted-gaussian",
     }
-    assert len(json.loads((tmp_path / "cache.json").read_text())) == 6
+    assert len(json.loads((tmp_path / "cache.json").read_text())) == 8
     monkeypatch.setattr(B, "restored", lambda *given: pytest.fail("measured again"))
     assert list(B.recovery(tmp_path)) == first
 

@@ -84,7 +84,7 @@ def test_a_sharp_picture_is_enlarged_with_the_bicubic_kernel_and_told_so(scale):
     assert last.readings["share of the estimated kernel"] == 0
     assert any("already sharp: nothing to gain" in notice for notice in last.notices)
     estimate = np.load(io.BytesIO(last.files["kernel_x2.npy"]))  # what KernelGAN found is still handed out
-    assert estimate.shape != (9, 9)
+    assert estimate.shape != (9, 9) or not np.allclose(estimate, bicubic_kernel(2), atol=1e-3)
 
 
 @pytest.mark.parametrize("values", [{"check": False}, {"paper": True, "zssr_iterations": 1}])
