@@ -54,6 +54,7 @@ class _Files:
     folder: Path
     name: str
     written: dict[str, str] = field(default_factory=dict)  # address → name of the file
+    contents: dict[bytes, str] = field(default_factory=dict)  # of a file → its name
 
     def of(self, address: str | None, part: str) -> str | None:
         """The name of the file for the picture at an address of the page; `part` says what it is."""
@@ -64,9 +65,14 @@ class _Files:
         return self.written[address]
 
     def write(self, image: Tensor, part: str, most: int) -> str:
-        name = f"{self.name}-{part}.webp"
-        (self.folder / name).write_bytes(to_webp(image, most))
-        return name
+        return self.keep(to_webp(image, most), part)
+
+    def keep(self, data: bytes, part: str) -> str:
+        """The name of the file with these contents: an earlier one where there is one."""
+        if data not in self.contents:
+            self.contents[data] = name = f"{self.name}-{part}.webp"
+            (self.folder / name).write_bytes(data)
+        return self.contents[data]
 
 
 def _opened(address: str) -> Tensor:
@@ -151,9 +157,8 @@ def _moved(html: str, files: _Files, part: str) -> str:
     """`html` with the pictures that it holds as data written beside it, named as files."""
 
     def written(match: re.Match[str]) -> str:
-        name = f"{files.name}-{part}{len(files.written):02d}.webp"
-        (files.folder / name).write_bytes(to_lossless_webp(open_picture(base64.b64decode(match[1])).rgb))
-        files.written[match[1]] = name
+        data = to_lossless_webp(open_picture(base64.b64decode(match[1])).rgb)
+        files.written[match[1]] = name = files.keep(data, f"{part}{len(files.written):02d}")
         return f'src="{name}"'
 
     return DATA.sub(written, html)

@@ -4,15 +4,17 @@
 the DIV2KRK recipe, shrunk by 2, rounded to 8 bit, and restored by ZSSR with the bicubic kernel, with the estimate
 and with the true kernel. PSNR on MATLAB's Y, 8-bit pictures, without a border of 4 px. Rows: one for each picture
 and model; their means; the gain of the estimate over the bicubic kernel and its distance to the true one; three
-seeds with their spread. "zssr-checked" is seed 0 with the check whether the picture is blurred, as on the page; the
-other estimates are used as they are. "varied" trains on varied crops (the option `augment`). "paper" is KernelGAN
+seeds with their spread. Those estimates are used as they are learned; "zssr-matched" is seed 0 with its edges matched
+(match.py), "zssr-page" that with the check whether the picture is blurred, as on the page, "zssr-fitted-gaussian" the
+Gaussian that needs no learning. "varied" trains on varied crops (the option `augment`). "paper" is KernelGAN
 exactly as the authors' (3000 iterations), with our ZSSR, first seed.
 
-Measured: bicubic 26.75, ZSSR with the bicubic kernel 27.21, with the estimate 28.66, 28.55, 28.69 (three seeds;
-gain 1.42, spread 0.07), with the kernel of the authors' settings at twice the iterations 28.74 (gain 1.53), with the
-true kernel 30.13 dB. An iteration takes 4.3 to 5 ms of one core, layer by layer 65 to 69 (14 to 15 times, on a
-machine busy with other work). GANSR_BENCH_SCALE=3 or 4 with GANSR_BENCH_ONLY=recovery measures this table alone at
-that factor: the kernels of the recipe, and the estimates, are those of ×2 made that of the factor
+Measured: bicubic 26.75, ZSSR with the bicubic kernel 27.21, with the estimate 28.66, 28.55, 28.69 (three seeds; gain
+1.42, spread 0.07), with the kernel of the authors' settings at twice the iterations 28.74 (gain 1.53), with the true
+kernel 30.13 dB; on another machine 28.33 with the estimate of seed 0, matched 29.77, as on the page 29.62, with the
+fitted Gaussian 29.83, with the true kernel 30.14. An iteration takes 4.3 to 5 ms of one core, layer by layer 65 to 69
+(14 to 15 times, on a machine busy with other work). GANSR_BENCH_SCALE=3 or 4 with GANSR_BENCH_ONLY=recovery measures
+this table alone at that factor: the kernels of the recipe, and the estimates, are those of ×2 made that of the factor
 (ops.kernels.for_scale).
 
 Sharp pictures: the same pictures and, where `data` has a folder faces (square JPEG files), those faces at half size
