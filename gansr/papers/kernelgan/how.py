@@ -13,9 +13,8 @@ HOW = How(
         "convolution: the kernel. The discriminator D looks at patches of 7×7 px and tells those of the "
         "picture from those of G. When D can no longer tell them apart, G has the right kernel. R keeps the "
         "kernel compact, centred and of sum 1.",
-        "The kernels that are learned so have much the same width, whatever the blur is. So this hub stretches the "
-        "kernel at the end, which the paper does not, until your picture, shrunk by it, has edges as strong as "
-        "before. The option Match the edges turns that off.",
+        "The learned kernels are much alike in width. So ours is stretched at the end, which the paper does not, until "
+        "your picture, shrunk by it, has edges as strong as before.",
         "ZSSR then trains a small network on your picture alone: it shrinks the picture with the kernel and "
         "learns to undo that. What it has learned, it applies to the picture.",
     ),

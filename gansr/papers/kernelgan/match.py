@@ -54,8 +54,10 @@ class Match(NamedTuple):
     @property
     def notice(self) -> str:
         """What to say of it."""
-        times = f"{self.least:.2f} to {self.most:.2f} times"
-        return f"the learned kernel was stretched {times} to match your picture's edges"
+        return (
+            f"the learned kernel was stretched {self.least:.2f} to {self.most:.2f} times to match your picture's "
+            "edges"
+        )
 
 
 @torch.no_grad()
