@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from gansr.method import Frame, InputError, Nets, State, View
-from gansr.ops.kernels import bicubic_kernel, for_scale, gaussian_kernel, shift_kernel
+from gansr.ops.colour import to8bit
+from gansr.ops.kernels import bicubic_kernel, downscale_with_kernel, for_scale, gaussian_kernel, shift_kernel
 from gansr.ops.plain import copied
 from gansr.papers.kernelgan.match import fitted_gaussian
 from gansr.papers.kernelgan.options import Options
@@ -150,8 +151,19 @@ def enlarge_with_kernels(
         errors.add(zssr.test())
         rates.add(zssr.rate)
     readings = {"reconstruction error": zssr.error}
-    notices = (failure,) if failure else ()
+    notices = (failure,) if failure else gives_back(image, low, kernels.wanted, options)
     yield Frame(image, total, total, readings, {**views, **_curves(errors, rates)}, notices=notices)
+
+
+def gives_back(image: Tensor, low: Tensor, kernel: Tensor, options: Options) -> tuple[str, ...]:
+    """How far the result (3,sH,sW), shrunk with the kernel, is the input (3,H,W). Nothing for the bicubic kernel, with
+    which the LR-consistency is measured."""
+    if torch.equal(kernel.cpu(), bicubic_kernel(options.scale)):
+        return ()
+    small = to8bit(downscale_with_kernel(image, kernel, options.scale).clamp(0, 1))
+    error = float((small - to8bit(low)).double().square().mean())
+    found = 10 * math.log10(1 / max(error, 1e-12))
+    return (f"shrunk with the kernel that was used, the result gives your picture back to {found:.0f} dB",)
 
 
 def _state(

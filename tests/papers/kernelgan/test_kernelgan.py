@@ -216,7 +216,7 @@ def test_not_a_number_while_learning_the_kernel_stops_with_the_last_good_one(mon
 def test_a_kernel_that_was_not_learned_is_not_to_be_trusted():
     last = frames(textured(84, 84), iterations=1)[-1]
     assert "do not trust it" in last.notices[0] and last.step == last.steps
-    assert "enlarged with a Gaussian instead" in last.notices[-1]
+    assert any("enlarged with a Gaussian instead" in notice for notice in last.notices)
     used = last.views["Kernel used"]
     assert isinstance(used, Heat) and torch.equal(used.values, fitted_gaussian(textured(84, 84)).float())
     theirs = frames(textured(84, 84), iterations=1, paper=True)[-1]

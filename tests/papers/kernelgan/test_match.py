@@ -13,7 +13,9 @@ from gansr.ops.kernels import (
     describe,
     gaussian_kernel,
 )
+from gansr.papers.kernelgan.enlarge import gives_back
 from gansr.papers.kernelgan.match import edge_strengths, fitted_gaussian, match, noise_level
+from gansr.papers.kernelgan.options import Options
 from tests.papers.kernelgan.pictures import discs, frames, noise_picture
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -91,6 +93,16 @@ def test_a_fitted_gaussian_enlarges_without_learning(blurred):
     *_, last = frames(blurred[0][:, :96, :96], mode="ZSSR only", kernel="fitted", scale=4)
     assert last.image.shape == (3, 384, 384) and last.steps == 10
     assert last.readings["reconstruction error"] < 0.2
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_the_result_shrunk_with_its_kernel_gives_the_input_back_by_hand(scale):
+    """A result of one grey shrinks to itself: 0.1 off everywhere, which is 26/255 in 8 bits and 20 dB."""
+    image, low = torch.full((3, 12 * scale, 12 * scale), 0.5), torch.full((3, 12, 12), 0.4)
+    options = Options(scale=scale)
+    (said,) = gives_back(image, low, gaussian_kernel(1.5, 1.0, 20, scale), options)
+    assert "back to 20 dB" in said
+    assert gives_back(image, low, bicubic_kernel(scale), options) == ()
 
 
 def test_noise_alone_gives_a_finite_kernel():
