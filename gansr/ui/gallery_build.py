@@ -94,8 +94,11 @@ def build(names: list[str] | None = None, folder: Path = GALLERY) -> None:
             continue
         for old in folder.glob(f"{example.name}[-.]*"):
             old.unlink()
-        files, start = _Files(folder, example.name), time.monotonic()
         method = next((name for name, one in TABS.items() if one is example), None)
+        files, start = (
+            _Files(folder, example.name, contents=_compared_pictures(folder, method)),
+            time.monotonic(),
+        )
         found = _compared(example, files) if method is None else _of_tab(method, example, files)
         found["made"] = {
             "seconds": round(time.monotonic() - start, 1),
@@ -122,6 +125,12 @@ def _compared(example: Example, files: _Files) -> dict[str, Any]:
     _, pictures, table, verdicts, _ = last
     files.write(render.preview(open_picture(picture).rgb, SMALL), "small", SMALL_BYTES)
     return {"viewer": _viewer(pictures, files), "table": table, "verdicts": _moved(verdicts, files, "map")}
+
+
+def _compared_pictures(folder: Path, method: str | None) -> dict[bytes, str]:
+    """The pictures of the compared examples, contents → name: a tab shows the same file for the same picture."""
+    names = [] if method is None else [example.name for example in COMPARED]
+    return {path.read_bytes(): path.name for name in names for path in sorted(folder.glob(f"{name}-*.webp"))}
 
 
 def _of_tab(name: str, example: Example, files: _Files) -> dict[str, Any]:
