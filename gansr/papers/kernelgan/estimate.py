@@ -49,6 +49,7 @@ class Estimate(NamedTuple):
     kernel: Tensor | None  # for ×2, shifting nothing; None if training broke down
     learned: bool  # whether a start learned a kernel at all
     last: Frame  # hands the kernel out
+    stretched: tuple[str, ...] = ()  # what to say of that, for where the kernel is used
 
 
 def estimate_kernel(
@@ -113,7 +114,7 @@ def estimate_kernel(
     notices = (*small_picture_notice(low, picture), *notices)
     matched = match(kernel, low) if learned and not failure and options.matches_edges else None
     if matched is not None:
-        kernel, notices = matched.kernel, (*notices, matched.notice)
+        kernel = matched.kernel
     files = dict(kernel_files("kernel_x2", kernel))
     if options.scale > 2:
         files |= kernel_files(f"kernel_x{options.scale}", for_scale(kernel, options.scale))
@@ -132,7 +133,8 @@ def estimate_kernel(
             f"{count} random starts agree to {alike:.2f} (1: the same kernel each time); the kernel is their mean",
         )
     last = Frame(image, total, total, readings, views, files=files, notices=notices)
-    return Estimate(None if failure else kernel, bool(learned), last)
+    stretched = () if matched is None else (matched.notice,)
+    return Estimate(None if failure else kernel, bool(learned), last, stretched)
 
 
 def _state(

@@ -48,11 +48,13 @@ def restore(
     if found is not None:
         readings, notices = {**last.readings, **found.readings}, (*found.notices, *last.notices)
         last = dataclasses.replace(last, readings=readings, notices=notices)
+    if share > 0 or options.mode == "kernel only":
+        last = dataclasses.replace(last, notices=(*last.notices, *estimate.stretched))
     if estimate.kernel is None or options.mode == "kernel only":
         yield last
         return
     kernel = estimate.kernel
-    if instead := not estimate.learned and not options.paper:
+    if instead := share > 0 and not estimate.learned and not options.paper:
         kernel, last = fitted_gaussian(low), dataclasses.replace(last, notices=(*last.notices, NOT_LEARNED))
     kernels = estimated_kernels(kernel, options, share)
     kept = ("Estimated kernel", "Cross-sections", SPREAD)

@@ -83,6 +83,7 @@ def test_a_sharp_picture_is_enlarged_with_the_bicubic_kernel_and_told_so(scale):
     torch.testing.assert_close(used.values, bicubic_kernel(scale).float())
     assert last.readings["share of the estimated kernel"] == 0
     assert any("already sharp: nothing to gain" in notice for notice in last.notices)
+    assert not any("stretched" in notice for notice in last.notices)  # that kernel is not used
     estimate = np.load(io.BytesIO(last.files["kernel_x2.npy"]))  # what KernelGAN found is still handed out
     assert estimate.shape != (9, 9) or not np.allclose(estimate, bicubic_kernel(2), atol=1e-3)
 
