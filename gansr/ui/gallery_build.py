@@ -95,10 +95,8 @@ def build(names: list[str] | None = None, folder: Path = GALLERY) -> None:
         for old in folder.glob(f"{example.name}[-.]*"):
             old.unlink()
         method = next((name for name, one in TABS.items() if one is example), None)
-        files, start = (
-            _Files(folder, example.name, contents=_compared_pictures(folder, method)),
-            time.monotonic(),
-        )
+        files = _Files(folder, example.name, contents=_compared_pictures(folder, method))
+        start = time.monotonic()
         found = _compared(example, files) if method is None else _of_tab(method, example, files)
         found["made"] = {
             "seconds": round(time.monotonic() - start, 1),

@@ -235,9 +235,8 @@ def restored(path: Path, i: int, model: str, scale: int) -> tuple[float, float]:
     if kernels is not None:
         return psnr_y(enlarged(low, kernels, options), truth, BORDER), 0.0
     if model == "zssr-page":
-        return psnr_y(
-            enlarged_with_check(low, lambda: matched(estimate(low, "0"), low), options), truth, BORDER
-        ), 0.0
+        result = enlarged_with_check(low, lambda: matched(estimate(low, "0"), low), options)
+        return psnr_y(result, truth, BORDER), 0.0
     if model == "zssr-matched":
         kernel = matched(estimate(low, "0"), low)
     elif model == "zssr-fitted-gaussian":

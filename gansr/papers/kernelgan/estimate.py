@@ -49,7 +49,7 @@ class Estimate(NamedTuple):
     kernel: Tensor | None  # for ×2, shifting nothing; None if training broke down
     learned: bool  # whether a start learned a kernel at all
     last: Frame  # hands the kernel out
-    stretched: tuple[str, ...] = ()  # what to say of that, for where the kernel is used
+    stretched: tuple[str, ...] = ()  # what to say of how it was matched, where it is used
 
 
 def estimate_kernel(

@@ -33,11 +33,15 @@ from gansr.ops.kernels import bicubic_kernel, crop_or_pad, downscale_with_kernel
 from gansr.papers.kernelgan.sharpness import RIM
 
 PULL = 0.03  # weight of the squared logarithm by which the stretch differs between directions
-LEAST, MOST = -0.7, 0.8  # of the logarithm of the stretch along an axis: half to 2.2 times
-SHEAR = 0.6  # the most of its third number
+LEAST, MOST = (
+    -0.7,
+    0.8,
+)  # of the diagonal of the stretch's logarithm: half to 2.2 times along rows and columns
+SHEAR = 0.6  # the largest magnitude of the number beside it
 SIDE = 33  # px, of the stretched kernel before its empty border is cut off
 WIDTH = 1.2  # px, of the Gaussian that is stretched where nothing is learned
 KEPT = 0.9999  # of its magnitude
+MEDIAN = 0.6745  # of the magnitude of a standard Gaussian
 LINE = torch.tensor([1.0, -2.0, 1.0])
 ALONG = torch.zeros(4, 1, 3, 3)  # the second differences along 0°, 90°, 45° and 135°
 ALONG[0, 0, 1], ALONG[1, 0, :, 1] = LINE, LINE
@@ -105,9 +109,7 @@ def noise_level(y: Tensor) -> float:
     """(H,W) → the standard deviation of its noise, from the median of the second difference along both axes, which
     edges hardly change. Fine texture counts as noise. After J. Immerkær, Fast noise variance estimation, 1996."""
     both = F.conv2d(y[None, None], torch.outer(LINE, LINE).to(y)[None, None])
-    return float(both.abs().median()) / (
-        0.6745 * 6
-    )  # the median of a Gaussian's magnitude; the filter's norm
+    return float(both.abs().median()) / (MEDIAN * 6)  # 6: the norm of the filter
 
 
 def _passed(kernel: Tensor) -> Tensor:
@@ -133,9 +135,8 @@ def _without_border(kernel: Tensor) -> Tensor:
 def _stretched(kernel: NDArray[np.floating], numbers: NDArray[np.floating]) -> Tensor:
     """The kernel stretched by the exponential of a symmetric matrix about the point that shifts nothing, of sum 1."""
     axis = np.arange(SIDE) - (SIDE // 2 + 0.5)
-    back = np.tensordot(
-        linalg.expm(-_symmetric(numbers)), np.stack(np.meshgrid(axis, axis, indexing="ij")), axes=1
-    )
+    grid = np.stack(np.meshgrid(axis, axis, indexing="ij"))
+    back = np.tensordot(linalg.expm(-_symmetric(numbers)), grid, axes=1)
     centre = np.array([side // 2 + 0.5 for side in kernel.shape])[:, None, None]
     read = ndimage.map_coordinates(kernel, back + centre, order=3, mode="constant")
     result = torch.from_numpy(read)
