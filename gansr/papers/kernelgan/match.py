@@ -33,11 +33,8 @@ from gansr.ops.kernels import bicubic_kernel, crop_or_pad, downscale_with_kernel
 from gansr.papers.kernelgan.sharpness import RIM
 
 PULL = 0.03  # weight of the squared logarithm by which the stretch differs between directions
-LEAST, MOST = (
-    -0.7,
-    0.8,
-)  # of the diagonal of the stretch's logarithm: half to 2.2 times along rows and columns
-SHEAR = 0.6  # the largest magnitude of the number beside it
+# Bounds of the stretch's logarithm, a symmetric matrix: of its diagonal (half to 2.2 times), of the number beside it.
+LEAST, MOST, SHEAR = -0.7, 0.8, 0.6
 SIDE = 33  # px, of the stretched kernel before its empty border is cut off
 WIDTH = 1.2  # px, of the Gaussian that is stretched where nothing is learned
 KEPT = 0.9999  # of its magnitude

@@ -45,11 +45,12 @@ def restore(
     last = estimate.last
     found = check(low) if options.check and not options.paper else None
     share = 1.0 if found is None else found.share
+    readings, notices = last.readings, last.notices
     if found is not None:
-        readings, notices = {**last.readings, **found.readings}, (*found.notices, *last.notices)
-        last = dataclasses.replace(last, readings=readings, notices=notices)
+        readings, notices = {**readings, **found.readings}, (*found.notices, *notices)
     if share > 0 or options.mode == "kernel only":
-        last = dataclasses.replace(last, notices=(*last.notices, *estimate.stretched))
+        notices = (*notices, *estimate.stretched)
+    last = dataclasses.replace(last, readings=readings, notices=notices)
     if estimate.kernel is None or options.mode == "kernel only":
         yield last
         return
